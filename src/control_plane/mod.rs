@@ -1,0 +1,15 @@
+//! Room two: the record of everything, served over Proton's wire protocol.
+//!
+//! A request travels [`wire`] → [`operations`] → [`store`]. Beside it work the registrar (checks new template
+//! versions), the object server (an embedded S3 for one machine) and the state server (Terraform's http backend).
+
+pub mod wire;
+
+pub mod operations;
+
+pub mod records;
+pub mod store;
+
+mod plane;
+
+pub use plane::{Plane, PlaneSettings, Wake};

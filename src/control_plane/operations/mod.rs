@@ -1,0 +1,34 @@
+//! What Proton's operations do: one folder a resource, one file a verb, each input → rules → store → output.
+
+use hadron_model::*;
+
+use super::plane::Plane;
+use super::wire::{Call, ProtonError};
+
+/// The routing table: every operation and the function that performs it. An operation that isn't here answers
+/// UnknownOperationException.
+macro_rules! operations {
+    ($($name:ident($input:ident) -> $output:ident = $($path:ident)::+;)*) => {
+        impl Proton for Plane {
+            type Call = Call;
+            type Error = ProtonError;
+            $(async fn $name(&self, call: &mut Call, input: $input) -> Result<$output, ProtonError> {
+                $($path)::+(self, call, input).await
+            })*
+        }
+    };
+}
+
+operations! {
+    // templates
+
+    // environments
+
+    // services
+
+    // components
+
+    // deployments
+
+    // tags, account settings, summary
+}

@@ -1,0 +1,188 @@
+//! Deployments: one attempt to bring a target to a state, and who works on it.
+
+use hadron_model::DeploymentStatus;
+use serde::{Deserialize, Serialize};
+
+use super::{BundleRef, VersionRef};
+use crate::control_plane::store::{Document, Term};
+use crate::domain::Target;
+
+/// What a deployment does to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "self-explanatory")]
+pub enum Action {
+    Create,
+    Update,
+    Delete,
+}
+
+/// An output as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "self-explanatory")]
+pub enum Output {
+    Plain {
+        key: String,
+        value: String,
+    },
+    /// Encrypted under the master key; shown as `***`.
+    Sealed {
+        key: String,
+        ciphertext: String,
+    },
+}
+
+impl Output {
+    /// The output's name.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Plain { key, .. } | Self::Sealed { key, .. } => key,
+        }
+    }
+}
+
+/// Where a target stands: the part that environments, instances, pipelines and components share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "Proton's own names")]
+pub struct Progress {
+    pub status: DeploymentStatus,
+    pub message: Option<String>,
+    pub last_attempted_deployment_id: Option<String>,
+    pub last_succeeded_deployment_id: Option<String>,
+    pub last_attempted_at: i64,
+    pub last_succeeded_at: Option<i64>,
+    /// The outputs of the last deployment that succeeded.
+    pub outputs: Vec<Output>,
+}
+
+impl Progress {
+    /// A target whose first deployment is about to start.
+    pub fn starting(now: i64) -> Self {
+        Self {
+            status: DeploymentStatus::InProgress,
+            message: None,
+            last_attempted_deployment_id: None,
+            last_succeeded_deployment_id: None,
+            last_attempted_at: now,
+            last_succeeded_at: None,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Whether an agent is, or will be, at work on the target.
+    pub fn in_flight(&self) -> bool {
+        use DeploymentStatus as S;
+        matches!(self.status, S::InProgress | S::Cancelling | S::DeleteInProgress)
+    }
+}
+
+/// What a deployment starts from or leads to; the members that apply depend on the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "Proton's own names")]
+pub struct TargetState {
+    /// None for components.
+    pub template: Option<VersionRef>,
+    /// The spec; for components the serviceSpec.
+    pub spec: Option<String>,
+    /// Components only.
+    pub template_file: Option<String>,
+    /// Components only: the service and instance it is attached to.
+    pub attached_to: Option<(String, String)>,
+    /// Instances only: the deployments whose outputs this one was given.
+    pub environment_deployment_id: Option<String>,
+    pub pipeline_deployment_id: Option<String>,
+    pub component_deployment_ids: Vec<String>,
+}
+
+/// Who works on a deployment, and until when without a sign of life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "see contracts: claim, heartbeat, fencing")]
+pub struct Lease {
+    pub agent: String,
+    pub access_key: String,
+    pub expires_at: i64,
+}
+
+/// One deployment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "Proton's own names")]
+pub struct Deployment {
+    pub id: String,
+    pub action: Action,
+    pub target: Target,
+    pub target_arn: String,
+    pub target_created_at: i64,
+    /// The environment it happens in; empty for pipelines.
+    pub environment: String,
+    pub status: DeploymentStatus,
+    pub message: Option<String>,
+    pub created_at: i64,
+    pub last_modified_at: i64,
+    pub completed_at: Option<i64>,
+    pub initial_state: Option<TargetState>,
+    pub target_state: TargetState,
+    pub bundle: BundleRef,
+    /// `s3://bucket/inputs/sha256/DIGEST`: the resolved inputs in tfvars shape, sealed values shown as `***`.
+    pub inputs_uri: String,
+    /// Sealed values by JSON pointer into the inputs; given only to the claimer of this deployment.
+    pub sealed_inputs: Vec<(String, String)>,
+    /// The state key this target has in an S3 bucket.
+    pub state_key: String,
+    /// What the agent reported with its last outputs; become the target's when it succeeds.
+    pub outputs: Vec<Output>,
+    /// Counts the claims; a later notify must carry the current one.
+    pub epoch: i64,
+    pub lease: Option<Lease>,
+    /// Shown to one agent, withheld from others until then: (agent, milliseconds since the epoch).
+    pub offer: Option<(String, i64)>,
+    /// Whether any agent ever claimed it, so that Terraform may have run.
+    pub ever_claimed: bool,
+    pub last_attempted_deployment_id: Option<String>,
+    pub last_succeeded_deployment_id: Option<String>,
+    /// Whether an agent may take it, or only a pipeline outside notifies.
+    pub executor: super::Executor,
+}
+
+impl Deployment {
+    /// Whether it still waits for, or has, someone at work.
+    pub fn in_flight(&self) -> bool {
+        use DeploymentStatus as S;
+        matches!(self.status, S::InProgress | S::Cancelling | S::DeleteInProgress)
+    }
+
+    /// The lease, unless it has run out.
+    pub fn live_lease(&self, now: i64) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.expires_at > now)
+    }
+}
+
+impl Document for Deployment {
+    const KIND: &'static str = "deployment";
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    fn sort(&self) -> String {
+        format!("{:020}", self.created_at)
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let sort = self.sort();
+        let mut terms = vec![Term::new("target", &self.target_arn).sorted_by(&sort)];
+        if !self.environment.is_empty() {
+            terms.push(Term::new("environment", &self.environment).sorted_by(&sort));
+        }
+        match &self.target {
+            Target::ServiceInstance { service, .. } | Target::ServicePipeline { service } => {
+                terms.push(Term::new("service", service).sorted_by(&sort));
+            }
+            Target::Environment { .. } | Target::Component { .. } => {}
+        }
+        if self.in_flight() {
+            terms.push(Term::new("in_flight", "").sorted_by(sort));
+        }
+        terms
+    }
+}

@@ -1,0 +1,50 @@
+//! Environments.
+
+use hadron_model::RepositoryBranch;
+use serde::{Deserialize, Serialize};
+
+use super::{Progress, VersionRef};
+use crate::control_plane::store::{Document, Term};
+
+/// Who deploys what lies in an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Executor {
+    /// Hadron's agents.
+    #[default]
+    Agent,
+    /// A pipeline outside, which notifies.
+    Ci,
+}
+
+/// An environment. Template and spec are those of the last deployment that succeeded, or of the first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "Proton's own names")]
+pub struct Environment {
+    pub name: String,
+    pub created_at: i64,
+    pub description: Option<String>,
+    pub template: VersionRef,
+    pub spec: String,
+    pub progress: Progress,
+    pub proton_service_role_arn: Option<String>,
+    pub codebuild_role_arn: Option<String>,
+    pub component_role_arn: Option<String>,
+    pub environment_account_connection_id: Option<String>,
+    pub environment_account_id: Option<String>,
+    pub provisioning_repository: Option<RepositoryBranch>,
+    pub executor: Executor,
+}
+
+impl Document for Environment {
+    const KIND: &'static str = "environment";
+
+    fn key(&self) -> String {
+        self.name.clone()
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let VersionRef { template, version } = &self.template;
+        vec![Term::new("template_version", format!("environment-template/{template}:{version}"))]
+    }
+}

@@ -1,0 +1,19 @@
+//! The documents of the record: what is stored of each resource.
+//!
+//! A document may gain members; a new one has `#[serde(default)]`, so that an older document still opens.
+
+mod access_key;
+mod account;
+mod component;
+mod deployment;
+mod environment;
+mod service;
+mod template;
+
+pub use access_key::AccessKey;
+pub use account::{AccountSettings, IdempotencyToken, TagSet};
+pub use component::Component;
+pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
+pub use environment::{Environment, Executor};
+pub use service::{Pipeline, Service, ServiceInstance};
+pub use template::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version, VersionRef};

@@ -1,0 +1,109 @@
+//! Services, their instances and their pipeline.
+
+use hadron_model::ServiceStatus;
+use serde::{Deserialize, Serialize};
+
+use super::{Progress, VersionRef};
+use crate::control_plane::store::{Document, Term};
+
+/// A service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "Proton's own names")]
+pub struct Service {
+    pub name: String,
+    pub created_at: i64,
+    pub last_modified_at: i64,
+    pub description: Option<String>,
+    pub template: String,
+    /// The version that instances were created with.
+    pub template_version: VersionRef,
+    /// The whole ServiceSpec as the user last submitted it with success.
+    pub spec: String,
+    pub status: ServiceStatus,
+    pub status_message: Option<String>,
+    pub branch_name: Option<String>,
+    pub repository_id: Option<String>,
+    pub repository_connection_arn: Option<String>,
+    /// An UpdateService or CreateService under way: the spec it leads to.
+    pub pending_spec: Option<String>,
+    /// Names of instances that the change under way adds.
+    pub pending_added: Vec<String>,
+    /// Names of instances that the change under way removes.
+    pub pending_removed: Vec<String>,
+}
+
+impl Document for Service {
+    const KIND: &'static str = "service";
+
+    fn key(&self) -> String {
+        self.name.clone()
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        vec![Term::new("template", &self.template)]
+    }
+}
+
+/// One instance of a service in one environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "Proton's own names")]
+pub struct ServiceInstance {
+    pub name: String,
+    pub service: String,
+    pub environment: String,
+    pub created_at: i64,
+    pub template: VersionRef,
+    pub spec: String,
+    pub progress: Progress,
+    pub last_client_request_token: Option<String>,
+    /// The component attached to it.
+    pub component: Option<String>,
+}
+
+impl ServiceInstance {
+    /// Its key in the record.
+    pub fn key_of(service: &str, name: &str) -> String {
+        format!("{service}/{name}")
+    }
+}
+
+impl Document for ServiceInstance {
+    const KIND: &'static str = "service_instance";
+
+    fn key(&self) -> String {
+        Self::key_of(&self.service, &self.name)
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let VersionRef { template, version } = &self.template;
+        vec![
+            Term::new("service", &self.service),
+            Term::new("environment", &self.environment),
+            Term::new("template_version", format!("service-template/{template}:{version}")),
+        ]
+    }
+}
+
+/// A service's pipeline.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "Proton's own names")]
+pub struct Pipeline {
+    pub service: String,
+    pub created_at: i64,
+    pub template: VersionRef,
+    pub spec: String,
+    pub progress: Progress,
+}
+
+impl Document for Pipeline {
+    const KIND: &'static str = "pipeline";
+
+    fn key(&self) -> String {
+        self.service.clone()
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let VersionRef { template, version } = &self.template;
+        vec![Term::new("template_version", format!("service-template/{template}:{version}"))]
+    }
+}

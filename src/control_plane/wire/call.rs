@@ -1,0 +1,47 @@
+//! What an operation may know of its request besides the input.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::domain::Scope;
+
+/// Whoever signed the request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The access key's id.
+    pub access_key: String,
+    /// The principal's ARN, for messages.
+    pub principal: String,
+    /// The key's role: `admin`, `agent`.
+    pub role: String,
+}
+
+/// One request on its way through an operation.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who asks.
+    pub caller: Caller,
+    /// The account of the caller's key and the region of its credential scope.
+    pub scope: Scope,
+    /// The id that the answer carries in `x-amzn-RequestId`.
+    pub request_id: String,
+    /// When the request came in, in milliseconds since the epoch.
+    pub now: i64,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// Headers to add to the answer, whether it is an output or an error.
+    pub answer_headers: HeaderMap,
+}
+
+impl Call {
+    /// A request header's text, if it has one that is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Adds a header to the answer; a value that no header can hold is left out.
+    pub fn answer_header(&mut self, name: &'static str, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.answer_headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Page tokens: opaque, authenticated, bound to their query.
