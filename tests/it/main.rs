@@ -1,0 +1,3 @@
+//! Tests of whole rooms, on real parts, without a network.
+
+mod architecture;
