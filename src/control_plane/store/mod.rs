@@ -15,13 +15,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{Document, Stored, Term, Typed};
+pub use document::{ALL, Document, Stored, Term, Typed};
 pub use sqlite::Sqlite;
 
 use crate::domain::Scope;
 
 /// Why the record can't be read or written.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "a variant's members are named by its message")]
 pub enum StoreError {
     /// A row with this key is there already.
     #[error("{kind} {key} exists already")]
