@@ -5,6 +5,7 @@
 
 pub mod wire;
 
+pub mod deployments;
 pub mod operations;
 
 pub mod records;

@@ -5,6 +5,8 @@ use hadron_model::*;
 use super::plane::Plane;
 use super::wire::{Call, ProtonError};
 
+pub(crate) mod service;
+
 /// The routing table: every operation and the function that performs it. An operation that isn't here answers
 /// UnknownOperationException.
 macro_rules! operations {
