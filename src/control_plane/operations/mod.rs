@@ -1,5 +1,12 @@
 //! What Proton's operations do: one folder a resource, one file a verb, each input → rules → store → output.
 
+pub(crate) mod arn;
+pub(crate) mod history;
+pub(crate) mod idempotency;
+pub(crate) mod listing;
+pub(crate) mod tags;
+pub(crate) mod templates;
+
 use hadron_model::*;
 
 use super::plane::Plane;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{Document, Stored, Term, Typed};
+pub use document::{ALL, Document, Stored, Term, Typed};
 pub use sqlite::Sqlite;
 
 use crate::domain::Scope;
