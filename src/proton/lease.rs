@@ -11,6 +11,7 @@ use super::deployment::named;
 use super::headers::AnswerHeaders;
 use super::sdk::types::{Output as SdkOutput, ResourceDeploymentStatus as Told};
 use super::{Proton, ProtonError};
+use crate::domain::Output;
 
 /// The longest statusMessage, in characters.
 const MESSAGE_LIMIT: usize = 5000;
@@ -60,20 +61,8 @@ impl Lease {
     }
 }
 
-/// One output to report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
-    /// Its name.
-    pub key: String,
-    /// Its value as text.
-    pub value: String,
-    /// Whether it must be sealed.
-    pub sensitive: bool,
-}
-
 /// How a deployment ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "status")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// Terraform did all of it.
     Succeeded {
@@ -218,7 +207,7 @@ fn what_may_travel(lease: &Lease, outputs: &[Output], message: Option<&str>) -> 
 }
 
 fn sdk_output(output: &Output) -> SdkOutput {
-    SdkOutput::builder().key(&output.key).value_string(&output.value).build()
+    SdkOutput::builder().key(&output.key).value_string(&output.text).build()
 }
 
 /// Cuts in the middle: the beginning says what failed, the end what to do.
@@ -263,7 +252,7 @@ mod tests {
 
     #[test]
     fn sensitive_outputs_travel_only_where_they_are_sealed() {
-        let output = |key: &str, sensitive| Output { key: key.into(), value: "v".into(), sensitive };
+        let output = |key: &str, sensitive| Output { key: key.into(), text: "v".into(), sensitive };
         let outputs = [output("a", true), output("b", false), output("c", true)];
         let (sent, warning) = what_may_travel(&lease(None), &outputs, None);
         assert_eq!(sent, [output("b", false)]);

@@ -25,7 +25,7 @@ pub use aws_sdk_proton as sdk;
 
 pub use deployment::{Action, Attempt, Deployment, Work};
 pub use error::ProtonError;
-pub use lease::{Lease, Output, Report};
+pub use lease::{Lease, Report};
 pub use poll::{Pending, Poll};
 
 use crate::support::{AwsAccess, Secret};
