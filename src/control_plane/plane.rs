@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::seal::Sealer;
 use super::store::Store;
 use crate::support::Clock;
 
@@ -13,6 +14,8 @@ use crate::support::Clock;
 pub struct Plane {
     /// The record.
     pub store: Store,
+    /// Opens and closes what lies in the record encrypted.
+    pub sealer: Sealer,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.
