@@ -9,6 +9,7 @@ pub mod deployments;
 pub mod operations;
 
 pub mod records;
+pub mod seal;
 pub mod store;
 
 mod plane;
