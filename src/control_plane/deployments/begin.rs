@@ -79,7 +79,7 @@ impl Deployments {
     /// `ResourceNotFoundException` if there is none.
     pub(crate) fn load(&self, tx: &mut dyn Transaction, target: &Target) -> Result<TargetRecord, ProtonError> {
         TargetRecord::load(tx, &self.scope, target)?
-            .ok_or_else(|| ProtonError::not_found(format!("{target} not found")))
+            .ok_or_else(|| ProtonError::not_found(format!("{target} doesn't exist")))
     }
 
     /// Refuses a second deployment of a target at a time.

@@ -3,7 +3,7 @@
 use hadron_model::DeploymentStatus;
 
 use super::{Deployments, TargetRecord};
-use crate::control_plane::operations::service;
+use crate::control_plane::operations::{service, tags::remove_tags};
 use crate::control_plane::records::{Action, Component, Deployment, Progress, ServiceInstance};
 use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -41,7 +41,11 @@ impl Deployments {
         let status = advance(deployment.status, ending(deployment, outcome))
             .map_err(|illegal| ProtonError::conflict(illegal.to_string()))?;
         deployment.status = status;
-        deployment.message = message.or(deployment.message.take());
+        // What was told under way isn't true any more; without better words it is all there is about a failure.
+        deployment.message = match outcome {
+            Outcome::Succeeded => message,
+            Outcome::Failed | Outcome::Cancelled => message.or(deployment.message.take()),
+        };
         deployment.completed_at = Some(self.now);
         deployment.last_modified_at = self.now;
         deployment.lease = None;
@@ -92,7 +96,7 @@ impl Deployments {
             self.vacate(tx, component.attached_to.as_ref(), &component.name)?;
         }
         record.remove(tx, &self.scope)?;
-        self.untag(tx, &deployment.target_arn)?;
+        remove_tags(tx, &self.scope, &deployment.target_arn)?;
         Ok(self.release_state_key(tx, &deployment.target_arn)?)
     }
 

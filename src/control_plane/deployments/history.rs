@@ -4,11 +4,9 @@ use hadron_model::DeploymentStatus;
 use serde_json::json;
 
 use super::Deployments;
-use crate::control_plane::store::{StatusChange, StoreError, Transaction};
+use crate::control_plane::operations::history::{self, DELETED};
+use crate::control_plane::store::{StoreError, Transaction};
 use crate::domain::Target;
-
-/// The status that a history ends with.
-const DELETED: &str = "DELETED";
 
 impl Deployments {
     /// Appends a target's new status to its history; no status means that the target is gone.
@@ -22,15 +20,10 @@ impl Deployments {
         if previous == status {
             return Ok(());
         }
-        let change = StatusChange {
-            arn: target.arn(&self.scope),
-            sequence: 0,
-            at: self.now,
-            previous: previous.map(|status| status.to_string()),
-            status: status.map_or(DELETED, DeploymentStatus::as_str).to_owned(),
-            detail: detail(target).to_string(),
-        };
-        tx.append_change(&self.scope, &change).map(drop)
+        let (previous, status) =
+            (previous.map(DeploymentStatus::as_str), status.map_or(DELETED, DeploymentStatus::as_str));
+        let arn = target.arn(&self.scope);
+        history::append(tx, &self.scope, &arn, previous, status, &detail(target), self.now)
     }
 }
 

@@ -17,16 +17,24 @@ mod cancel;
 mod delete;
 mod finish;
 mod history;
+mod offer;
 mod record;
+mod report;
 pub(crate) mod sealed;
+mod selection;
 mod state_key;
 mod tags;
+mod upkeep;
 
 use std::sync::Arc;
 
 pub(crate) use begin::{Begin, Inputs, Upload};
 pub(crate) use finish::Outcome;
+pub(crate) use offer::{Ask, Offer};
 pub(crate) use record::TargetRecord;
+pub(crate) use report::{Heard, Refused, Report};
+pub(crate) use selection::Selection;
+pub use upkeep::{UpkeepError, tidy, upkeep};
 
 use super::plane::{Plane, PlaneSettings};
 use super::wire::Call;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::Deployments;
 use crate::control_plane::records::StateKey;
 use crate::control_plane::store::{StoreError, Transaction, Typed};
-use crate::domain::Target;
+use crate::domain::{Target, state_key};
 
 /// A target's key, and what to tell its owner about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +27,14 @@ impl Deployments {
         if let Some(owned) = tx.by_term::<StateKey>(&self.scope, "target", &arn)?.into_iter().next() {
             return Ok(Claimed { key: owned.value.state_key, warning: None });
         }
-        let natural = natural_key(target, environment);
+        let natural = state_key(target, environment);
         let claimed = match tx.get::<StateKey>(&self.scope, &natural)? {
             None => Claimed { key: natural, warning: None },
             Some(taken) => {
                 let key = distinct_key(&natural, &arn);
                 let warning =
                     format!("state key {natural} belongs to {}; in an S3 bucket {target} uses {key}", taken.target_arn);
+                tracing::warn!(target.arn = %arn, "{warning}");
                 Claimed { key, warning: Some(warning) }
             }
         };
@@ -55,15 +56,4 @@ fn distinct_key(natural: &str, arn: &str) -> String {
     let digest = hex::encode(Sha256::digest(arn));
     let (folder, file) = natural.rsplit_once('/').unwrap_or(("", natural));
     format!("{folder}-{}/{file}", &digest[..8])
-}
-
-/// The key that AWS's sample workflow gives a target; the missing slash of pipelines is its own, and needed to adopt
-/// existing state.
-fn natural_key(target: &Target, environment: &str) -> String {
-    match target {
-        Target::Environment { name } => format!("{name}/terraform.tfstate"),
-        Target::ServiceInstance { service, name } => format!("{environment}/{service}-{name}/terraform.tfstate"),
-        Target::ServicePipeline { service } => format!("{service}/pipelineterraform.tfstate"),
-        Target::Component { name } => format!("{environment}/{name}/terraform.tfstate"),
-    }
 }

@@ -3,26 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::Deployments;
-use crate::control_plane::records::{Action, Deployment, TagSet, TemplateKind};
-use crate::control_plane::store::{StoreError, Transaction, Typed};
+use crate::control_plane::operations::tags::create_tags;
+use crate::control_plane::records::{Action, Deployment, TemplateKind};
+use crate::control_plane::store::Transaction;
+use crate::control_plane::wire::ProtonError;
 use crate::domain::Target;
 
 impl Deployments {
     /// Tags a new deployment with its bundle, its inputs, its action, and whose it is.
-    pub(super) fn tag(&self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<(), StoreError> {
+    pub(super) fn tag(&self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<(), ProtonError> {
         let mut managed = self.kinship(deployment);
         managed.insert("hadron:bundle".into(), deployment.bundle.uri.clone());
         managed.insert("hadron:inputs".into(), deployment.inputs_uri.clone());
         managed.insert("hadron:action".into(), action(deployment.action).into());
-        tx.add(&self.scope, &TagSet { arn: self.arn_of(&deployment.id), tags: BTreeMap::new(), managed })
-    }
-
-    /// Removes the tags of something that is gone.
-    pub(super) fn untag(&self, tx: &mut dyn Transaction, arn: &str) -> Result<(), StoreError> {
-        match tx.get::<TagSet>(&self.scope, arn)? {
-            Some(tags) => tx.delete(&self.scope, &tags),
-            None => Ok(()),
-        }
+        let managed: Vec<(&str, &str)> = managed.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        create_tags(tx, &self.scope, &self.arn_of(&deployment.id), None, &managed)
     }
 
     /// Proton's own managed tags: the account, and the ARNs of what the deployment belongs to.

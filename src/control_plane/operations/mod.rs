@@ -1,9 +1,13 @@
 //! What Proton's operations do: one folder a resource, one file a verb, each input → rules → store → output.
 
 pub(crate) mod arn;
+pub(crate) mod component;
+pub(crate) mod deployment;
+pub(crate) mod environment;
 pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod listing;
+pub(crate) mod service;
 pub(crate) mod tags;
 pub(crate) mod templates;
 
@@ -11,8 +15,6 @@ use hadron_model::*;
 
 use super::plane::Plane;
 use super::wire::{Call, ProtonError};
-
-pub(crate) mod service;
 
 /// The routing table: every operation and the function that performs it. An operation that isn't here answers
 /// UnknownOperationException.
@@ -32,12 +34,24 @@ operations! {
     // templates
 
     // environments
+    create_environment(CreateEnvironmentInput) -> CreateEnvironmentOutput = environment::create_environment;
+    get_environment(GetEnvironmentInput) -> GetEnvironmentOutput = environment::get_environment;
+    list_environments(ListEnvironmentsInput) -> ListEnvironmentsOutput = environment::list_environments;
+    update_environment(UpdateEnvironmentInput) -> UpdateEnvironmentOutput = environment::update_environment;
+    cancel_environment_deployment(CancelEnvironmentDeploymentInput) -> CancelEnvironmentDeploymentOutput = environment::cancel_environment_deployment;
+    delete_environment(DeleteEnvironmentInput) -> DeleteEnvironmentOutput = environment::delete_environment;
+    list_environment_outputs(ListEnvironmentOutputsInput) -> ListEnvironmentOutputsOutput = environment::list_environment_outputs;
+    list_environment_provisioned_resources(ListEnvironmentProvisionedResourcesInput) -> ListEnvironmentProvisionedResourcesOutput = environment::list_environment_provisioned_resources;
 
     // services
 
     // components
 
     // deployments
+    get_deployment(GetDeploymentInput) -> GetDeploymentOutput = deployment::get_deployment;
+    list_deployments(ListDeploymentsInput) -> ListDeploymentsOutput = deployment::list_deployments;
+    delete_deployment(DeleteDeploymentInput) -> DeleteDeploymentOutput = deployment::delete_deployment;
+    notify_resource_deployment_status_change(NotifyResourceDeploymentStatusChangeInput) -> NotifyResourceDeploymentStatusChangeOutput = deployment::notify_resource_deployment_status_change;
 
     // tags, account settings, summary
 }

@@ -79,7 +79,7 @@ pub(super) fn highest(
 
 fn usable(version: Stored<TemplateVersion>) -> Result<Stored<TemplateVersion>, ProtonError> {
     use TemplateVersionStatus as S;
-    let what = format!("{} {}, version {}", noun(version.kind), version.template, version.version);
+    let what = format!("{} {}, version {}", noun(version.kind), version.template, version.value.version);
     match version.status {
         S::Draft | S::Published => Ok(version),
         S::RegistrationInProgress => Err(ProtonError::conflict(format!("{what}, is still being registered"))),
