@@ -123,7 +123,12 @@ pub(crate) fn add_instance(
     plan::begin_instance(engine, tx, &record, version, spec_text, Action::Create).map(drop)
 }
 
-fn document(engine: &Deployments, input: &CreateServiceInput, version: &TemplateVersion, added: Vec<String>) -> Service {
+fn document(
+    engine: &Deployments,
+    input: &CreateServiceInput,
+    version: &TemplateVersion,
+    added: Vec<String>,
+) -> Service {
     Service {
         name: input.name.clone(),
         created_at: engine.now,
@@ -156,7 +161,10 @@ fn waiting_pipeline(engine: &Deployments, input: &CreateServiceInput, version: &
 }
 
 /// Where there is no pipeline, nothing builds from a repository.
-fn refuse_repository_without_pipeline(input: &CreateServiceInput, version: &TemplateVersion) -> Result<(), ProtonError> {
+fn refuse_repository_without_pipeline(
+    input: &CreateServiceInput,
+    version: &TemplateVersion,
+) -> Result<(), ProtonError> {
     let given = [
         ("branchName", &input.branch_name),
         ("repositoryConnectionArn", &input.repository_connection_arn),
@@ -168,6 +176,8 @@ fn refuse_repository_without_pipeline(input: &CreateServiceInput, version: &Temp
     }
     Err(ProtonError::validation(format!(
         "Service template {} version {} has no pipeline, so {} can't be given",
-        version.template, version.version, names.join(", ")
+        version.template,
+        version.version,
+        names.join(", ")
     )))
 }

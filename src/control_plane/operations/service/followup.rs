@@ -232,7 +232,11 @@ impl Family {
     }
 
     /// Begins the pipeline's deployment; tells why if that can't be.
-    fn provision_pipeline(&self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<Option<String>, ProtonError> {
+    fn provision_pipeline(
+        &self,
+        engine: &Deployments,
+        tx: &mut dyn Transaction,
+    ) -> Result<Option<String>, ProtonError> {
         let mut service = plan::service_of(engine, tx, &self.service.name)?;
         service.pipeline_due = false;
         tx.save(&engine.scope, &mut service)?;
@@ -263,7 +267,9 @@ impl Family {
     ) -> Result<bool, ProtonError> {
         use DeploymentStatus as S;
         let waits = |it: &&Stored<ServiceInstance>| {
-            goes(&self.service, it) && !it.progress.in_flight() && !(it.progress.status == S::DeleteFailed && self.tried(it))
+            goes(&self.service, it)
+                && !it.progress.in_flight()
+                && !(it.progress.status == S::DeleteFailed && self.tried(it))
         };
         let Some(instance) = self.instances.iter().find(waits) else { return Ok(false) };
         let target = Target::ServiceInstance { service: instance.service.clone(), name: instance.name.clone() };

@@ -12,7 +12,7 @@ pub(crate) mod view;
 
 pub(crate) use create::create_service;
 pub(crate) use delete::delete_service;
-pub(crate) use followup::{after_instance_finished, after_pipeline_finished, settle};
+pub(crate) use followup::{after_instance_finished, after_pipeline_finished};
 pub(crate) use get::get_service;
 pub(crate) use list::list_services;
 pub(crate) use update::{must_be_settled, update_service};

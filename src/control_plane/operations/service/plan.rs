@@ -4,18 +4,19 @@ use serde_json::Value;
 
 use crate::control_plane::deployments::{Begin, Deployments, Inputs, sealed};
 use crate::control_plane::operations::deployment::{bundle_of, refusal, schema_of};
+use crate::control_plane::operations::environment;
 use crate::control_plane::records::{
-    Action, BundleRef, Component, Deployment, Environment, Output, Pipeline, Service, ServiceInstance, Template,
-    TemplateKind, TemplateVersion, TargetState,
+    Action, BundleRef, CompatibleTemplate, Component, Deployment, Environment, Pipeline, Service, ServiceInstance,
+    TargetState, Template, TemplateKind, TemplateVersion,
 };
 use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
-use crate::domain::{self, EnvironmentFacts, PipelineInstance, Problems, ServiceFacts, ServiceSpec, Target};
+use crate::domain::{self, PipelineInstance, Problems, ServiceFacts, ServiceSpec, Target};
 
 /// How many instances a service may have.
 ///
 /// <https://docs.aws.amazon.com/proton/latest/userguide/ag-limits.html>
-pub(super) const MOST_INSTANCES: usize = 20;
+pub(crate) const MOST_INSTANCES: usize = 20;
 
 /// Reads a service's spec.
 ///
@@ -67,13 +68,14 @@ pub(crate) fn begin_instance(
     let service = service_of(engine, tx, &instance.service)?;
     let environment = deployable_environment(engine, tx, &instance.environment, version)?;
     let spec = parse_spec(spec_text)?;
-    let resolved = spec.instance_inputs(&instance.name, &schema_of(version, !version.has_pipeline)?, None).map_err(refusal)?;
+    let resolved =
+        spec.instance_inputs(&instance.name, &schema_of(version, !version.has_pipeline)?, None).map_err(refusal)?;
     let component = attached_component(engine, tx, instance)?;
     let outputs = component.as_ref().map(|it| (it.name.clone(), sealed::shown(&it.progress.outputs)));
     let template_arn = scope.arn(Template::key_of(TemplateKind::Service, &version.template));
     let document = domain::instance_inputs(
         scope,
-        &environment_facts(engine, &environment),
+        &environment::facts(scope, &environment),
         &service_facts(&service),
         &instance.name,
         resolved,
@@ -89,7 +91,10 @@ pub(crate) fn begin_instance(
         spec: Some(spec_text.to_owned()),
         environment_deployment_id: environment.progress.last_succeeded_deployment_id.clone(),
         pipeline_deployment_id: pipeline.and_then(|it| it.value.progress.last_succeeded_deployment_id),
-        component_deployment_ids: component.and_then(|it| it.value.progress.last_succeeded_deployment_id).into_iter().collect(),
+        component_deployment_ids: component
+            .and_then(|it| it.value.progress.last_succeeded_deployment_id)
+            .into_iter()
+            .collect(),
         ..TargetState::default()
     };
     let target = Target::ServiceInstance { service: service.name.clone(), name: instance.name.clone() };
@@ -126,11 +131,8 @@ pub(crate) fn begin_pipeline(
         Some(pipeline) if pipeline.progress.last_attempted_deployment_id.is_some() => Action::Update,
         _ => Action::Create,
     };
-    let target_state = TargetState {
-        template: Some(version.reference()),
-        spec: Some(spec_text.to_owned()),
-        ..TargetState::default()
-    };
+    let target_state =
+        TargetState { template: Some(version.reference()), spec: Some(spec_text.to_owned()), ..TargetState::default() };
     begin(engine, tx, target, action, (target_state, bundle_of(version)?), (document, hidden))
 }
 
@@ -165,25 +167,18 @@ pub(super) fn deployable_environment(
     name: &str,
     version: &TemplateVersion,
 ) -> Result<Stored<Environment>, ProtonError> {
-    let environment = tx
-        .get::<Environment>(&engine.scope, name)?
-        .ok_or_else(|| ProtonError::not_found(format!("environment {name} not found")))?;
+    let environment = environment::ready(tx, &engine.scope, name)?;
     let used = &environment.template;
-    let fits = |it: &&crate::control_plane::records::CompatibleTemplate| {
-        it.template == used.template && it.major == used.version.major
-    };
-    if !version.compatible.iter().any(|it| fits(&it)) {
+    let fits = |it: &CompatibleTemplate| it.template == used.template && it.major == used.version.major;
+    if !version.compatible.iter().any(fits) {
         let list: Vec<_> = version.compatible.iter().map(|it| format!("{}:{}", it.template, it.major)).collect();
         return Err(ProtonError::validation(format!(
             "environment {name} uses template {}:{}, but service template {} version {} is compatible with {} only",
-            used.template, used.version.major, version.template, version.version, list.join(", ")
-        )));
-    }
-    if environment.progress.last_succeeded_at.is_none() {
-        return Err(ProtonError::conflict(format!(
-            "environment {name} is {} and was never deployed with success: it has no outputs to give. Wait for it, or \
-             mend it with update-environment",
-            environment.progress.status
+            used.template,
+            used.version.major,
+            version.template,
+            version.version,
+            list.join(", ")
         )));
     }
     Ok(environment)
@@ -239,22 +234,12 @@ fn pipeline_instance(
     let spec = parse_spec(&instance.spec)?;
     Ok(PipelineInstance {
         name: instance.name.clone(),
-        inputs: spec.instance_inputs(&instance.name, &schema_of(&version, !version.has_pipeline)?, None).map_err(refusal)?,
-        outputs: shown(&instance.progress.outputs),
-        environment: environment_facts(engine, environment),
+        inputs: spec
+            .instance_inputs(&instance.name, &schema_of(&version, !version.has_pipeline)?, None)
+            .map_err(refusal)?,
+        outputs: sealed::shown(&instance.progress.outputs),
+        environment: environment::facts(&engine.scope, environment),
     })
-}
-
-fn shown(outputs: &[Output]) -> Vec<(String, String)> {
-    sealed::shown(outputs)
-}
-
-fn environment_facts(engine: &Deployments, environment: &Environment) -> EnvironmentFacts {
-    EnvironmentFacts {
-        name: environment.name.clone(),
-        account_id: environment.environment_account_id.clone().unwrap_or_else(|| engine.scope.account.clone()),
-        outputs: shown(&environment.progress.outputs),
-    }
 }
 
 fn service_facts(service: &Service) -> ServiceFacts {

@@ -56,9 +56,10 @@ pub(crate) fn must_be_settled(service: &Service) -> Result<(), ProtonError> {
         | S::UpdateInProgress
         | S::DeleteInProgress
         | S::CreateFailedCleanupInProgress
-        | S::UpdateFailedCleanupInProgress => {
-            Err(ProtonError::conflict(format!("service {} is {}; wait until that has ended", service.name, service.status)))
-        }
+        | S::UpdateFailedCleanupInProgress => Err(ProtonError::conflict(format!(
+            "service {} is {}; wait until that has ended",
+            service.name, service.status
+        ))),
         _ => Ok(()),
     }
 }
@@ -80,7 +81,9 @@ fn change_instances(
     // Instances that couldn't be deleted still count.
     if present.len() + added.len() > plan::MOST_INSTANCES {
         let most = plan::MOST_INSTANCES;
-        return Err(ProtonError::quota(format!("a service has at most {most} instances, those that failed to delete included")));
+        return Err(ProtonError::quota(format!(
+            "a service has at most {most} instances, those that failed to delete included"
+        )));
     }
     lock_pipeline(engine, tx, name)?;
     service.pending_added = added.iter().map(|it| it.name.clone()).collect();
@@ -106,7 +109,10 @@ fn change_instances(
 fn lock_pipeline(engine: &Deployments, tx: &mut dyn Transaction, service: &str) -> Result<(), ProtonError> {
     let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, service)? else { return Ok(()) };
     if pipeline.progress.in_flight() {
-        return Err(ProtonError::conflict(format!("the pipeline of service {service} is {}", pipeline.progress.status)));
+        return Err(ProtonError::conflict(format!(
+            "the pipeline of service {service} is {}",
+            pipeline.progress.status
+        )));
     }
     pipeline.progress.status = DeploymentStatus::InProgress;
     Ok(tx.save(&engine.scope, &mut pipeline)?)
@@ -134,7 +140,10 @@ fn refuse_alterations(
         }
     }
     match present.iter().find(|it| new.instance(&it.name).is_some() && it.progress.in_flight()) {
-        Some(busy) => Err(ProtonError::conflict(format!("service instance {}/{} is {}", busy.service, busy.name, busy.progress.status))),
+        Some(busy) => Err(ProtonError::conflict(format!(
+            "service instance {}/{} is {}",
+            busy.service, busy.name, busy.progress.status
+        ))),
         None => Ok(()),
     }
 }
@@ -147,7 +156,10 @@ fn refuse_removals(spec: &ServiceSpec, removed: &[&Stored<ServiceInstance>]) -> 
         refuse_attached(instance)?;
         if instance.progress.in_flight() {
             let status = instance.progress.status;
-            return Err(ProtonError::conflict(format!("service instance {}/{} is {status}", instance.service, instance.name)));
+            return Err(ProtonError::conflict(format!(
+                "service instance {}/{} is {status}",
+                instance.service, instance.name
+            )));
         }
     }
     Ok(())

@@ -60,7 +60,8 @@ fn create(
         ProtonError::validation(format!("the spec has no instance named {}; add it under `instances`", input.name))
     })?;
     let (major, minor) = (input.template_major_version.as_deref(), input.template_minor_version.as_deref());
-    let version = templates::resolve_version(tx, &engine.scope, TemplateKind::Service, &service.template, major, minor)?;
+    let version =
+        templates::resolve_version(tx, &engine.scope, TemplateKind::Service, &service.template, major, minor)?;
     service.pipeline_due = true;
     service.last_modified_at = engine.now;
     tx.save(&engine.scope, &mut service)?;

@@ -87,7 +87,10 @@ impl Filter {
         };
         let about_time = matches!(
             by,
-            F::LastDeploymentAttemptedAtBefore | F::LastDeploymentAttemptedAtAfter | F::CreatedAtBefore | F::CreatedAtAfter
+            F::LastDeploymentAttemptedAtBefore
+                | F::LastDeploymentAttemptedAtAfter
+                | F::CreatedAtBefore
+                | F::CreatedAtAfter
         );
         let at = match about_time {
             false => 0,
@@ -118,12 +121,7 @@ impl Filter {
         Ok(())
     }
 
-    fn holds(
-        &self,
-        engine: &Deployments,
-        tx: &mut dyn Transaction,
-        it: &ServiceInstance,
-    ) -> Result<bool, ProtonError> {
+    fn holds(&self, engine: &Deployments, tx: &mut dyn Transaction, it: &ServiceInstance) -> Result<bool, ProtonError> {
         use FilterBy as F;
         Ok(match self.by {
             F::Name => it.name == self.value,

@@ -13,11 +13,7 @@ use crate::control_plane::records::Pipeline;
 use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 
-fn pipeline_of(
-    engine: &Deployments,
-    tx: &mut dyn Transaction,
-    service: &str,
-) -> Result<Stored<Pipeline>, ProtonError> {
+fn pipeline_of(engine: &Deployments, tx: &mut dyn Transaction, service: &str) -> Result<Stored<Pipeline>, ProtonError> {
     tx.get(&engine.scope, service)?
         .ok_or_else(|| ProtonError::not_found(format!("pipeline of service {service} doesn't exist")))
 }
