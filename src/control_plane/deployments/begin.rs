@@ -59,7 +59,7 @@ impl Deployments {
     /// `ConflictException` while another deployment of the target is under way.
     pub(crate) fn begin(&self, tx: &mut dyn Transaction, begin: Begin) -> Result<Stored<Deployment>, ProtonError> {
         let record = self.load(tx, &begin.target)?;
-        self.must_be_idle(&record, &begin.target)?;
+        self.must_be_idle(tx, &record, &begin.target)?;
         let inputs = self.inputs_upload(&begin.inputs.document)?;
         let mut deployment = self.draft(tx, &record, &begin.target, (begin.action, begin.target_state))?;
         deployment.initial_state = self.state_before(tx, &record)?;
@@ -82,17 +82,25 @@ impl Deployments {
             .ok_or_else(|| ProtonError::not_found(format!("{target} doesn't exist")))
     }
 
-    /// Refuses a second deployment of a target at a time.
+    /// Refuses a second deployment of a target at a time. What counts is the deployment, not the status that the target
+    /// shows: a pipeline is IN_PROGRESS while it still waits for its instances.
     ///
     /// # Errors
     /// `ConflictException` that names the deployment under way.
-    pub(crate) fn must_be_idle(&self, record: &TargetRecord, target: &Target) -> Result<(), ProtonError> {
+    pub(crate) fn must_be_idle(
+        &self,
+        tx: &mut dyn Transaction,
+        record: &TargetRecord,
+        target: &Target,
+    ) -> Result<(), ProtonError> {
         let progress = record.progress();
-        if !progress.in_flight() {
-            return Ok(());
+        let Some(id) = &progress.last_attempted_deployment_id else { return Ok(()) };
+        match tx.get::<Deployment>(&self.scope, id)? {
+            Some(last) if last.in_flight() => {
+                Err(ProtonError::conflict(format!("{target} is {}: deployment {id} is still under way", last.status)))
+            }
+            _ => Ok(()),
         }
-        let id = progress.last_attempted_deployment_id.as_deref().unwrap_or("unknown");
-        Err(ProtonError::conflict(format!("{target} is {}: deployment {id} is still under way", progress.status)))
     }
 
     /// Bytes to be published as `s3://bucket/bundles/sha256/DIGEST`.

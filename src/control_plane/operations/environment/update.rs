@@ -25,7 +25,7 @@ pub(crate) async fn update_environment(
         .write(move |tx| {
             let environment = by_name(tx, &engine.scope, &input.name)?;
             let target = Target::Environment { name: input.name.clone() };
-            engine.must_be_idle(&TargetRecord::Environment(environment.clone()), &target)?;
+            engine.must_be_idle(tx, &TargetRecord::Environment(environment.clone()), &target)?;
             update(tx, &engine, environment, &input)?;
             let updated = by_name(tx, &engine.scope, &input.name)?;
             Ok::<_, ProtonError>(view::full(tx, &engine.scope, &updated)?)
