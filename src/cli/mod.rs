@@ -4,6 +4,7 @@ mod client;
 mod failure;
 mod keys;
 mod settings;
+mod supervise;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,6 +53,9 @@ enum Command {
     /// Set up AWS clients on this machine
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// Run one step of Terraform and write down how it ended; the agent starts this by itself
+    #[command(hide = true)]
+    Supervise(supervise::Args),
     /// Show every setting, its value and where it comes from
     Settings,
 }
@@ -59,7 +63,12 @@ enum Command {
 /// Runs the command that argv names.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments) {
+    // First of all: it must cost next to nothing, and needs neither settings nor a runtime.
+    let command = match arguments.command {
+        Command::Supervise(args) => return supervise::run(&args),
+        Command::Setup(command) => command,
+    };
+    match run(arguments.global, command) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             // Nothing is left to tell when stderr is gone.

@@ -5,9 +5,11 @@
 
 pub mod wire;
 
+pub mod deployments;
 pub mod operations;
 
 pub mod records;
+pub mod seal;
 pub mod store;
 
 mod plane;

@@ -1,5 +1,9 @@
-//! Tests of whole rooms, on real parts, without a network.
+//! Hermetic tests of whole rooms: real clients and real Terraform against far ends on loopback.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod far_end;
+
 mod architecture;
+mod objects;
+mod proton;

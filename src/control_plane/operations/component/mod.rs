@@ -1,0 +1,1 @@
+//! Directly defined components.
