@@ -96,3 +96,53 @@ impl Journal {
         self.resources.insert(kept.address.clone(), kept);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(stream: &str) -> Journal {
+        let mut journal = Journal::default();
+        stream.lines().for_each(|line| journal.note(&Event::parse(line)));
+        journal
+    }
+
+    #[test]
+    fn what_an_update_leaves_is_what_was_there_and_what_came_without_what_went() {
+        let applied = journal(include_str!("../../tests/fixtures/terraform/1.11/update.jsonl")).applied();
+        let resources: Vec<_> = applied.resources.iter().map(|r| (r.address.as_str(), r.action.as_str())).collect();
+        assert_eq!(
+            resources,
+            [
+                ("terraform_data.added[0]", "create"),
+                ("terraform_data.added[1]", "create"),
+                ("terraform_data.kept", "noop"),
+                ("terraform_data.replaced", "replace"),
+                ("terraform_data.updated", "update"),
+            ]
+        );
+        assert!(applied.resources.iter().all(|r| r.kind == "terraform_data" && r.id.is_some()));
+        assert_eq!(applied.changes, Changes { add: 3, change: 1, remove: 2 });
+    }
+
+    #[test]
+    fn outputs_are_those_after_applying() {
+        let applied = journal(include_str!("../../tests/fixtures/terraform/1.11/update.jsonl")).applied();
+        assert_eq!(applied.outputs["plain"].value, "new");
+        assert_eq!(applied.outputs["list"].value, serde_json::json!(["a", 1]));
+        assert!(applied.outputs["secret"].sensitive && applied.outputs["secret"].value.is_null());
+    }
+
+    #[test]
+    fn a_destroy_leaves_nothing() {
+        let applied = journal(include_str!("../../tests/fixtures/terraform/1.11/destroy.jsonl")).applied();
+        assert!(applied.resources.is_empty() && applied.outputs.is_empty());
+        assert_eq!(applied.changes.remove, 6);
+    }
+
+    #[test]
+    fn a_failure_keeps_its_diagnostics() {
+        let journal = journal(include_str!("../../tests/fixtures/terraform/1.11/failed.jsonl"));
+        assert_eq!(journal.diagnostics.len(), 1);
+    }
+}

@@ -3,6 +3,7 @@
 //! Dropping a [`Child`], or the future of [`Child::wait`], lets go of the step; Terraform goes on.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,8 +42,7 @@ pub fn start(
     files::create_private_folder(step_dir).map_err(TerraformError::io("creating", step_dir))?;
     let step = StepDir::new(step_dir);
     step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd: cwd.to_owned() })?;
-    let args = [std::ffi::OsStr::new("supervise"), step_dir.as_os_str()];
-    let started = duct::cmd(supervisor, args)
+    let started = duct::cmd(supervisor, [OsStr::new("supervise"), step_dir.as_os_str()])
         .full_env(env)
         .dir(step_dir)
         .stdin_null()

@@ -111,36 +111,36 @@ impl Session {
 
     async fn run(
         &self,
-        step: Step,
-        args: Vec<String>,
+        which: Step,
+        words: Vec<String>,
         stop: &CancellationToken,
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Journal, TerraformError> {
-        let child = self.start_or_attach(step, args, stop)?;
+        let child = self.start_or_attach(which, words, stop)?;
         let mut journal = Journal::default();
         let mut note = |event: &Event| {
             journal.note(event);
             on_event(event);
         };
         let exit = child.wait(stop, &mut note).await?;
-        self.judge(step, exit, journal)
+        self.judge(which, exit, journal)
     }
 
     fn start_or_attach(
         &self,
-        step: Step,
-        args: Vec<String>,
+        which: Step,
+        words: Vec<String>,
         stop: &CancellationToken,
     ) -> Result<Child, TerraformError> {
-        let folder = self.run_dir.join(step.folder());
+        let folder = self.run_dir.join(which.folder());
         if let Some(child) = child::attach(&folder)? {
             return Ok(child);
         }
         if stop.is_cancelled() {
-            return Err(TerraformError::Stopped { step });
+            return Err(TerraformError::Stopped { step: which });
         }
         let program = self.terraform.binary.to_string_lossy().into_owned();
-        let argv = std::iter::once(program).chain(args).collect();
+        let argv = std::iter::once(program).chain(words).collect();
         child::start(&self.supervisor, &folder, argv, &self.env, &self.work_dir)
     }
 
