@@ -75,10 +75,8 @@ impl Journal {
     fn changed(&mut self, resource: &ResourceAction) {
         let planned = self.planned.get(&resource.address).map_or(resource.action.as_str(), String::as_str).to_owned();
         match (resource.action.as_str(), planned.as_str()) {
-            // A data source isn't managed.
-            ("read", _) => {}
-            // A replacement also deletes, before or after it creates; the address stays.
-            ("delete", "replace") => {}
+            // A data source isn't managed. A replacement also deletes, before or after it creates; the address stays.
+            ("read", _) | ("delete", "replace") => {}
             ("delete", _) => {
                 self.resources.remove(&resource.address);
             }

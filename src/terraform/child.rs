@@ -109,12 +109,20 @@ impl Child {
             Some(_) => Err(TerraformError::SupervisorLost { step_dir: self.step.path().to_owned() }),
             None => {
                 // While we hold the lock, say so for good: a supervisor that comes late will find it and go.
-                let exit = Exit::never_ran("its supervisor ended before it could start terraform");
+                let exit = Exit::never_ran(self.without_a_trace());
                 self.step.write_exit(&exit)?;
                 drop(alone);
                 Ok(Some(exit))
             }
         }
+    }
+
+    /// Why there is neither a Terraform nor a word of the supervisor, as far as its log knows.
+    fn without_a_trace(&self) -> String {
+        let log = std::fs::read(self.step.supervisor_log()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&log);
+        let reason = "its supervisor ended before it could start it";
+        if said.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", said.trim()) }
     }
 
     /// The supervisor's lock, once the supervisor is known to be gone.

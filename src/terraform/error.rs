@@ -80,7 +80,7 @@ pub enum TerraformError {
         diagnostics: Vec<Diagnostic>,
     },
     /// Terraform ended early because we asked it to.
-    #[error("terraform {step} was interrupted; infrastructure may be half changed{}", told(diagnostics))]
+    #[error("terraform {step} was interrupted{}{}", half_done(*step), told(diagnostics))]
     Interrupted {
         /// The command.
         step: Step,
@@ -102,8 +102,7 @@ pub enum TerraformError {
     },
     /// Somebody killed Terraform.
     #[error(
-        "terraform {step} was killed by signal {signal}{}; its last changes may be missing from the state, and the \
-         state may still be locked", likely(*signal)
+        "terraform {step} was killed by signal {signal}{}{}", likely(*signal), unsaved(*step)
     )]
     Killed {
         /// The command.
@@ -174,7 +173,20 @@ fn told(diagnostics: &[Diagnostic]) -> String {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity != Severity::Warning);
     let placed = errors().filter(|error| error.file.is_some());
     let unplaced = errors().filter(|error| error.file.is_none());
-    placed.chain(unplaced).map(|error| format!("\n{error}")).collect()
+    placed.chain(unplaced).fold(String::new(), |text, error| text + "\n" + &error.to_string())
+}
+
+fn changes(step: Step) -> bool {
+    matches!(step, Step::Apply | Step::Destroy)
+}
+
+fn half_done(step: Step) -> &'static str {
+    if changes(step) { "; infrastructure may be half changed" } else { "" }
+}
+
+fn unsaved(step: Step) -> &'static str {
+    let warning = "; its last changes may be missing from the state, and the state may still be locked";
+    if changes(step) { warning } else { "" }
 }
 
 /// What a signal usually means.

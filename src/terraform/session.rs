@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use signal_hook::consts::SIGINT;
 use tokio_util::sync::CancellationToken;
 
 use super::applied::Journal;
@@ -149,14 +150,15 @@ impl Session {
         if let Some(reason) = exit.error {
             return Err(TerraformError::NotStarted { reason });
         }
-        if let Some(signal) = exit.signal {
+        let folder = StepDir::new(self.run_dir.join(step.folder()));
+        let (signal, code) = (exit.signal, exit.code.unwrap_or(-1));
+        // Our own SIGINT kills a Terraform that has only just begun.
+        if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
             return Err(TerraformError::Killed { step, signal });
         }
-        let code = exit.code.unwrap_or(-1);
-        if code == 0 {
+        if signal.is_none() && code == 0 {
             return Ok(journal);
         }
-        let folder = StepDir::new(self.run_dir.join(step.folder()));
         let diagnostics = said(journal.diagnostics, &folder);
         let file = self.work_dir.join("errored.tfstate");
         if matches!(step, Step::Apply | Step::Destroy) && file.exists() {
