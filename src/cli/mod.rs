@@ -50,12 +50,18 @@ enum Form {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set up AWS clients on this machine
-    #[command(subcommand)]
-    Client(client::ClientCommand),
     /// Run one step of Terraform and write down how it ended; the agent starts this by itself
     #[command(hide = true)]
     Supervise(supervise::Args),
+    #[command(flatten)]
+    Verb(Verb),
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Set up AWS clients on this machine
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Show every setting, its value and where it comes from
     Settings,
 }
@@ -64,11 +70,11 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // First of all: it must cost next to nothing, and needs neither settings nor a runtime.
-    let command = match arguments.command {
+    let verb = match arguments.command {
         Command::Supervise(args) => return supervise::run(&args),
-        Command::Setup(command) => command,
+        Command::Verb(verb) => verb,
     };
-    match run(arguments.global, command) {
+    match run(arguments.global, verb) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             // Nothing is left to tell when stderr is gone.
@@ -78,13 +84,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let GlobalArgs { config, data, output } = arguments.global;
+fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
+    let GlobalArgs { config, data, output } = global;
     let flags = [("data", data)].into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;
-    match arguments.command {
-        Command::Client(command) => client::run(&command, &settings)?,
-        Command::Settings => settings::run(&settings, output)?,
+    match verb {
+        Verb::Client(command) => client::run(&command, &settings)?,
+        Verb::Settings => settings::run(&settings, output)?,
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 //! Dropping a [`Child`], or the future of [`Child::wait`], lets go of the step; Terraform goes on.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,8 +42,7 @@ pub fn start(
     files::create_private_folder(step_dir).map_err(TerraformError::io("creating", step_dir))?;
     let step = StepDir::new(step_dir);
     step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd: cwd.to_owned() })?;
-    let args = [std::ffi::OsStr::new("supervise"), step_dir.as_os_str()];
-    let started = duct::cmd(supervisor, args)
+    let started = duct::cmd(supervisor, [OsStr::new("supervise"), step_dir.as_os_str()])
         .full_env(env)
         .dir(step_dir)
         .stdin_null()
@@ -109,12 +109,20 @@ impl Child {
             Some(_) => Err(TerraformError::SupervisorLost { step_dir: self.step.path().to_owned() }),
             None => {
                 // While we hold the lock, say so for good: a supervisor that comes late will find it and go.
-                let exit = Exit::never_ran("its supervisor ended before it could start terraform");
+                let exit = Exit::never_ran(self.without_a_trace());
                 self.step.write_exit(&exit)?;
                 drop(alone);
                 Ok(Some(exit))
             }
         }
+    }
+
+    /// Why there is neither a Terraform nor a word of the supervisor, as far as its log knows.
+    fn without_a_trace(&self) -> String {
+        let log = std::fs::read(self.step.supervisor_log()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&log);
+        let reason = "its supervisor ended before it could start it";
+        if said.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", said.trim()) }
     }
 
     /// The supervisor's lock, once the supervisor is known to be gone.

@@ -7,3 +7,6 @@ mod far_end;
 mod architecture;
 mod objects;
 mod proton;
+mod session;
+mod state;
+mod supervisor;
