@@ -10,6 +10,9 @@ pub mod operations;
 pub mod records;
 pub mod store;
 
+mod app;
+mod keys;
 mod plane;
 
+pub use app::{App, serve};
 pub use plane::{Plane, PlaneSettings, Wake};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::store::Store;
+use crate::objects::Objects;
 use crate::support::Clock;
 
 /// The control plane's parts, shared by all requests; cheap to clone.
@@ -13,6 +14,8 @@ use crate::support::Clock;
 pub struct Plane {
     /// The record.
     pub store: Store,
+    /// The object store: bundles, inputs, run records.
+    pub objects: Objects,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.
