@@ -8,6 +8,7 @@ pub mod wire;
 pub mod operations;
 
 pub mod records;
+pub mod seal;
 pub mod store;
 
 mod app;
