@@ -45,7 +45,7 @@ impl Authorization {
             return Err(SignatureError::Incomplete(format!("{missing}Authorization={text}")));
         }
         Ok(Self {
-            signed_headers: field("SignedHeaders").split(';').map(str::to_ascii_lowercase).collect(),
+            signed_headers: field("SignedHeaders").split(';').map(str::to_owned).collect(),
             signature: field("Signature").to_owned(),
             credential: field("Credential").to_owned(),
             algorithm: algorithm.to_owned(),

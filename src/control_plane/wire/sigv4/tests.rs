@@ -99,8 +99,8 @@ fn a_clock_is_off_by_five_minutes_at_most() {
         Err(SignatureError::Invalid(text)) => text,
         other => panic!("{other:?}"),
     };
-    insta::assert_snapshot!(refused(-301_000), @"");
-    insta::assert_snapshot!(refused(301_000), @"");
+    insta::assert_snapshot!(refused(-301_000), @"Signature expired: 20261118T110139Z is now earlier than 20261118T110140Z (20261118T110640Z - 5 min.)");
+    insta::assert_snapshot!(refused(301_000), @"Signature not yet current: 20261118T111141Z is still later than 20261118T111140Z (20261118T110640Z + 5 min.)");
 }
 
 #[test]
