@@ -7,6 +7,9 @@ pub(crate) mod listing;
 pub(crate) mod tags;
 pub(crate) mod templates;
 
+mod environment_template;
+mod service_template;
+
 use hadron_model::*;
 
 use super::plane::Plane;
@@ -28,6 +31,26 @@ macro_rules! operations {
 
 operations! {
     // templates
+    create_environment_template(CreateEnvironmentTemplateInput) -> CreateEnvironmentTemplateOutput = environment_template::create;
+    get_environment_template(GetEnvironmentTemplateInput) -> GetEnvironmentTemplateOutput = environment_template::get;
+    list_environment_templates(ListEnvironmentTemplatesInput) -> ListEnvironmentTemplatesOutput = environment_template::list;
+    update_environment_template(UpdateEnvironmentTemplateInput) -> UpdateEnvironmentTemplateOutput = environment_template::update;
+    delete_environment_template(DeleteEnvironmentTemplateInput) -> DeleteEnvironmentTemplateOutput = environment_template::delete;
+    create_environment_template_version(CreateEnvironmentTemplateVersionInput) -> CreateEnvironmentTemplateVersionOutput = environment_template::create_version;
+    get_environment_template_version(GetEnvironmentTemplateVersionInput) -> GetEnvironmentTemplateVersionOutput = environment_template::get_version;
+    list_environment_template_versions(ListEnvironmentTemplateVersionsInput) -> ListEnvironmentTemplateVersionsOutput = environment_template::list_versions;
+    update_environment_template_version(UpdateEnvironmentTemplateVersionInput) -> UpdateEnvironmentTemplateVersionOutput = environment_template::update_version;
+    delete_environment_template_version(DeleteEnvironmentTemplateVersionInput) -> DeleteEnvironmentTemplateVersionOutput = environment_template::delete_version;
+    create_service_template(CreateServiceTemplateInput) -> CreateServiceTemplateOutput = service_template::create;
+    get_service_template(GetServiceTemplateInput) -> GetServiceTemplateOutput = service_template::get;
+    list_service_templates(ListServiceTemplatesInput) -> ListServiceTemplatesOutput = service_template::list;
+    update_service_template(UpdateServiceTemplateInput) -> UpdateServiceTemplateOutput = service_template::update;
+    delete_service_template(DeleteServiceTemplateInput) -> DeleteServiceTemplateOutput = service_template::delete;
+    create_service_template_version(CreateServiceTemplateVersionInput) -> CreateServiceTemplateVersionOutput = service_template::create_version;
+    get_service_template_version(GetServiceTemplateVersionInput) -> GetServiceTemplateVersionOutput = service_template::get_version;
+    list_service_template_versions(ListServiceTemplateVersionsInput) -> ListServiceTemplateVersionsOutput = service_template::list_versions;
+    update_service_template_version(UpdateServiceTemplateVersionInput) -> UpdateServiceTemplateVersionOutput = service_template::update_version;
+    delete_service_template_version(DeleteServiceTemplateVersionInput) -> DeleteServiceTemplateVersionOutput = service_template::delete_version;
 
     // environments
 

@@ -30,10 +30,10 @@ pub(crate) fn resolve_version(
     }
     match (major, minor) {
         (None, Some(_)) => Err(ProtonError::validation("A template minor version needs a template major version")),
-        (None, None) => highest(tx, scope, "published", &key)?.ok_or_else(|| unpublished(&what)),
+        (None, None) => highest_stored(tx, scope, "published", &key)?.ok_or_else(|| unpublished(&what)),
         (Some(major), None) => {
             let what = format!("{what}, major version {major}");
-            match highest(tx, scope, "published_major", &format!("{key}:{major}"))? {
+            match highest_stored(tx, scope, "published_major", &format!("{key}:{major}"))? {
                 Some(version) => Ok(version),
                 None if highest(tx, scope, "major", &format!("{key}:{major}"))?.is_some() => Err(unpublished(&what)),
                 None => Err(ProtonError::not_found(format!("{what}, doesn't exist"))),
@@ -72,6 +72,15 @@ pub(super) fn highest(
     scope: &Scope,
     term: &str,
     value: &str,
+) -> Result<Option<TemplateVersion>, StoreError> {
+    Ok(highest_stored(tx, scope, term, value)?.map(|stored| stored.value))
+}
+
+fn highest_stored(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    term: &str,
+    value: &str,
 ) -> Result<Option<Stored<TemplateVersion>>, StoreError> {
     let select = Select { term, value, after: None, descending: true, limit: 1 };
     Ok(tx.page(scope, &select)?.pop())
@@ -79,7 +88,7 @@ pub(super) fn highest(
 
 fn usable(version: Stored<TemplateVersion>) -> Result<Stored<TemplateVersion>, ProtonError> {
     use TemplateVersionStatus as S;
-    let what = format!("{} {}, version {}", noun(version.kind), version.template, version.version);
+    let what = format!("{} {}, version {}", noun(version.kind), version.template, version.value.version);
     match version.status {
         S::Draft | S::Published => Ok(version),
         S::RegistrationInProgress => Err(ProtonError::conflict(format!("{what}, is still being registered"))),
