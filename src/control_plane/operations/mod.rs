@@ -4,13 +4,19 @@ pub(crate) mod arn;
 pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod listing;
+mod repository;
 pub(crate) mod tags;
 pub(crate) mod templates;
 
+mod account_settings;
 mod environment_template;
 mod service_template;
+mod summary;
+mod tag;
 
 use hadron_model::*;
+
+pub(crate) use repository::repository_branch;
 
 use super::plane::Plane;
 use super::wire::{Call, ProtonError};
@@ -61,4 +67,10 @@ operations! {
     // deployments
 
     // tags, account settings, summary
+    tag_resource(TagResourceInput) -> TagResourceOutput = tag::set;
+    untag_resource(UntagResourceInput) -> UntagResourceOutput = tag::unset;
+    list_tags_for_resource(ListTagsForResourceInput) -> ListTagsForResourceOutput = tag::list;
+    get_account_settings(GetAccountSettingsInput) -> GetAccountSettingsOutput = account_settings::get;
+    update_account_settings(UpdateAccountSettingsInput) -> UpdateAccountSettingsOutput = account_settings::update;
+    get_resources_summary(GetResourcesSummaryInput) -> GetResourcesSummaryOutput = summary::get;
 }
