@@ -9,6 +9,7 @@ pub mod operations;
 
 pub mod records;
 pub mod seal;
+pub mod state_server;
 pub mod store;
 
 mod plane;

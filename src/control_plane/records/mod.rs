@@ -8,6 +8,7 @@ mod component;
 mod deployment;
 mod environment;
 mod service;
+mod state;
 mod template;
 
 pub use access_key::AccessKey;
@@ -16,4 +17,5 @@ pub use component::Component;
 pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};
 pub use service::{Pipeline, Service, ServiceInstance};
+pub use state::{LockHolder, StateLock, StateStamp, StateVersion};
 pub use template::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version, VersionRef};
