@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::StateError;
-use super::place::Place;
+use super::address::Address;
 use crate::control_plane::records::{AccessKey, Deployment, LockHolder, StateLock};
 use crate::control_plane::store::{Transaction, Typed};
 use crate::domain::Scope;
@@ -71,16 +71,16 @@ pub(super) struct Caller {
 /// Recognises a caller by the lock or by the claim of its deployment.
 pub(super) fn identify(
     tx: &mut dyn Transaction,
-    place: &Place,
+    address: &Address,
     credential: &Credential,
     now: i64,
 ) -> Result<Caller, StateError> {
-    let lock = tx.get::<StateLock>(&place.scope, &place.arn)?.map(|stored| stored.value);
+    let lock = tx.get::<StateLock>(&address.scope, &address.arn)?.map(|stored| stored.value);
     let known = lock.iter().flat_map(|lock| [&lock.holder, &lock.last]).flatten().any(|holder| credential.is(holder));
-    let deployment = tx.get::<Deployment>(&place.scope, &credential.deployment)?.map(|stored| stored.value);
-    let deployment = deployment.filter(|deployment| deployment.target == place.target);
+    let deployment = tx.get::<Deployment>(&address.scope, &credential.deployment)?.map(|stored| stored.value);
+    let deployment = deployment.filter(|deployment| deployment.target == address.target);
     let claim = match &deployment {
-        Some(deployment) => claim(tx, deployment, credential, &place.url, now),
+        Some(deployment) => claim(tx, deployment, credential, &address.url, now),
         None => Err(StateError::Unauthorized),
     };
     match claim {

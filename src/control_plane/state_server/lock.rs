@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::StateError;
+use super::address::Address;
 use super::caller::Caller;
-use super::place::Place;
 use crate::control_plane::records::{LockHolder, StateLock};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
 use crate::domain::Scope;
@@ -39,7 +39,7 @@ impl Info {
 /// LOCK: for the current claim while the lock is free; once more for the holder of the same lock.
 pub(super) fn take(
     tx: &mut dyn Transaction,
-    place: &Place,
+    address: &Address,
     caller: &Caller,
     info: &Info,
     now: i64,
@@ -49,7 +49,7 @@ pub(super) fn take(
         Some(holder) => Err(StateError::Held(Box::new(holder.clone()))),
         None => {
             let holder = caller.as_holder(&info.id, &info.text, now)?;
-            Ok(set(tx, &place.scope, &place.arn, Some(holder))?)
+            Ok(set(tx, &address.scope, &address.arn, Some(holder))?)
         }
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn take(
 /// UNLOCK: by the holder, by its id or by force; a free lock and one released before are no error.
 pub(super) fn give_back(
     tx: &mut dyn Transaction,
-    place: &Place,
+    address: &Address,
     caller: &Caller,
     info: Option<&Info>,
 ) -> Result<(), StateError> {
@@ -72,11 +72,11 @@ pub(super) fn give_back(
     if id.is_none() {
         let LockHolder { lock_id, deployment, epoch, agent, .. } = holder;
         tracing::warn!(
-            target.arn = %place.arn, deployment.id = %deployment, epoch, agent = %agent,
-            "the lock {lock_id} of {} is broken by force", place.arn
+            target.arn = %address.arn, deployment.id = %deployment, epoch, agent = %agent,
+            "the lock {lock_id} of {} is broken by force", address.arn
         );
     }
-    Ok(set(tx, &place.scope, &place.arn, None)?)
+    Ok(set(tx, &address.scope, &address.arn, None)?)
 }
 
 /// Releases the lock of a target if that claim of that deployment holds it, and says whether it did: for the report of

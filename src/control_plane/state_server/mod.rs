@@ -10,10 +10,10 @@
 //!
 //! <https://developer.hashicorp.com/terraform/language/backend/http>
 
+mod address;
 mod caller;
 mod error;
 mod lock;
-mod place;
 mod sealed;
 mod upload;
 mod versions;
@@ -21,12 +21,12 @@ mod versions;
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
+pub use self::address::{sealed_url, state_url};
 pub use self::error::StateError;
 pub use self::lock::release;
-pub use self::place::{sealed_url, state_url};
 
+use self::address::Address;
 use self::caller::Credential;
-use self::place::Place;
 use self::upload::Upload;
 use super::Plane;
 
@@ -50,28 +50,28 @@ pub async fn handle(plane: &Plane, request: Request<Body>) -> Response<Body> {
 async fn route(plane: &Plane, request: Request<Body>) -> Result<Response<Body>, StateError> {
     let credential = Credential::of(request.headers())?;
     let base_url = &plane.settings.base_url;
-    if let Some(deployment) = place::sealed(request.uri().path()) {
+    if let Some(deployment) = address::sealed(request.uri().path()) {
         return match *request.method() {
             Method::GET => sealed::get(plane, credential, deployment, sealed_url(base_url, deployment)).await,
             _ => Err(StateError::Method),
         };
     }
-    let place = Place::of(request.uri().path(), base_url).ok_or(StateError::NoSuchAddress)?;
+    let address = Address::of(request.uri().path(), base_url).ok_or(StateError::NoSuchAddress)?;
     match request.method().as_str() {
-        "GET" => get(plane, place, credential).await,
-        "POST" => post(plane, place, credential, request).await,
-        "DELETE" => delete(plane, place, credential, request).await,
-        "LOCK" => lock(plane, place, credential, request).await,
-        "UNLOCK" => unlock(plane, place, credential, request).await,
+        "GET" => get(plane, address, credential).await,
+        "POST" => post(plane, address, credential, request).await,
+        "DELETE" => delete(plane, address, credential, request).await,
+        "LOCK" => lock(plane, address, credential, request).await,
+        "UNLOCK" => unlock(plane, address, credential, request).await,
         _ => Err(StateError::Method),
     }
 }
 
-async fn get(plane: &Plane, place: Place, credential: Credential) -> Result<Response<Body>, StateError> {
+async fn get(plane: &Plane, address: Address, credential: Credential) -> Result<Response<Body>, StateError> {
     let now = plane.clock.now();
     let state = plane.store.read(move |tx| {
-        caller::identify(tx, &place, &credential, now)?.may_read()?;
-        versions::current(tx, &place)
+        caller::identify(tx, &address, &credential, now)?.may_read()?;
+        versions::current(tx, &address)
     });
     let Some(state) = state.await? else { return Ok(status(StatusCode::NO_CONTENT)) };
     // Terraform compares the digest, so that a download that breaks off is no state.
@@ -84,7 +84,7 @@ async fn get(plane: &Plane, place: Place, credential: Credential) -> Result<Resp
 
 async fn post(
     plane: &Plane,
-    place: Place,
+    address: Address,
     credential: Credential,
     request: Request<Body>,
 ) -> Result<Response<Body>, StateError> {
@@ -94,9 +94,9 @@ async fn post(
     let upload = checked.await.map_err(|_| StateError::Interrupted)??;
     let now = plane.clock.now();
     let written = plane.store.write(move |tx| {
-        let caller = caller::identify(tx, &place, &credential, now)?;
+        let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
-        versions::write(tx, &place, &caller, &upload, now)
+        versions::write(tx, &address, &caller, &upload, now)
     });
     written.await?;
     Ok(status(StatusCode::OK))
@@ -104,15 +104,15 @@ async fn post(
 
 async fn delete(
     plane: &Plane,
-    place: Place,
+    address: Address,
     credential: Credential,
     request: Request<Body>,
 ) -> Result<Response<Body>, StateError> {
     let (lock_id, now) = (lock_id(&request), plane.clock.now());
     let deleted = plane.store.write(move |tx| {
-        let caller = caller::identify(tx, &place, &credential, now)?;
+        let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
-        versions::delete(tx, &place, &caller, now)
+        versions::delete(tx, &address, &caller, now)
     });
     deleted.await?;
     Ok(status(StatusCode::OK))
@@ -120,15 +120,15 @@ async fn delete(
 
 async fn lock(
     plane: &Plane,
-    place: Place,
+    address: Address,
     credential: Credential,
     request: Request<Body>,
 ) -> Result<Response<Body>, StateError> {
     let info = lock::Info::parse(&body(request, LARGEST_LOCK).await?)?.ok_or(StateError::NoLockId)?;
     let now = plane.clock.now();
     let locked = plane.store.write(move |tx| {
-        let caller = caller::identify(tx, &place, &credential, now)?;
-        lock::take(tx, &place, &caller, &info, now)
+        let caller = caller::identify(tx, &address, &credential, now)?;
+        lock::take(tx, &address, &caller, &info, now)
     });
     locked.await?;
     Ok(status(StatusCode::OK))
@@ -136,15 +136,15 @@ async fn lock(
 
 async fn unlock(
     plane: &Plane,
-    place: Place,
+    address: Address,
     credential: Credential,
     request: Request<Body>,
 ) -> Result<Response<Body>, StateError> {
     let info = lock::Info::parse(&body(request, LARGEST_LOCK).await?)?;
     let now = plane.clock.now();
     let unlocked = plane.store.write(move |tx| {
-        let caller = caller::identify(tx, &place, &credential, now)?;
-        lock::give_back(tx, &place, &caller, info.as_ref())
+        let caller = caller::identify(tx, &address, &credential, now)?;
+        lock::give_back(tx, &address, &caller, info.as_ref())
     });
     unlocked.await?;
     Ok(status(StatusCode::OK))

@@ -1,16 +1,16 @@
 //! The versions of a state: each is kept, the last one counts.
 
 use super::StateError;
+use super::address::Address;
 use super::caller::Caller;
-use super::place::Place;
 use super::upload::Upload;
 use crate::control_plane::records::StateVersion;
 use crate::control_plane::store::{Document, Select, Stored, Transaction, Typed};
 
 /// The state as it is now; none before the first write and after a deletion.
-pub(super) fn current(tx: &mut dyn Transaction, place: &Place) -> Result<Option<Vec<u8>>, StateError> {
-    match last(tx, place)? {
-        Some(version) if version.stamp.is_some() => Ok(tx.blob(&place.scope, StateVersion::KIND, &version.key())?),
+pub(super) fn current(tx: &mut dyn Transaction, address: &Address) -> Result<Option<Vec<u8>>, StateError> {
+    match last(tx, address)? {
+        Some(version) if version.stamp.is_some() => Ok(tx.blob(&address.scope, StateVersion::KIND, &version.key())?),
         Some(_) | None => Ok(None),
     }
 }
@@ -21,12 +21,12 @@ pub(super) fn current(tx: &mut dyn Transaction, place: &Place) -> Result<Option<
 /// arrived.
 pub(super) fn write(
     tx: &mut dyn Transaction,
-    place: &Place,
+    address: &Address,
     caller: &Caller,
     upload: &Upload,
     now: i64,
 ) -> Result<(), StateError> {
-    let last = last(tx, place)?;
+    let last = last(tx, address)?;
     if let Some(found) = last.as_ref().and_then(|version| version.stamp.as_ref()) {
         let given = &upload.stamp;
         if found.lineage != given.lineage {
@@ -39,30 +39,30 @@ pub(super) fn write(
     if last.as_ref().is_some_and(|version| version.digest == upload.digest) {
         return Ok(());
     }
-    let mut version = next(last.as_deref(), place, caller, now);
+    let mut version = next(last.as_deref(), address, caller, now);
     version.stamp = Some(upload.stamp.clone());
     version.size = i64::try_from(upload.bytes.len()).unwrap_or(i64::MAX);
     version.digest.clone_from(&upload.digest);
-    tx.put_blob(&place.scope, StateVersion::KIND, &version.key(), &upload.bytes)?;
-    Ok(tx.add(&place.scope, &version)?)
+    tx.put_blob(&address.scope, StateVersion::KIND, &version.key(), &upload.bytes)?;
+    Ok(tx.add(&address.scope, &version)?)
 }
 
 /// Marks the state as gone; what was there stays readable as a version.
-pub(super) fn delete(tx: &mut dyn Transaction, place: &Place, caller: &Caller, now: i64) -> Result<(), StateError> {
-    let last = last(tx, place)?;
+pub(super) fn delete(tx: &mut dyn Transaction, address: &Address, caller: &Caller, now: i64) -> Result<(), StateError> {
+    let last = last(tx, address)?;
     match &last {
         Some(version) if version.stamp.is_some() => {
-            Ok(tx.add(&place.scope, &next(last.as_deref(), place, caller, now))?)
+            Ok(tx.add(&address.scope, &next(last.as_deref(), address, caller, now))?)
         }
         Some(_) | None => Ok(()),
     }
 }
 
 /// The version behind `last`, still without a state.
-fn next(last: Option<&StateVersion>, place: &Place, caller: &Caller, now: i64) -> StateVersion {
+fn next(last: Option<&StateVersion>, address: &Address, caller: &Caller, now: i64) -> StateVersion {
     let (deployment, epoch, agent) = caller.run();
     StateVersion {
-        target_arn: place.arn.clone(),
+        target_arn: address.arn.clone(),
         number: last.map_or(0, |version| version.number) + 1,
         stamp: None,
         size: 0,
@@ -74,7 +74,7 @@ fn next(last: Option<&StateVersion>, place: &Place, caller: &Caller, now: i64) -
     }
 }
 
-fn last(tx: &mut dyn Transaction, place: &Place) -> Result<Option<Stored<StateVersion>>, StateError> {
-    let select = Select { term: StateVersion::OF_TARGET, value: &place.arn, after: None, descending: true, limit: 1 };
-    Ok(tx.page(&place.scope, &select)?.pop())
+fn last(tx: &mut dyn Transaction, address: &Address) -> Result<Option<Stored<StateVersion>>, StateError> {
+    let select = Select { term: StateVersion::OF_TARGET, value: &address.arn, after: None, descending: true, limit: 1 };
+    Ok(tx.page(&address.scope, &select)?.pop())
 }

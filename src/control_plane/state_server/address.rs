@@ -12,14 +12,14 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// One target's state.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Address {
     pub(super) scope: Scope,
     pub(super) target: Target,
     pub(super) arn: String,
     pub(super) url: String,
 }
 
-impl Place {
+impl Address {
     /// Reads a path. However it is written, the URL is the one that the claim was told.
     pub(super) fn of(path: &str, base_url: &str) -> Option<Self> {
         let mut parts = path.strip_prefix(STATE)?.splitn(3, '/');
@@ -68,8 +68,8 @@ mod tests {
             url.strip_prefix("http://h:1").unwrap(),
             "/_hadron/state/123456789012/us-east-1/service/pay/service-instance/api",
         ] {
-            let place = Place::of(path, "http://h:1").unwrap();
-            assert_eq!((place.target, place.url, place.scope), (target.clone(), url.clone(), scope.clone()));
+            let address = Address::of(path, "http://h:1").unwrap();
+            assert_eq!((address.target, address.url, address.scope), (target.clone(), url.clone(), scope.clone()));
         }
     }
 
@@ -82,7 +82,7 @@ mod tests {
             "/_hadron/state/1/r/bucket%2Fx",
             "/_hadron/state/1/r/%FF",
         ] {
-            assert!(Place::of(path, "").is_none(), "{path}");
+            assert!(Address::of(path, "").is_none(), "{path}");
         }
     }
 }
