@@ -10,6 +10,7 @@ pub mod operations;
 
 pub mod records;
 pub mod seal;
+pub mod state_server;
 pub mod store;
 
 mod app;

@@ -10,3 +10,4 @@ mod proton;
 mod session;
 mod state;
 mod supervisor;
+mod state_server;
