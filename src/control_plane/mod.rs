@@ -12,6 +12,9 @@ pub mod records;
 pub mod seal;
 pub mod store;
 
+mod app;
+mod keys;
 mod plane;
 
+pub use app::{App, serve};
 pub use plane::{Plane, PlaneSettings, Wake};
