@@ -56,7 +56,7 @@ pub(super) fn instance_for(
     let target = Target::ServiceInstance { service: service.clone(), name: name.clone() };
     let found = tx.get::<ServiceInstance>(&engine.scope, &ServiceInstance::key_of(service, name))?;
     let instance = found.ok_or_else(|| ProtonError::not_found(format!("{target} doesn't exist")))?;
-    engine.must_be_idle(&TargetRecord::Instance(instance.clone()), &target)?;
+    engine.must_be_idle(tx, &TargetRecord::Instance(instance.clone()), &target)?;
     if let Some(other) = instance.component.as_deref().filter(|other| *other != component) {
         return Err(ProtonError::conflict(format!("{target} has a component already: {other}")));
     }

@@ -44,7 +44,7 @@ fn update(
     input: &UpdateComponentInput,
 ) -> Result<(), ProtonError> {
     let target = Target::Component { name: component.name.clone() };
-    engine.must_be_idle(&TargetRecord::Component(component.clone()), &target)?;
+    engine.must_be_idle(tx, &TargetRecord::Component(component.clone()), &target)?;
     component.last_modified_at = engine.now;
     component.last_client_request_token.clone_from(&input.client_token);
     if input.description.is_some() {
@@ -120,7 +120,7 @@ fn idle_at_present_place(
     let Some((service, name)) = component.attached_to.clone() else { return Ok(()) };
     let target = Target::ServiceInstance { service, name };
     match TargetRecord::load(tx, &engine.scope, &target)? {
-        Some(record) => engine.must_be_idle(&record, &target),
+        Some(record) => engine.must_be_idle(tx, &record, &target),
         None => Ok(()),
     }
 }
