@@ -93,6 +93,14 @@ operations! {
     list_service_pipeline_provisioned_resources(ListServicePipelineProvisionedResourcesInput) -> ListServicePipelineProvisionedResourcesOutput = service_pipeline::list_service_pipeline_provisioned_resources;
 
     // components
+    create_component(CreateComponentInput) -> CreateComponentOutput = component::create_component;
+    get_component(GetComponentInput) -> GetComponentOutput = component::get_component;
+    list_components(ListComponentsInput) -> ListComponentsOutput = component::list_components;
+    update_component(UpdateComponentInput) -> UpdateComponentOutput = component::update_component;
+    cancel_component_deployment(CancelComponentDeploymentInput) -> CancelComponentDeploymentOutput = component::cancel_component_deployment;
+    delete_component(DeleteComponentInput) -> DeleteComponentOutput = component::delete_component;
+    list_component_outputs(ListComponentOutputsInput) -> ListComponentOutputsOutput = component::list_component_outputs;
+    list_component_provisioned_resources(ListComponentProvisionedResourcesInput) -> ListComponentProvisionedResourcesOutput = component::list_component_provisioned_resources;
 
     // deployments
     get_deployment(GetDeploymentInput) -> GetDeploymentOutput = deployment::get_deployment;
