@@ -8,6 +8,7 @@ pub mod wire;
 pub mod operations;
 
 pub mod records;
+pub mod registrar;
 pub mod seal;
 pub mod store;
 
