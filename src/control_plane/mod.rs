@@ -5,11 +5,13 @@
 
 pub mod wire;
 
+pub mod deployments;
 pub mod operations;
 
 pub mod records;
 pub mod registrar;
 pub mod seal;
+pub mod state_server;
 pub mod store;
 
 mod app;

@@ -72,6 +72,17 @@ impl ServiceSpec {
     pub fn without_current_val(_text: &str, _old_text: &str) -> Result<String, Problems> {
         Err(unfinished())
     }
+
+    /// `text` with the instance `name` as `other` has it, added if it isn't there; `text` itself where that changes
+    /// nothing.
+    pub fn with_instance_of(_text: &str, _name: &str, _other: &str) -> Result<String, Problems> {
+        Err(unfinished())
+    }
+
+    /// `text` with the pipeline's inputs as `other` has them.
+    pub fn with_pipeline_of(_text: &str, _other: &str) -> Result<String, Problems> {
+        Err(unfinished())
+    }
 }
 
 fn unfinished() -> Problems {
