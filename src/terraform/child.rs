@@ -17,9 +17,9 @@ use crate::support::files;
 
 /// How often the folder is looked at: a step of an offline bundle takes some fifty milliseconds, and what polling adds to
 /// it should not be seen; later a hundredth of a second is soon enough.
-const EARLY_PAUSE: Duration = Duration::from_millis(2);
+const EARLY_PAUSE: Duration = Duration::from_millis(1);
 const LATER_PAUSE: Duration = Duration::from_millis(10);
-const EARLY_LOOKS: u32 = 250;
+const EARLY_LOOKS: u32 = 400;
 
 /// A step that runs, or has run.
 pub struct Child {

@@ -118,17 +118,18 @@ async fn signals_to_the_supervisor_reach_nobody() {
 
 #[tokio::test]
 async fn sigint_is_sent_exactly_once_also_by_an_agent_that_came_back() {
-    let step = folder();
+    let folder = folder();
+    let step = folder.path();
     let script = "trap 'echo interrupted' INT; echo ready; for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done";
-    let child = start(step.path(), script);
-    until(|| fs::read_to_string(step.path().join("stdout.jsonl")).ok().filter(|text| text.contains("ready")));
-    let stop = CancellationToken::new();
-    stop.cancel();
+    let child = start(step, script);
+    until(|| fs::read_to_string(step.join("stdout.jsonl")).ok().filter(|text| text.contains("ready")));
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
     let mut ignore = |_: &hadron::terraform::Event| {};
-    tokio::time::timeout(Duration::from_millis(300), child.wait(&stop, &mut ignore)).await.unwrap_err();
-    let back = child::attach(step.path()).unwrap().unwrap();
-    assert_eq!(back.wait(&stop, &mut |_| {}).await.unwrap().code, Some(0));
-    assert_eq!(fs::read_to_string(step.path().join("stdout.jsonl")).unwrap(), "ready\ninterrupted\n");
+    tokio::time::timeout(Duration::from_millis(300), child.wait(&cancelled, &mut ignore)).await.unwrap_err();
+    let back = child::attach(step).unwrap().unwrap();
+    assert_eq!(back.wait(&cancelled, &mut |_| {}).await.unwrap().code, Some(0));
+    assert_eq!(fs::read_to_string(step.join("stdout.jsonl")).unwrap(), "ready\ninterrupted\n");
 }
 
 #[tokio::test]
