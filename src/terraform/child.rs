@@ -39,9 +39,11 @@ pub fn start(
     env: &BTreeMap<String, String>,
     cwd: &Path,
 ) -> Result<Child, TerraformError> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(TerraformError::io("resolving", path));
+    let (step_dir, cwd) = (&absolute(step_dir)?, absolute(cwd)?);
     files::create_private_folder(step_dir).map_err(TerraformError::io("creating", step_dir))?;
     let step = StepDir::new(step_dir);
-    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd: cwd.to_owned() })?;
+    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd })?;
     let started = duct::cmd(supervisor, [OsStr::new("supervise"), step_dir.as_os_str()])
         .full_env(env)
         .dir(step_dir)

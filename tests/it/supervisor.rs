@@ -190,6 +190,15 @@ async fn a_supervisor_that_is_no_hadron_is_told_by_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_relative_folder_is_the_same_folder() {
+    let step = folder();
+    let relative = step.path().strip_prefix(std::env::current_dir().unwrap()).unwrap();
+    assert_eq!(wait(start(relative, "pwd")).await.unwrap().code, Some(0));
+    let said = fs::read_to_string(step.path().join("stdout.jsonl")).unwrap();
+    assert_eq!(Path::new(said.trim()), step.path());
+}
+
+#[tokio::test]
 async fn a_folder_that_no_step_began_in_has_nothing_to_come_back_to() {
     assert!(child::attach(folder().path()).unwrap().is_none());
 }
