@@ -9,6 +9,7 @@ mod problem;
 mod schema;
 mod spec;
 mod target;
+mod yaml;
 
 pub use bundle::{Bundle, BundleKind, Engine, Files, Part, open_bundle, pack_component, unpack};
 pub use deployment::{IllegalMove, advance};
