@@ -19,9 +19,9 @@ impl Objects {
         if let Err(error) = self.delete(&scratch).await {
             tracing::debug!(object = %scratch, %error, "left the probe's scratch object behind");
         }
-        match second? {
-            false => Ok(()),
-            true => Err(ObjectsError::NoConditionalWrites { bucket: bucket.to_owned() }),
+        if second? {
+            return Err(ObjectsError::NoConditionalWrites { bucket: bucket.to_owned() });
         }
+        Ok(())
     }
 }

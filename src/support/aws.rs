@@ -31,7 +31,7 @@ impl AwsAccess {
     pub async fn sdk_config(&self) -> SdkConfig {
         match (&self.region, &self.credentials) {
             (Some(region), Some((id, secret))) => self.explicit(region, id, secret),
-            _ => self.from_chain().await,
+            _ => self.with_chain().await,
         }
     }
 
@@ -47,7 +47,7 @@ impl AwsAccess {
         builder.build()
     }
 
-    async fn from_chain(&self) -> SdkConfig {
+    async fn with_chain(&self) -> SdkConfig {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(with_tls())
             .timeout_config(timeouts())

@@ -9,6 +9,7 @@ mod deployment;
 mod environment;
 mod service;
 mod state_key;
+mod state;
 mod template;
 mod turn;
 
@@ -19,5 +20,6 @@ pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};
 pub use service::{Pipeline, Service, ServiceInstance};
 pub use state_key::StateKey;
+pub use state::{LockHolder, StateLock, StateStamp, StateVersion};
 pub use template::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version, VersionRef};
 pub use turn::Turn;

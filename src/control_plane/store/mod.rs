@@ -24,7 +24,7 @@ use crate::domain::Scope;
 
 /// Why the record can't be read or written.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the members are named by the messages")]
+#[expect(missing_docs, reason = "a variant's members are named by its message")]
 pub enum StoreError {
     /// A row with this key is there already.
     #[error("{kind} {key} exists already")]

@@ -87,6 +87,17 @@ fn remedy(given: &str, kind: &str) -> String {
         }
         _ => format!("write `proton: {kind}`"),
     }
+
+    /// `text` with the instance `name` as `other` has it, added if it isn't there; `text` itself where that changes
+    /// nothing.
+    pub fn with_instance_of(_text: &str, _name: &str, _other: &str) -> Result<String, Problems> {
+        Err(unfinished())
+    }
+
+    /// `text` with the pipeline's inputs as `other` has them.
+    pub fn with_pipeline_of(_text: &str, _other: &str) -> Result<String, Problems> {
+        Err(unfinished())
+    }
 }
 
 /// An empty value is what remains when every line of a map is removed.

@@ -30,10 +30,10 @@ pub(crate) fn resolve_version(
     }
     match (major, minor) {
         (None, Some(_)) => Err(ProtonError::validation("A template minor version needs a template major version")),
-        (None, None) => highest(tx, scope, "published", &key)?.ok_or_else(|| unpublished(&what)),
+        (None, None) => highest_stored(tx, scope, "published", &key)?.ok_or_else(|| unpublished(&what)),
         (Some(major), None) => {
             let what = format!("{what}, major version {major}");
-            match highest(tx, scope, "published_major", &format!("{key}:{major}"))? {
+            match highest_stored(tx, scope, "published_major", &format!("{key}:{major}"))? {
                 Some(version) => Ok(version),
                 None if highest(tx, scope, "major", &format!("{key}:{major}"))?.is_some() => Err(unpublished(&what)),
                 None => Err(ProtonError::not_found(format!("{what}, doesn't exist"))),
@@ -68,6 +68,15 @@ pub(crate) fn parse_version(
 
 /// The last version that carries a term.
 pub(super) fn highest(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    term: &str,
+    value: &str,
+) -> Result<Option<TemplateVersion>, StoreError> {
+    Ok(highest_stored(tx, scope, term, value)?.map(|stored| stored.value))
+}
+
+fn highest_stored(
     tx: &mut dyn Transaction,
     scope: &Scope,
     term: &str,
