@@ -56,6 +56,8 @@ pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::listen()?;
     let server = start(settings, &lifecycle).await?;
     server.announce()?;
+    lifecycle.soft.cancelled().await;
+    lifecycle.serving.cancel();
     lifecycle.finish().await;
     Ok(Exit::Done)
 }
