@@ -4,6 +4,7 @@
 //! <https://docs.aws.amazon.com/proton/latest/userguide/ag-create-svc.html>
 
 mod current_val;
+mod merge;
 mod service;
 
 use serde_json::{Map, Value};
