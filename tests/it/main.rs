@@ -9,5 +9,6 @@ mod objects;
 mod proton;
 mod session;
 mod state;
-mod supervisor;
 mod state_server;
+mod supervisor;
+mod wire;
