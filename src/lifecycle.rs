@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 pub struct Lifecycle {
     /// Cancelled by the first SIGTERM or SIGINT: take no new work, finish what runs.
     pub soft: CancellationToken,
+    /// Cancelled when nobody is left who needs the server of this process: an agent's last report still has to be heard.
+    pub serving: CancellationToken,
     /// Cancelled by the second one: stop waiting. Terraform goes on under its supervisor even then.
     pub hard: CancellationToken,
     tasks: TaskTracker,

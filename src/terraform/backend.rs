@@ -309,6 +309,15 @@ mod tests {
     }
 
     #[test]
+    fn what_terraform_remembers_of_a_bucket_is_recognised() {
+        let recorded = include_str!("../../tests/fixtures/terraform/1.11/s3_backend.json");
+        let workdir = remembered(&serde_json::from_str(recorded).unwrap());
+        s3(Some("http://127.0.0.1:5123"), None).verify(workdir.path()).unwrap();
+        let error = s3(Some("http://127.0.0.1:9999"), None).verify(workdir.path()).unwrap_err();
+        assert!(matches!(error, TerraformError::BackendNotOurs { .. }));
+    }
+
+    #[test]
     fn another_address_another_type_and_no_backend_at_all_are_not_ours() {
         let url = "http://elsewhere/state";
         let config = json!({ "address": url, "lock_address": url, "unlock_address": url });

@@ -17,9 +17,9 @@ use crate::support::files;
 
 /// How often the folder is looked at: a step of an offline bundle takes some fifty milliseconds, and what polling adds to
 /// it should not be seen; later a hundredth of a second is soon enough.
-const EARLY_PAUSE: Duration = Duration::from_millis(2);
+const EARLY_PAUSE: Duration = Duration::from_millis(1);
 const LATER_PAUSE: Duration = Duration::from_millis(10);
-const EARLY_LOOKS: u32 = 250;
+const EARLY_LOOKS: u32 = 400;
 
 /// A step that runs, or has run.
 pub struct Child {
@@ -39,9 +39,11 @@ pub fn start(
     env: &BTreeMap<String, String>,
     cwd: &Path,
 ) -> Result<Child, TerraformError> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(TerraformError::io("resolving", path));
+    let (step_dir, cwd) = (&absolute(step_dir)?, absolute(cwd)?);
     files::create_private_folder(step_dir).map_err(TerraformError::io("creating", step_dir))?;
     let step = StepDir::new(step_dir);
-    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd: cwd.to_owned() })?;
+    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd })?;
     let started = duct::cmd(supervisor, [OsStr::new("supervise"), step_dir.as_os_str()])
         .full_env(env)
         .dir(step_dir)

@@ -12,7 +12,6 @@ use super::applied::Journal;
 use super::child::{self, Child};
 use super::step::{Exit, Step, StepDir};
 use super::{Applied, Backend, Diagnostic, Event, OutputValue, Severity, Terraform, TerraformError, args, output};
-use crate::support::files;
 
 /// What is to be done with the infrastructure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +106,11 @@ impl Session {
         }
         let (name, bytes) = self.backend.override_file();
         let path = self.work_dir.join(name);
-        files::write_atomically(&path, &bytes).map_err(TerraformError::io("writing", &path))
+        // An agent that comes back leaves alone what Terraform may be reading.
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        fs::write(&path, bytes).map_err(TerraformError::io("writing", &path))
     }
 
     async fn run(

@@ -1,6 +1,6 @@
 //! Hermetic tests of whole rooms: real clients and real Terraform against far ends on loopback.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod far_end;
 

@@ -58,14 +58,14 @@ async fn answer(State(kept): State<Arc<Mutex<Kept>>>, method: Method, headers: H
             kept.state = Some(body);
             StatusCode::OK.into_response()
         }
-        "LOCK" => match &kept.lock {
-            Some(holder) => (StatusCode::LOCKED, holder.clone()).into_response(),
-            None => {
-                kept.lock = Some(body);
-                kept.locks += 1;
-                StatusCode::OK.into_response()
+        "LOCK" => {
+            if let Some(holder) = &kept.lock {
+                return (StatusCode::LOCKED, holder.clone()).into_response();
             }
-        },
+            kept.lock = Some(body);
+            kept.locks += 1;
+            StatusCode::OK.into_response()
+        }
         "UNLOCK" => {
             kept.lock = None;
             StatusCode::OK.into_response()

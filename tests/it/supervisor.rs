@@ -118,17 +118,18 @@ async fn signals_to_the_supervisor_reach_nobody() {
 
 #[tokio::test]
 async fn sigint_is_sent_exactly_once_also_by_an_agent_that_came_back() {
-    let step = folder();
+    let folder = folder();
+    let step = folder.path();
     let script = "trap 'echo interrupted' INT; echo ready; for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done";
-    let child = start(step.path(), script);
-    until(|| fs::read_to_string(step.path().join("stdout.jsonl")).ok().filter(|text| text.contains("ready")));
-    let stop = CancellationToken::new();
-    stop.cancel();
+    let child = start(step, script);
+    until(|| fs::read_to_string(step.join("stdout.jsonl")).ok().filter(|text| text.contains("ready")));
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
     let mut ignore = |_: &hadron::terraform::Event| {};
-    tokio::time::timeout(Duration::from_millis(300), child.wait(&stop, &mut ignore)).await.unwrap_err();
-    let back = child::attach(step.path()).unwrap().unwrap();
-    assert_eq!(back.wait(&stop, &mut |_| {}).await.unwrap().code, Some(0));
-    assert_eq!(fs::read_to_string(step.path().join("stdout.jsonl")).unwrap(), "ready\ninterrupted\n");
+    tokio::time::timeout(Duration::from_millis(300), child.wait(&cancelled, &mut ignore)).await.unwrap_err();
+    let back = child::attach(step).unwrap().unwrap();
+    assert_eq!(back.wait(&cancelled, &mut |_| {}).await.unwrap().code, Some(0));
+    assert_eq!(fs::read_to_string(step.join("stdout.jsonl")).unwrap(), "ready\ninterrupted\n");
 }
 
 #[tokio::test]
@@ -186,6 +187,15 @@ async fn a_supervisor_that_is_no_hadron_is_told_by_its_own_words() {
     let child = child::start("/bin/ls".as_ref(), step.path(), vec![], &BTreeMap::new(), step.path()).unwrap();
     let reason = wait(child).await.unwrap().error.unwrap();
     assert!(reason.contains("cannot access 'supervise'"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_relative_folder_is_the_same_folder() {
+    let step = folder();
+    let relative = step.path().strip_prefix(std::env::current_dir().unwrap()).unwrap();
+    assert_eq!(wait(start(relative, "pwd")).await.unwrap().code, Some(0));
+    let said = fs::read_to_string(step.path().join("stdout.jsonl")).unwrap();
+    assert_eq!(Path::new(said.trim()), step.path());
 }
 
 #[tokio::test]
