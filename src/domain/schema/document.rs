@@ -27,7 +27,7 @@ pub(super) fn read(
     for which in [InputType::Environment, InputType::Service, InputType::Pipeline] {
         let expected = match (kind, which) {
             (BundleKind::Environment, InputType::Environment) | (BundleKind::Service, InputType::Service) => true,
-            (BundleKind::Service, InputType::Pipeline) => has_pipeline || !customer_managed,
+            (BundleKind::Service, InputType::Pipeline) => !customer_managed,
             _ => false,
         };
         let Some(name) = schema.get(which.key()) else {
