@@ -29,16 +29,6 @@ pub(crate) struct Bench {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer(pub(crate) u16, pub(crate) String);
 
-/// An object store that nobody asks here.
-fn nowhere() -> ObjectsConfig {
-    ObjectsConfig {
-        endpoint: Some("http://127.0.0.1:9".into()),
-        region: "us-east-1".into(),
-        credentials: Some(("AKIA".into(), Secret::new("secret"))),
-        path_style: true,
-    }
-}
-
 impl Bench {
     /// Deployment `d1` of the environment `dev`, claimed as epoch 1 with the key AKIA1.
     pub(crate) async fn new() -> Self {
@@ -53,9 +43,15 @@ impl Bench {
             serves_state: true,
             serves_objects: true,
         };
+        let bucket = ObjectsConfig {
+            endpoint: Some(base_url.into()),
+            region: "us-east-1".into(),
+            credentials: Some(("AKIA1".into(), Secret::new("unused"))),
+            path_style: true,
+        };
         let plane = Plane {
             store: Store::new(Sqlite::temporary().unwrap()),
-            objects: Objects::new(nowhere()).await,
+            objects: Objects::new(bucket).await,
             sealer: Sealer::ephemeral(),
             clock: Clock::fixed(1_000_000),
             work: Wake::default(),
