@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::terraform;
 
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The step's folder, with the command.json that says what to start
     step_dir: PathBuf,

@@ -5,11 +5,18 @@
 
 pub mod wire;
 
+pub mod deployments;
 pub mod operations;
 
 pub mod records;
+pub mod registrar;
+pub mod seal;
+pub mod state_server;
 pub mod store;
 
+mod app;
+mod keys;
 mod plane;
 
+pub use app::{App, serve};
 pub use plane::{Plane, PlaneSettings, Wake};

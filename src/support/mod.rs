@@ -3,6 +3,7 @@
 
 mod aws;
 mod clock;
+pub mod credential;
 pub mod files;
 mod secret;
 

@@ -75,10 +75,8 @@ impl Journal {
     fn changed(&mut self, resource: &ResourceAction) {
         let planned = self.planned.get(&resource.address).map_or(resource.action.as_str(), String::as_str).to_owned();
         match (resource.action.as_str(), planned.as_str()) {
-            // A data source isn't managed.
-            ("read", _) => {}
-            // A replacement also deletes, before or after it creates; the address stays.
-            ("delete", "replace") => {}
+            // A data source isn't managed. A replacement also deletes, before or after it creates; the address stays.
+            ("read", _) | ("delete", "replace") => {}
             ("delete", _) => {
                 self.resources.remove(&resource.address);
             }
@@ -94,5 +92,55 @@ impl Journal {
             id: resource.id.clone(),
         };
         self.resources.insert(kept.address.clone(), kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(stream: &str) -> Journal {
+        let mut journal = Journal::default();
+        stream.lines().for_each(|line| journal.note(&Event::parse(line)));
+        journal
+    }
+
+    #[test]
+    fn what_an_update_leaves_is_what_was_there_and_what_came_without_what_went() {
+        let applied = journal(include_str!("../../tests/fixtures/terraform/1.11/update.jsonl")).applied();
+        let resources: Vec<_> = applied.resources.iter().map(|r| (r.address.as_str(), r.action.as_str())).collect();
+        assert_eq!(
+            resources,
+            [
+                ("terraform_data.added[0]", "create"),
+                ("terraform_data.added[1]", "create"),
+                ("terraform_data.kept", "noop"),
+                ("terraform_data.replaced", "replace"),
+                ("terraform_data.updated", "update"),
+            ]
+        );
+        assert!(applied.resources.iter().all(|r| r.kind == "terraform_data" && r.id.is_some()));
+        assert_eq!(applied.changes, Changes { add: 3, change: 1, remove: 2 });
+    }
+
+    #[test]
+    fn outputs_are_those_after_applying() {
+        let applied = journal(include_str!("../../tests/fixtures/terraform/1.11/update.jsonl")).applied();
+        assert_eq!(applied.outputs["plain"].value, "new");
+        assert_eq!(applied.outputs["list"].value, serde_json::json!(["a", 1]));
+        assert!(applied.outputs["secret"].sensitive && applied.outputs["secret"].value.is_null());
+    }
+
+    #[test]
+    fn a_destroy_leaves_nothing() {
+        let applied = journal(include_str!("../../tests/fixtures/terraform/1.11/destroy.jsonl")).applied();
+        assert!(applied.resources.is_empty() && applied.outputs.is_empty());
+        assert_eq!(applied.changes.remove, 6);
+    }
+
+    #[test]
+    fn a_failure_keeps_its_diagnostics() {
+        let journal = journal(include_str!("../../tests/fixtures/terraform/1.11/failed.jsonl"));
+        assert_eq!(journal.diagnostics.len(), 1);
     }
 }

@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn apply_and_destroy_differ_in_one_word() {
-        let wait = Duration::from_secs(300);
+        let wait = Duration::from_mins(5);
         assert_eq!(
             apply(Mode::Apply, wait).join(" "),
             "apply -json -auto-approve -input=false -no-color -lock-timeout=300s"

@@ -214,3 +214,136 @@ fn read_or_empty(path: &Path) -> Result<String, TerraformError> {
         Err(error) => Err(TerraformError::io("reading", path)(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn http() -> Backend {
+        let (address, username) = ("http://127.0.0.1:1/state/arn".to_owned(), "deployment.1".to_owned());
+        Backend::Http { address, username, password: Secret::new("hush") }
+    }
+
+    fn s3(endpoint: Option<&str>, dynamodb_table: Option<&str>) -> Backend {
+        Backend::S3 {
+            bucket: "tfstate".into(),
+            key: "dev/terraform.tfstate".into(),
+            region: "us-east-1".into(),
+            endpoint: endpoint.map(ToOwned::to_owned),
+            use_path_style: endpoint.is_some(),
+            dynamodb_table: dynamodb_table.map(ToOwned::to_owned),
+        }
+    }
+
+    fn terraform(version: &str) -> Terraform {
+        Terraform { binary: "/opt/terraform".into(), version: version.parse().unwrap(), tofu: false }
+    }
+
+    fn remembered(memory: &Value) -> tempfile::TempDir {
+        let workdir = tempfile::tempdir().unwrap();
+        fs::create_dir(workdir.path().join(".terraform")).unwrap();
+        fs::write(workdir.path().join(".terraform/terraform.tfstate"), memory.to_string()).unwrap();
+        workdir
+    }
+
+    #[test]
+    fn the_override_of_the_http_backend_holds_no_secret() {
+        let (name, bytes) = http().override_file();
+        assert_eq!(name, "zzzz_hadron_backend_override.tf.json");
+        insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
+        {
+          "terraform": {
+            "backend": {
+              "http": {
+                "address": "http://127.0.0.1:1/state/arn",
+                "lock_address": "http://127.0.0.1:1/state/arn",
+                "unlock_address": "http://127.0.0.1:1/state/arn"
+              }
+            }
+          }
+        }
+        "#);
+        assert_eq!(http().env()["TF_HTTP_PASSWORD"], "hush");
+        assert!(!format!("{:?}", http()).contains("hush"));
+    }
+
+    #[test]
+    fn a_bucket_locks_with_a_file_unless_a_table_is_named() {
+        assert_eq!(
+            Value::Object(s3(None, None).config()),
+            json!({
+                "bucket": "tfstate", "key": "dev/terraform.tfstate", "region": "us-east-1", "use_lockfile": true
+            })
+        );
+        let config = s3(None, Some("locks")).config();
+        assert_eq!((config.get("use_lockfile"), &config["dynamodb_table"]), (None, &json!("locks")));
+        assert!(s3(None, None).env().is_empty());
+    }
+
+    #[test]
+    fn another_s3_is_named_by_its_endpoint() {
+        let config = s3(Some("http://127.0.0.1:5000"), None).config();
+        assert_eq!(config["endpoints"], json!({ "s3": "http://127.0.0.1:5000" }));
+        assert_eq!(config["use_path_style"], json!(true));
+    }
+
+    #[test]
+    fn a_terraform_without_lock_files_is_refused_for_s3_with_the_way_out() {
+        assert!(s3(None, None).supported_by(&terraform("1.10.0")).is_ok());
+        let error = s3(None, None).supported_by(&terraform("1.9.8")).unwrap_err().to_string();
+        assert!(error.contains("Terraform 1.10.0 or newer") && error.contains("DynamoDB table"), "{error}");
+        assert!(s3(None, Some("locks")).supported_by(&terraform("1.5.0")).is_ok());
+        assert!(s3(Some("http://x"), Some("locks")).supported_by(&terraform("1.5.0")).is_err());
+        assert!(http().supported_by(&terraform("1.5.0")).is_ok());
+    }
+
+    #[test]
+    fn our_own_backend_is_recognised_beside_the_defaults_that_terraform_adds() {
+        let url = "http://127.0.0.1:1/state/arn";
+        let config =
+            json!({ "address": url, "lock_address": url, "unlock_address": url, "username": null, "retry_max": 2 });
+        let workdir = remembered(&json!({ "backend": { "type": "http", "config": config } }));
+        http().verify(workdir.path()).unwrap();
+    }
+
+    #[test]
+    fn what_terraform_remembers_of_a_bucket_is_recognised() {
+        let recorded = include_str!("../../tests/fixtures/terraform/1.11/s3_backend.json");
+        let workdir = remembered(&serde_json::from_str(recorded).unwrap());
+        s3(Some("http://127.0.0.1:5123"), None).verify(workdir.path()).unwrap();
+        let error = s3(Some("http://127.0.0.1:9999"), None).verify(workdir.path()).unwrap_err();
+        assert!(matches!(error, TerraformError::BackendNotOurs { .. }));
+    }
+
+    #[test]
+    fn another_address_another_type_and_no_backend_at_all_are_not_ours() {
+        let url = "http://elsewhere/state";
+        let config = json!({ "address": url, "lock_address": url, "unlock_address": url });
+        let moved = remembered(&json!({ "backend": { "type": "http", "config": config } }));
+        let error = http().verify(moved.path()).unwrap_err().to_string();
+        assert!(error.contains("found http http://elsewhere/state"), "{error}");
+
+        let local = remembered(&json!({ "backend": { "type": "local", "config": { "path": "here.tfstate" } } }));
+        let error = http().verify(local.path()).unwrap_err().to_string();
+        assert!(error.contains("found local here.tfstate"), "{error}");
+
+        let none = tempfile::tempdir().unwrap();
+        assert!(http().verify(none.path()).unwrap_err().to_string().contains("found local"));
+    }
+
+    #[test]
+    fn another_key_and_another_workspace_are_not_ours() {
+        let mut config = Value::Object(s3(None, None).config());
+        let workdir = remembered(&json!({ "backend": { "type": "s3", "config": config } }));
+        s3(None, None).verify(workdir.path()).unwrap();
+        fs::write(workdir.path().join(".terraform/environment"), "other").unwrap();
+        let error = s3(None, None).verify(workdir.path()).unwrap_err().to_string();
+        assert!(error.contains("in workspace other"), "{error}");
+
+        config["key"] = json!("prod/terraform.tfstate");
+        let workdir = remembered(&json!({ "backend": { "type": "s3", "config": config } }));
+        assert!(s3(None, None).verify(workdir.path()).is_err());
+    }
+}

@@ -3,6 +3,7 @@
 //! Dropping a [`Child`], or the future of [`Child::wait`], lets go of the step; Terraform goes on.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,9 +17,9 @@ use crate::support::files;
 
 /// How often the folder is looked at: a step of an offline bundle takes some fifty milliseconds, and what polling adds to
 /// it should not be seen; later a hundredth of a second is soon enough.
-const EARLY_PAUSE: Duration = Duration::from_millis(2);
+const EARLY_PAUSE: Duration = Duration::from_millis(1);
 const LATER_PAUSE: Duration = Duration::from_millis(10);
-const EARLY_LOOKS: u32 = 250;
+const EARLY_LOOKS: u32 = 400;
 
 /// A step that runs, or has run.
 pub struct Child {
@@ -38,11 +39,12 @@ pub fn start(
     env: &BTreeMap<String, String>,
     cwd: &Path,
 ) -> Result<Child, TerraformError> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(TerraformError::io("resolving", path));
+    let (step_dir, cwd) = (&absolute(step_dir)?, absolute(cwd)?);
     files::create_private_folder(step_dir).map_err(TerraformError::io("creating", step_dir))?;
     let step = StepDir::new(step_dir);
-    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd: cwd.to_owned() })?;
-    let args = [std::ffi::OsStr::new("supervise"), step_dir.as_os_str()];
-    let started = duct::cmd(supervisor, args)
+    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd })?;
+    let started = duct::cmd(supervisor, [OsStr::new("supervise"), step_dir.as_os_str()])
         .full_env(env)
         .dir(step_dir)
         .stdin_null()
@@ -109,12 +111,20 @@ impl Child {
             Some(_) => Err(TerraformError::SupervisorLost { step_dir: self.step.path().to_owned() }),
             None => {
                 // While we hold the lock, say so for good: a supervisor that comes late will find it and go.
-                let exit = Exit::never_ran("its supervisor ended before it could start terraform");
+                let exit = Exit::never_ran(self.without_a_trace());
                 self.step.write_exit(&exit)?;
                 drop(alone);
                 Ok(Some(exit))
             }
         }
+    }
+
+    /// Why there is neither a Terraform nor a word of the supervisor, as far as its log knows.
+    fn without_a_trace(&self) -> String {
+        let log = std::fs::read(self.step.supervisor_log()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&log);
+        let reason = "its supervisor ended before it could start it";
+        if said.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", said.trim()) }
     }
 
     /// The supervisor's lock, once the supervisor is known to be gone.

@@ -68,3 +68,83 @@ fn temporary_folder(home: &Path) -> String {
 fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::Secret;
+
+    fn backend() -> Backend {
+        let (address, username) = ("http://127.0.0.1:1/state".to_owned(), "deployment.1".to_owned());
+        Backend::Http { address, username, password: Secret::new("hush") }
+    }
+
+    #[test]
+    fn an_environment_is_built_from_nothing() {
+        let env = child_env(&BTreeMap::new(), &backend(), Path::new("/run/1/home")).unwrap();
+        let lines: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            lines,
+            [
+                "CHECKPOINT_DISABLE=1",
+                "HOME=/run/1/home",
+                "LANG=C.UTF-8",
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "TF_CLI_CONFIG_FILE=/dev/null",
+                "TF_HTTP_PASSWORD=hush",
+                "TF_HTTP_RETRY_MAX=60",
+                "TF_HTTP_RETRY_WAIT_MAX=10",
+                "TF_HTTP_RETRY_WAIT_MIN=1",
+                "TF_HTTP_USERNAME=deployment.1",
+                "TF_INPUT=0",
+                "TF_IN_AUTOMATION=1",
+                "TMPDIR=/run/1/home/tmp",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_site_adds_credentials_and_mirrors_but_no_home() {
+        let site = owned(&[
+            ("AWS_ACCESS_KEY_ID", "AK"),
+            ("TF_CLI_CONFIG_FILE", "/etc/mirror.tfrc"),
+            ("TF_PLUGIN_CACHE_DIR", "/var/cache/tf"),
+            ("HOME", "/root"),
+            ("TF_INPUT", "1"),
+        ]);
+        let env = child_env(&site, &backend(), Path::new("/run/1/home")).unwrap();
+        assert_eq!(env["AWS_ACCESS_KEY_ID"], "AK");
+        assert_eq!(env["TF_CLI_CONFIG_FILE"], "/etc/mirror.tfrc");
+        assert_eq!(env["TF_PLUGIN_CACHE_DIR"], "/var/cache/tf");
+        assert_eq!((env["HOME"].as_str(), env["TF_INPUT"].as_str()), ("/run/1/home", "0"));
+    }
+
+    #[test]
+    fn what_would_reach_past_the_settings_is_refused_by_name() {
+        for name in [
+            "TF_VAR_size",
+            "TF_CLI_ARGS",
+            "TF_CLI_ARGS_apply",
+            "TF_LOG",
+            "TF_LOG_PATH",
+            "TF_DATA_DIR",
+            "TF_WORKSPACE",
+            "TF_HTTP_ADDRESS",
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_S3",
+            "HADRON_SECRET_ACCESS_KEY",
+            "tf_var_size",
+        ] {
+            let error = child_env(&owned(&[(name, "x")]), &backend(), Path::new("/h")).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert_eq!(refusal("AWS_PROFILE"), None);
+        assert_eq!(refusal("TF_TOKEN_app_example_com"), None);
+    }
+
+    #[test]
+    fn sockets_of_providers_fit_below_the_temporary_folder() {
+        let deep = format!("/{}/home", "x".repeat(90));
+        assert_eq!(temporary_folder(Path::new(&deep)), "/tmp");
+    }
+}

@@ -1,6 +1,5 @@
 //! What can go wrong with Terraform, in words that end up in a deployment's status message.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -81,7 +80,7 @@ pub enum TerraformError {
         diagnostics: Vec<Diagnostic>,
     },
     /// Terraform ended early because we asked it to.
-    #[error("terraform {step} was interrupted; infrastructure may be half changed{}", told(diagnostics))]
+    #[error("terraform {step} was interrupted{}{}", half_done(*step), told(diagnostics))]
     Interrupted {
         /// The command.
         step: Step,
@@ -103,8 +102,7 @@ pub enum TerraformError {
     },
     /// Somebody killed Terraform.
     #[error(
-        "terraform {step} was killed by signal {signal}{}; its last changes may be missing from the state, and the \
-         state may still be locked", likely(*signal)
+        "terraform {step} was killed by signal {signal}{}{}", likely(*signal), unsaved(*step)
     )]
     Killed {
         /// The command.
@@ -169,13 +167,26 @@ impl TerraformError {
     }
 }
 
-/// The errors among `diagnostics`, each on lines of its own. Warnings are left to the log.
+/// The errors among `diagnostics`, each on lines of its own, those that name a file first: the others are mostly
+/// introductions. Warnings are left to the log.
 fn told(diagnostics: &[Diagnostic]) -> String {
-    let mut text = String::new();
-    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.severity != Severity::Warning) {
-        write!(text, "\n{diagnostic}").expect("a String takes all");
-    }
-    text
+    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity != Severity::Warning);
+    let placed = errors().filter(|error| error.file.is_some());
+    let unplaced = errors().filter(|error| error.file.is_none());
+    placed.chain(unplaced).fold(String::new(), |text, error| text + "\n" + &error.to_string())
+}
+
+fn changes(step: Step) -> bool {
+    matches!(step, Step::Apply | Step::Destroy)
+}
+
+fn half_done(step: Step) -> &'static str {
+    if changes(step) { "; infrastructure may be half changed" } else { "" }
+}
+
+fn unsaved(step: Step) -> &'static str {
+    let warning = "; its last changes may be missing from the state, and the state may still be locked";
+    if changes(step) { warning } else { "" }
 }
 
 /// What a signal usually means.
@@ -185,5 +196,57 @@ fn likely(signal: i32) -> &'static str {
         " (as the kernel does when memory runs out: give it more, or lower its parallelism)"
     } else {
         ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terraform::{Event, EventKind};
+
+    fn failed(step: Step, stream: &str) -> String {
+        let diagnostics = stream.lines().filter_map(|line| match Event::parse(line).kind {
+            EventKind::Diagnostic(diagnostic) => Some(diagnostic),
+            _ => None,
+        });
+        TerraformError::Failed { step, exit: 1, diagnostics: diagnostics.collect() }.to_string()
+    }
+
+    #[test]
+    fn a_failed_apply_reads_as_terraform_told_it() {
+        let stream = include_str!("../../tests/fixtures/terraform/1.11/failed.jsonl");
+        insta::assert_snapshot!(failed(Step::Apply, stream), @r#"
+        terraform apply ended with exit code 1
+        main.tf:15: local-exec provisioner error (terraform_data.broken)
+          |   provisioner "local-exec" { command = "echo on its way; exit 3" }
+          Error running command 'echo on its way; exit 3': exit status 3. Output: on its way
+        "#);
+    }
+
+    #[test]
+    fn the_place_comes_before_the_introduction() {
+        let stream = include_str!("../../tests/fixtures/terraform/1.11/init_failed.jsonl");
+        insta::assert_snapshot!(failed(Step::Init, stream), @"
+        terraform init ended with exit code 1
+        bad.tf:1: Unclosed configuration block
+          | terraform {
+          There is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.
+        Terraform encountered problems during initialisation, including problems
+        with the configuration, described below.
+
+        The Terraform configuration must be valid before initialization so that
+        Terraform can determine which modules and providers need to be installed.
+        ");
+    }
+
+    #[test]
+    fn a_killed_terraform_hints_at_memory() {
+        let text = TerraformError::Killed { step: Step::Apply, signal: 9 }.to_string();
+        assert!(
+            text.starts_with("terraform apply was killed by signal 9 (as the kernel does when memory runs out"),
+            "{text}"
+        );
+        let text = TerraformError::Killed { step: Step::Apply, signal: 11 }.to_string();
+        assert!(!text.contains("memory"), "{text}");
     }
 }

@@ -214,3 +214,94 @@ impl From<Hook> for ResourceAction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(stream: &str) -> Vec<EventKind> {
+        stream.lines().map(|line| Event::parse(line).kind).collect()
+    }
+
+    #[test]
+    fn every_line_of_a_recorded_run_is_understood() {
+        let streams = [
+            include_str!("../../tests/fixtures/terraform/1.11/create.jsonl"),
+            include_str!("../../tests/fixtures/terraform/1.11/update.jsonl"),
+            include_str!("../../tests/fixtures/terraform/1.11/failed.jsonl"),
+            include_str!("../../tests/fixtures/terraform/1.11/invalid.jsonl"),
+            include_str!("../../tests/fixtures/terraform/1.11/destroy.jsonl"),
+        ];
+        for kind in streams.into_iter().flat_map(kinds) {
+            assert!(!matches!(kind, EventKind::Other { .. } | EventKind::Text), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_names_the_version() {
+        let first = &kinds(include_str!("../../tests/fixtures/terraform/1.11/create.jsonl"))[0];
+        assert_eq!(*first, EventKind::Version { terraform: "1.11.4".into(), ui: "1.2".into() });
+        let tofu = Event::parse(r#"{"@message":"OpenTofu 1.10.0","type":"version","tofu":"1.10.0","ui":"1.0"}"#);
+        assert_eq!(tofu.kind, EventKind::Version { terraform: "1.10.0".into(), ui: "1.0".into() });
+    }
+
+    #[test]
+    fn a_resource_is_followed_from_plan_to_completion() {
+        let words: Vec<String> = kinds(include_str!("../../tests/fixtures/terraform/1.11/update.jsonl"))
+            .into_iter()
+            .filter_map(|kind| match kind {
+                EventKind::PlannedChange(resource) => Some(("planned".to_owned(), resource)),
+                EventKind::Refresh(phase, resource) => Some((format!("refresh {phase:?}"), resource)),
+                EventKind::Apply(phase, resource) => Some((format!("apply {phase:?}"), resource)),
+                EventKind::Provision(phase, resource) => Some((format!("provision {phase:?}"), resource)),
+                _ => None,
+            })
+            .filter(|(_, resource)| resource.address == "terraform_data.updated")
+            .map(|(word, resource)| format!("{word} {}", resource.action))
+            .collect();
+        assert_eq!(
+            words,
+            ["refresh Start ", "refresh Complete ", "planned update", "apply Start update", "apply Complete update"]
+        );
+    }
+
+    #[test]
+    fn a_diagnostic_keeps_its_place_and_its_source() {
+        let events = kinds(include_str!("../../tests/fixtures/terraform/1.11/invalid.jsonl"));
+        let Some(EventKind::Diagnostic(diagnostic)) = events.last() else { panic!("{events:?}") };
+        assert_eq!(diagnostic.summary, "Unsupported argument");
+        assert_eq!((diagnostic.file.as_deref(), diagnostic.line), (Some("bad.tf"), Some(1)));
+        assert_eq!(diagnostic.snippet.as_deref(), Some(r#"resource "terraform_data" "x" { inputt = nope.y }"#));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_kept_whole() {
+        let line = r#"{"@message":"later","type":"policy_done","verdict":[1,2]}"#;
+        let event = Event::parse(line);
+        assert_eq!(event.human().as_deref(), Some("later"));
+        let EventKind::Other { kind, raw } = event.kind else { panic!() };
+        assert_eq!((kind.as_str(), raw["verdict"][1].as_i64()), ("policy_done", Some(2)));
+    }
+
+    #[test]
+    fn a_known_kind_of_another_shape_is_kept_and_not_fatal() {
+        let event = Event::parse(r#"{"@message":"odd","type":"outputs","outputs":[1]}"#);
+        assert!(matches!(event.kind, EventKind::Other { .. }));
+    }
+
+    #[test]
+    fn what_is_not_json_is_a_line_of_text() {
+        for line in ["Initializing modules...", "42", "{\"half\":", "panic: runtime error"] {
+            let event = Event::parse(line);
+            assert_eq!((event.kind, event.message.as_str()), (EventKind::Text, line));
+        }
+    }
+
+    #[test]
+    fn a_log_for_people_shows_problems_with_their_place_and_no_empty_lines() {
+        let stream = include_str!("../../tests/fixtures/terraform/1.11/failed.jsonl");
+        let log: Vec<String> = stream.lines().filter_map(|line| Event::parse(line).human()).collect();
+        assert!(log.iter().any(|line| line.starts_with("main.tf:15: local-exec provisioner error")), "{log:#?}");
+        assert_eq!(Event::parse("  ").human(), None);
+    }
+}

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use signal_hook::consts::SIGINT;
 use tokio_util::sync::CancellationToken;
 
 use super::applied::Journal;
 use super::child::{self, Child};
 use super::step::{Exit, Step, StepDir};
 use super::{Applied, Backend, Diagnostic, Event, OutputValue, Severity, Terraform, TerraformError, args, output};
-use crate::support::files;
 
 /// What is to be done with the infrastructure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,41 +106,45 @@ impl Session {
         }
         let (name, bytes) = self.backend.override_file();
         let path = self.work_dir.join(name);
-        files::write_atomically(&path, &bytes).map_err(TerraformError::io("writing", &path))
+        // An agent that comes back leaves alone what Terraform may be reading.
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        fs::write(&path, bytes).map_err(TerraformError::io("writing", &path))
     }
 
     async fn run(
         &self,
-        step: Step,
-        args: Vec<String>,
+        which: Step,
+        words: Vec<String>,
         stop: &CancellationToken,
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Journal, TerraformError> {
-        let child = self.start_or_attach(step, args, stop)?;
+        let child = self.start_or_attach(which, words, stop)?;
         let mut journal = Journal::default();
         let mut note = |event: &Event| {
             journal.note(event);
             on_event(event);
         };
         let exit = child.wait(stop, &mut note).await?;
-        self.judge(step, exit, journal)
+        self.judge(which, exit, journal)
     }
 
     fn start_or_attach(
         &self,
-        step: Step,
-        args: Vec<String>,
+        which: Step,
+        words: Vec<String>,
         stop: &CancellationToken,
     ) -> Result<Child, TerraformError> {
-        let folder = self.run_dir.join(step.folder());
+        let folder = self.run_dir.join(which.folder());
         if let Some(child) = child::attach(&folder)? {
             return Ok(child);
         }
         if stop.is_cancelled() {
-            return Err(TerraformError::Stopped { step });
+            return Err(TerraformError::Stopped { step: which });
         }
         let program = self.terraform.binary.to_string_lossy().into_owned();
-        let argv = std::iter::once(program).chain(args).collect();
+        let argv = std::iter::once(program).chain(words).collect();
         child::start(&self.supervisor, &folder, argv, &self.env, &self.work_dir)
     }
 
@@ -149,14 +153,15 @@ impl Session {
         if let Some(reason) = exit.error {
             return Err(TerraformError::NotStarted { reason });
         }
-        if let Some(signal) = exit.signal {
+        let folder = StepDir::new(self.run_dir.join(step.folder()));
+        let (signal, code) = (exit.signal, exit.code.unwrap_or(-1));
+        // Our own SIGINT kills a Terraform that has only just begun.
+        if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
             return Err(TerraformError::Killed { step, signal });
         }
-        let code = exit.code.unwrap_or(-1);
-        if code == 0 {
+        if signal.is_none() && code == 0 {
             return Ok(journal);
         }
-        let folder = StepDir::new(self.run_dir.join(step.folder()));
         let diagnostics = said(journal.diagnostics, &folder);
         let file = self.work_dir.join("errored.tfstate");
         if matches!(step, Step::Apply | Step::Destroy) && file.exists() {

@@ -16,8 +16,6 @@ pub(super) use tree::parse;
 pub(super) struct Place {
     /// The first character, counted from 0.
     pub(super) start: usize,
-    /// The character behind the last.
-    pub(super) end: usize,
     /// Counted from 1.
     pub(super) line: usize,
     /// Counted from 1.
