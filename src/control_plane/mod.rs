@@ -17,6 +17,8 @@ pub mod store;
 mod app;
 mod keys;
 mod plane;
+#[cfg(test)]
+pub(crate) mod test_plane;
 
 pub use app::{App, serve};
 pub use plane::{Plane, PlaneSettings, Wake};

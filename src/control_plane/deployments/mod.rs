@@ -24,16 +24,20 @@ pub(crate) mod sealed;
 mod selection;
 mod state_key;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 use std::sync::Arc;
 
-pub(crate) use begin::{Begin, Inputs, Upload};
+pub(crate) use begin::{Begin, Inputs};
 pub(crate) use finish::Outcome;
 pub(crate) use offer::{Ask, Offer};
 pub(crate) use record::TargetRecord;
 pub(crate) use report::{Heard, Refused, Report};
 pub(crate) use selection::Selection;
+#[cfg(test)]
+pub(crate) use upkeep::published;
 pub use upkeep::{UpkeepError, tidy, upkeep};
 
 use super::plane::{Plane, PlaneSettings};

@@ -74,30 +74,39 @@ pub async fn upkeep(plane: Plane, stop: CancellationToken) {
 /// Does everything that is due, and tells how long nothing more will be.
 ///
 /// # Errors
-/// The first thing that failed; what was done before stays done.
+/// Something that failed; everything else is done nevertheless.
 pub async fn tidy(plane: &Plane) -> Result<Duration, UpkeepError> {
     let scopes = plane.store.read(|tx| Ok::<_, StoreError>(tx.scopes(Deployment::KIND)?)).await?;
-    let mut rest = LONGEST;
+    let (mut rest, mut outcome) = (LONGEST, Ok(()));
     for scope in scopes {
-        publish_all(plane, &scope).await?;
-        rest = rest.min(end_cancelled(plane, &scope).await?);
+        match end_cancelled(plane, &scope).await {
+            Ok(next) => rest = rest.min(next),
+            Err(error) => outcome = Err(error),
+        }
+        outcome = publish_all(plane, &scope).await.and(outcome);
     }
-    Ok(rest)
+    outcome.map(|()| rest)
 }
 
-/// Puts into the bucket whatever deployments name and only the record holds.
+/// Puts into the bucket whatever deployments name and only the record holds. One that fails keeps no other waiting.
 async fn publish_all(plane: &Plane, scope: &Scope) -> Result<(), UpkeepError> {
     let within = scope.clone();
     let waiting = plane.store.read(move |tx| waiting(tx, &within)).await?;
+    let mut outcome = Ok(());
     for (address, bytes) in waiting {
-        let bytes = bytes.ok_or_else(|| UpkeepError::Lost(address.clone()))?;
-        let uri: ObjectUri = address.parse()?;
-        let sent = plane.objects.put(&uri, Bytes::from(bytes), content_type(&address)).await;
-        sent.map_err(|source| UpkeepError::Objects { address: address.clone(), source })?;
-        let within = scope.clone();
-        plane.store.write(move |tx| published(tx, &within, &address)).await?;
-        plane.work.ring();
+        outcome = publish(plane, scope, address, bytes).await.and(outcome);
     }
+    outcome
+}
+
+async fn publish(plane: &Plane, scope: &Scope, address: String, bytes: Option<Vec<u8>>) -> Result<(), UpkeepError> {
+    let bytes = bytes.ok_or_else(|| UpkeepError::Lost(address.clone()))?;
+    let uri: ObjectUri = address.parse()?;
+    let sent = plane.objects.put(&uri, Bytes::from(bytes), content_type(&address)).await;
+    sent.map_err(|source| UpkeepError::Objects { address: address.clone(), source })?;
+    let within = scope.clone();
+    plane.store.write(move |tx| published(tx, &within, &address)).await?;
+    plane.work.ring();
     Ok(())
 }
 

@@ -7,10 +7,10 @@ pub(crate) mod environment;
 pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod listing;
+mod repository;
 pub(crate) mod service;
 pub(crate) mod service_instance;
 pub(crate) mod service_pipeline;
-mod repository;
 pub(crate) mod tags;
 pub(crate) mod templates;
 

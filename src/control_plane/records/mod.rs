@@ -8,8 +8,8 @@ mod component;
 mod deployment;
 mod environment;
 mod service;
-mod state_key;
 mod state;
+mod state_key;
 mod template;
 mod turn;
 
@@ -19,7 +19,7 @@ pub use component::Component;
 pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};
 pub use service::{Pipeline, Service, ServiceInstance};
-pub use state_key::StateKey;
 pub use state::{LockHolder, StateLock, StateStamp, StateVersion};
+pub use state_key::StateKey;
 pub use template::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version, VersionRef};
 pub use turn::Turn;

@@ -4,6 +4,7 @@
 //! <https://docs.aws.amazon.com/proton/latest/userguide/ag-create-svc.html>
 
 mod current_val;
+mod merge;
 mod service;
 
 use serde_json::{Map, Value};
@@ -86,17 +87,6 @@ fn remedy(given: &str, kind: &str) -> String {
             "this is the spec of an environment; a service's has `instances` and, with a pipeline, `pipeline`".into()
         }
         _ => format!("write `proton: {kind}`"),
-    }
-
-    /// `text` with the instance `name` as `other` has it, added if it isn't there; `text` itself where that changes
-    /// nothing.
-    pub fn with_instance_of(_text: &str, _name: &str, _other: &str) -> Result<String, Problems> {
-        Err(unfinished())
-    }
-
-    /// `text` with the pipeline's inputs as `other` has them.
-    pub fn with_pipeline_of(_text: &str, _other: &str) -> Result<String, Problems> {
-        Err(unfinished())
     }
 }
 
