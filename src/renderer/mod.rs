@@ -1,7 +1,5 @@
 //! Checked bundle and inputs in, files out; the same input gives the same bytes.
 
-mod jinja;
-
 use serde_json::Value;
 
 use crate::domain::{Files, Part, Problems, Target};
