@@ -12,6 +12,7 @@ use hadron::control_plane::state_server::{self, sealed_url, state_url};
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Transaction, Typed};
 use hadron::control_plane::{Plane, PlaneSettings, Wake};
 use hadron::domain::{Scope, Target};
+use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::credential::state_password;
 use hadron::support::{Clock, Secret};
 use hadron_model::DeploymentStatus;
@@ -27,6 +28,16 @@ pub(crate) struct Bench {
 /// What came back: the status and the body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer(pub(crate) u16, pub(crate) String);
+
+/// An object store that nobody asks here.
+fn nowhere() -> ObjectsConfig {
+    ObjectsConfig {
+        endpoint: Some("http://127.0.0.1:9".into()),
+        region: "us-east-1".into(),
+        credentials: Some(("AKIA".into(), Secret::new("secret"))),
+        path_style: true,
+    }
+}
 
 impl Bench {
     /// Deployment `d1` of the environment `dev`, claimed as epoch 1 with the key AKIA1.
@@ -44,6 +55,7 @@ impl Bench {
         };
         let plane = Plane {
             store: Store::new(Sqlite::temporary().unwrap()),
+            objects: Objects::new(nowhere()).await,
             sealer: Sealer::ephemeral(),
             clock: Clock::fixed(1_000_000),
             work: Wake::default(),
