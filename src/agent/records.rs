@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::terraform::Event;
@@ -64,7 +64,7 @@ pub(super) struct Recorder {
     objects: Objects,
     prefix: ObjectUri,
     end: CancellationToken,
-    task: JoinHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Recorder {
@@ -79,7 +79,7 @@ impl Recorder {
             resumed: fresh,
             complained: false,
         };
-        let task = tokio::spawn(sender.send_until(end.clone()));
+        let task = AbortOnDropHandle::new(tokio::spawn(sender.send_until(end.clone())));
         Self { objects, prefix, end, task }
     }
 

@@ -5,6 +5,7 @@
 mod far_end;
 
 mod architecture;
+mod journey;
 mod objects;
 mod proton;
 mod session;
