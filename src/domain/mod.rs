@@ -9,8 +9,9 @@ mod problem;
 mod schema;
 mod spec;
 mod target;
+mod yaml;
 
-pub use bundle::{Bundle, BundleKind, Engine, Files, Part, open_bundle, pack_component, unpack};
+pub use bundle::{Bundle, BundleKind, Engine, Files, Part, check_bundle, open_bundle, pack_component, unpack};
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};
 pub use inputs::{

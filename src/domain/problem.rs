@@ -70,6 +70,13 @@ impl Problems {
         step.map_err(|problems| self.append(problems)).ok()
     }
 
+    /// The same problems as a reader meets them: by file, line and column.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        self.0.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self
+    }
+
     /// The value if nothing is wrong.
     ///
     /// # Errors
@@ -117,9 +124,29 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// The known name that a mistyped one was probably meant to be.
+pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let farthest = (given.chars().count() / 3).max(2);
+    known
+        .into_iter()
+        .map(|name| (strsim::osa_distance(&given, &name.to_lowercase()), name))
+        .filter(|&(distance, _)| distance <= farthest)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+        let known = ["vpc_cidr", "task_cpu", "task_memory"];
+        assert_eq!(nearest("vpcCidr", known), Some("vpc_cidr"));
+        assert_eq!(nearest("task_cup", known), Some("task_cpu"));
+        assert_eq!(nearest("colour", known), None);
+    }
 
     #[test]
     fn a_problem_reads_as_file_line_column_message_and_remedy() {

@@ -1,0 +1,13 @@
+//! Hermetic tests of whole rooms: real clients and real Terraform against far ends on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod far_end;
+
+mod architecture;
+mod objects;
+mod proton;
+mod session;
+mod state;
+mod state_server;
+mod supervisor;
