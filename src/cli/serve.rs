@@ -125,7 +125,10 @@ async fn object_server(settings: &Resolved, data: &Path, store: &Store, clock: &
     let server = ObjectServer::open(store.clone(), &folder, clock.clone())
         .await
         .with_context(|| format!("opening the object store in {}", folder.display()))?;
-    Ok(server.handler())
+    Ok(Arc::new(move |request| {
+        let server = server.clone();
+        Box::pin(async move { server.handle(request).await })
+    }))
 }
 
 /// The folder of everything, for its owner alone.
