@@ -5,6 +5,7 @@
 
 pub mod wire;
 
+pub mod object_server;
 pub mod operations;
 
 pub mod records;
