@@ -10,6 +10,7 @@ mod objects;
 mod proton;
 mod session;
 mod state;
+mod object_server;
 mod state_server;
 mod supervisor;
 mod wire;
