@@ -29,7 +29,7 @@ async fn a_version_that_something_is_deployed_with_stays() {
     test.version(TemplateKind::Environment, "net", (1, 0), SCHEMA).await;
     test.settled_environment("dev", &[]).await;
     let refused = delete(&test, "1", "0").await.unwrap_err();
-    assert!(matches!(&refused, ProtonError::Conflict(text) if text.contains("environment dev")), "{refused}");
+    assert!(matches!(&refused, ProtonError::Conflict(message) if message.contains("environment dev")), "{refused}");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_version_that_something_is_being_deployed_with_stays() {
     };
     test.write(to_old).await.unwrap();
     let refused = delete(&test, "1", "0").await.unwrap_err();
-    assert!(matches!(&refused, ProtonError::Conflict(text) if text.contains("environment dev")), "{refused}");
+    assert!(matches!(&refused, ProtonError::Conflict(message) if message.contains("environment dev")), "{refused}");
 }
 
 #[tokio::test]
@@ -208,8 +208,8 @@ async fn a_deployment_gets_the_version_it_means() {
         };
         let outcome = match test.write(resolve).await {
             Ok(version) => version.to_string(),
-            Err(ProtonError::Conflict(text)) => format!("conflict: {text}"),
-            Err(ProtonError::ResourceNotFound(text)) => format!("not found: {text}"),
+            Err(ProtonError::Conflict(message)) => format!("conflict: {message}"),
+            Err(ProtonError::ResourceNotFound(message)) => format!("not found: {message}"),
             Err(other) => format!("{other:?}"),
         };
         lines.push(format!("{template} {} {} → {outcome}", major.unwrap_or("-"), minor.unwrap_or("-")));
