@@ -230,7 +230,7 @@ impl TestPlane {
         let engine = self.engine();
         let spec = spec.to_owned();
         self.write(move |tx| {
-            let template = Some(VersionRef { template: "net".into(), version: FIRST });
+            let template = engine.load(tx, &target)?.state().template;
             let state = TargetState { template, spec: Some(spec.clone()), ..TargetState::default() };
             let begin = Begin {
                 target: target.clone(),
