@@ -1,8 +1,22 @@
 //! Template bundles: an archive of a schema and of the infrastructure code that it feeds.
+//!
+//! <https://docs.aws.amazon.com/proton/latest/userguide/ag-template-authoring.html>
+
+mod archive;
+mod checked;
+mod component;
+mod intake;
+mod layout;
+mod manifest;
+mod terraform;
 
 use std::collections::BTreeMap;
 
-use super::{Problem, Problems, Schema, Target};
+pub use archive::unpack;
+pub use checked::{check_bundle, open_bundle};
+pub use component::pack_component;
+
+use super::{Schema, Target};
 
 /// Files by their path, which is relative and separated by `/`.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -21,9 +35,9 @@ pub enum BundleKind {
 /// What turns a part's files into infrastructure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// Terraform modules, which get their inputs as variables.
+    /// A Terraform module, which gets its inputs as variables.
     Hcl,
-    /// One CloudFormation template with Jinja2 in it.
+    /// One `CloudFormation` template with Jinja2 in it.
     Jinja,
 }
 
@@ -34,7 +48,7 @@ pub struct Part {
     pub folder: String,
     /// The manifest's `rendering_engine`.
     pub engine: Engine,
-    /// The paths that the manifest selects, relative to the folder.
+    /// The paths that the manifest selects, relative to the folder, in order.
     pub templates: Vec<String>,
     /// What is to be laid out: the templates and whatever lies beside and below them, without the manifest and without
     /// Terraform files of the folder itself that the manifest doesn't select. Relative to the folder.
@@ -67,21 +81,5 @@ impl Bundle {
     }
 }
 
-/// Unpacks a ZIP or gzipped tar, told apart by their first bytes, from the folder that holds `schema/`.
-pub fn unpack(_archive: &[u8]) -> Result<Files, Problems> {
-    Err(unfinished())
-}
-
-/// Unpacks and checks a bundle, collecting every mistake.
-pub fn open_bundle(_kind: BundleKind, _archive: &[u8], _customer_managed: bool) -> Result<Bundle, Problems> {
-    Err(unfinished())
-}
-
-/// Packs a component's manifest and the template that it names; the same texts give the same bytes.
-pub fn pack_component(_manifest: &str, _template_file: &str) -> Result<Vec<u8>, Problems> {
-    Err(unfinished())
-}
-
-fn unfinished() -> Problems {
-    Problem::of("bundle", "bundles can't be read yet", "").into()
-}
+#[cfg(test)]
+mod tests;
