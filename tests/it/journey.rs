@@ -435,7 +435,9 @@ async fn a_bundle_with_problems_is_refused_with_all_of_them() {
 async fn sealed_inputs_reach_terraform_and_a_mask_never_does() {
     let scene = Scene::hadron().await;
     let inputs = json!({"environment": {"name": "dev", "inputs": {}, "outputs": {"token": "***"}}});
-    let main = "variable \"environment\" {\n  type = any\n}\noutput \"length\" {\n  value = length(var.environment.outputs.token)\n}\n";
+    // Read from the document itself, since an environment's variables have no outputs of others.
+    let document = "jsondecode(file(\"proton.auto.tfvars.json\"))";
+    let main = &format!("output \"length\" {{\n  value = length({document}.environment.outputs.token)\n}}\n");
     scene.deploys_with("d1", "dev", main, &inputs);
     assert_eq!(scene.drains().await, Verdict::Unexpected);
     assert!(scene.proton.deployment("d1").message.contains("sealed values"));
