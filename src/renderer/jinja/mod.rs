@@ -18,8 +18,8 @@ mod operators;
 mod problem;
 mod proton;
 
-use minijinja::value::ValueKind;
 use minijinja::machinery::{eval, make_string_output};
+use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
 
 use crate::domain::Problem;
@@ -32,7 +32,8 @@ pub(super) fn render(file: &str, source: &str, document: &serde_json::Value) -> 
     let source = with_unix_newlines(source);
     let text = run(file, &source, document).map_err(|error| problem::of(file, &source, &error))?;
     if text.len() > limits::LONGEST_TEXT {
-        let message = format!("the template yields {} bytes, and CloudFormation takes {}", text.len(), limits::LONGEST_TEXT);
+        let message =
+            format!("the template yields {} bytes, and CloudFormation takes {}", text.len(), limits::LONGEST_TEXT);
         return Err(Problem::of(file, message, "look for a loop that writes too much"));
     }
     Ok(proton::lay_out(&text))
