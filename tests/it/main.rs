@@ -11,3 +11,4 @@ mod session;
 mod state;
 mod state_server;
 mod supervisor;
+mod upkeep;
