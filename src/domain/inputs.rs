@@ -62,7 +62,7 @@ pub struct Attachment {
 pub fn environment_inputs(scope: &Scope, name: &str, template_arn: &str, inputs: Map<String, Value>) -> Value {
     let arn = environment_arn(scope, name);
     json!({
-        "environment": { "name": name, "inputs": inputs },
+        "environment": { "name": name, "inputs": Value::Object(inputs) },
         "proton_tags": {
             "proton:account": scope.account,
             "proton:template": template_arn,
@@ -91,7 +91,7 @@ pub fn instance_inputs(
     json!({
         "environment": environment_value(environment),
         "service": service_value(service),
-        "service_instance": { "name": instance_name, "inputs": inputs, "components": components },
+        "service_instance": { "name": instance_name, "inputs": Value::Object(inputs), "components": components },
         "proton_tags": {
             "proton:account": scope.account,
             "proton:template": template_arn,
@@ -123,7 +123,7 @@ pub fn pipeline_inputs(
         })
         .collect();
     json!({
-        "pipeline": { "inputs": inputs },
+        "pipeline": { "inputs": Value::Object(inputs) },
         "service": service_value(service),
         "service_instances": instances,
         "proton_tags": {

@@ -5,6 +5,8 @@
 mod far_end;
 
 mod architecture;
+mod journey;
+mod object_server;
 mod objects;
 mod proton;
 mod session;
@@ -12,3 +14,4 @@ mod state;
 mod state_server;
 mod supervisor;
 mod upkeep;
+mod wire;

@@ -136,5 +136,5 @@ impl Check {
 /// Whether Terraform reads a file of the folder itself by its name alone, so that it has to stay out unless it's
 /// selected. Everything else may be a module, or a file that a template reads.
 fn is_terraforms(path: &str) -> bool {
-    !path.contains('/') && (path.ends_with(".tf") || path.ends_with(".tf.json"))
+    !path.contains('/') && (path.ends_with(terraform::HCL) || path.ends_with(terraform::JSON))
 }

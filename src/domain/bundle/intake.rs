@@ -64,10 +64,8 @@ impl Intake {
         self.bytes = self.bytes.saturating_add(length);
         if length > LARGEST_FILE {
             self.too_large(&path);
-        } else if self.files.contains_key(&path) {
-            self.refuse(path, "is in the archive twice", "pack the bundle afresh");
-        } else {
-            self.files.insert(path, bytes);
+        } else if let Some(twice) = self.files.insert(path.clone(), bytes).map(|_| path) {
+            self.refuse(twice, "is in the archive twice", "pack the bundle afresh");
         }
         if self.bytes > MOST_BYTES {
             self.too_much();

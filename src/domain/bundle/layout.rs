@@ -40,13 +40,11 @@ fn root(files: &Files) -> Result<String, Problems> {
         let depth = |root: &&str| root.matches('/').count();
         let Some(shallowest) = roots.iter().map(depth).min() else { continue };
         roots.retain(|root| depth(root) == shallowest);
-        match roots[..] {
-            [root] => return Ok(root.to_owned()),
-            _ => {
-                let message = format!("holds more than one bundle: in {}", roots.join(" and in "));
-                return Err(Problem::of(BUNDLE, message, "pack one of them").into());
-            }
+        if let [root] = roots[..] {
+            return Ok(root.to_owned());
         }
+        let message = format!("holds more than one bundle: in {}", roots.join(" and in "));
+        return Err(Problem::of(BUNDLE, message, "pack one of them").into());
     }
     Ok(String::new())
 }

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/proton/latest/userguide/ag-wrap-up.html>
 
-use super::{Engine, Files};
+use super::{Engine, Files, terraform};
 use crate::domain::Problems;
 use crate::domain::problem::nearest;
 use crate::domain::yaml::{self, Content, Node, refuse_unknown_keys};
@@ -58,7 +58,7 @@ impl Manifest {
             let name = selection.as_text().unwrap_or_default().trim_start_matches("./");
             if name == "*" {
                 let all: Vec<&String> =
-                    files.keys().filter(|path| path.ends_with(".tf") && !path.contains('/')).collect();
+                    files.keys().filter(|path| path.ends_with(terraform::HCL) && !path.contains('/')).collect();
                 if all.is_empty() {
                     let message = "\"*\" selects every .tf file of this folder, and there is none";
                     problems.push(selection.problem(&self.file, message, "add one beside the manifest"));
@@ -155,7 +155,7 @@ impl Reader<'_> {
             Engine::Hcl if name != "*" && name.contains('*') => {
                 ("only \"*\" alone selects several files", "write \"*\"")
             }
-            Engine::Hcl if name != "*" && !name.ends_with(".tf") && !name.ends_with(".tf.json") => {
+            Engine::Hcl if name != "*" && !name.ends_with(terraform::HCL) && !name.ends_with(terraform::JSON) => {
                 ("Terraform reads only files that end with .tf or .tf.json", "rename it, or write \"*\"")
             }
             _ => return Some(file.clone()),

@@ -7,13 +7,19 @@ use super::Part;
 use crate::domain::yaml::{self, Node};
 use crate::domain::{Problem, Problems};
 
+/// The end of a file's name in Terraform's own syntax; Terraform minds the case.
+pub(super) const HCL: &str = ".tf";
+
+/// The end of a file's name in JSON.
+pub(super) const JSON: &str = ".tf.json";
+
 /// Checks every Terraform file of a part. `variables` are the names that the generated variables file declares.
 pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
     let mut problems = Problems::default();
     for (path, bytes) in &part.files {
         let file = format!("{}/{path}", part.folder);
         let own = !path.contains('/');
-        let (hcl, json) = (path.ends_with(".tf"), path.ends_with(".tf.json"));
+        let (hcl, json) = (path.ends_with(HCL), path.ends_with(JSON));
         if !hcl && !json {
             continue;
         }
@@ -44,7 +50,7 @@ pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
 ///
 /// <https://developer.hashicorp.com/terraform/language/files/override>
 fn is_override(path: &str) -> bool {
-    let stem = path.strip_suffix(".tf.json").or_else(|| path.strip_suffix(".tf")).unwrap_or(path);
+    let stem = path.strip_suffix(JSON).or_else(|| path.strip_suffix(HCL)).unwrap_or(path);
     stem == "override" || stem.ends_with("_override")
 }
 
@@ -99,7 +105,7 @@ fn refuse_state_json(file: &str, document: &Node, problems: &mut Problems) {
 /// Terraform refuses a variable that is declared twice, but only when the first deployment runs.
 fn refuse_variables(file: &str, text: &str, body: &Body, variables: &[&str], problems: &mut Problems) {
     for block in body.get_blocks("variable") {
-        let name = block.labels.first().map(|label| label.as_str()).unwrap_or_default();
+        let name = block.labels.first().map(hcl_edit::structure::BlockLabel::as_str).unwrap_or_default();
         if variables.contains(&name) {
             let message = format!("the variable `{name}` is declared by Proton's generated file");
             problems.push(placed(Problem::of(file, message, "remove this declaration"), text, block));

@@ -32,7 +32,7 @@ pub(super) fn read(
         };
         let Some(name) = schema.get(which.key()) else {
             if expected {
-                problems.push(missing(kind, which, schema));
+                problems.push(missing(kind, which, has_pipeline, schema));
             }
             continue;
         };
@@ -82,7 +82,7 @@ fn format(schema: &Node, problems: &mut Problems) {
 /// In AWS's own words, by which people search.
 ///
 /// <https://github.com/aws-samples/aws-proton-cloudformation-sample-templates/issues/9>
-fn missing(kind: BundleKind, which: InputType, schema: &Node) -> Problem {
+fn missing(kind: BundleKind, which: InputType, has_pipeline: bool, schema: &Node) -> Problem {
     let template = if kind == BundleKind::Service { "Service" } else { "Environment" };
     let property = match which {
         InputType::Environment => "environmentInputType",
@@ -90,8 +90,8 @@ fn missing(kind: BundleKind, which: InputType, schema: &Node) -> Problem {
         InputType::Pipeline => "pipelineInputType",
     };
     let mut remedy = format!("add `{}` with the name of one of `types`", which.key());
-    if which == InputType::Pipeline {
-        remedy += ", or create the template with pipelineProvisioning CUSTOMER_MANAGED and without a pipeline";
+    if which == InputType::Pipeline && !has_pipeline {
+        remedy += ", or create the template with pipelineProvisioning CUSTOMER_MANAGED";
     }
     schema.problem(
         SCHEMA_FILE,

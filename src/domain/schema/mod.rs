@@ -1,6 +1,6 @@
 //! A bundle's schema: which inputs a template takes.
 //!
-//! The subset of OpenAPI 3.0's Schema Object that Proton knew, and `$ref` inside `types`.
+//! The subset of `OpenAPI` 3.0's Schema Object that Proton knew, and `$ref` inside `types`.
 //! <https://docs.aws.amazon.com/proton/latest/userguide/ag-schema.html>
 //! <https://spec.openapis.org/oas/v3.0.3#schema-object>
 

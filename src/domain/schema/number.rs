@@ -25,13 +25,11 @@ pub(super) fn as_integer(number: &Number) -> Option<Number> {
 
 /// Whether `number` is a whole multiple of `step`, which isn't zero.
 pub(super) fn is_multiple(number: &Number, step: &Number) -> bool {
-    match (number.as_i128(), step.as_i128()) {
-        (Some(number), Some(step)) => number % step == 0,
-        _ => {
-            let times = float(number) / float(step);
-            (times - times.round()).abs() < 1e-9
-        }
+    if let (Some(number), Some(step)) = (number.as_i128(), step.as_i128()) {
+        return number % step == 0;
     }
+    let times = float(number) / float(step);
+    (times - times.round()).abs() < 1e-9
 }
 
 /// Whether two values are the same to a person: `80` and `80.0` are.

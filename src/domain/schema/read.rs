@@ -375,7 +375,7 @@ impl<'a> Reader<'a> {
         size
     }
 
-    /// `exclusive` is OpenAPI 3.0's flag beside the bound, or, as in 3.1, a bound itself.
+    /// `exclusive` is `OpenAPI` 3.0's flag beside the bound, or, as in 3.1, a bound itself.
     fn bound(&mut self, node: &'a Node, key: &str, exclusive: &str) -> Option<Bound> {
         match node.get(exclusive).map(|node| &node.content) {
             Some(Content::Number(value)) => return Some(Bound { value: value.clone(), exclusive: true }),

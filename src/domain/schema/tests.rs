@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use serde_json::json;
 
 use super::*;
@@ -195,7 +197,8 @@ fn defaults_that_multiply_are_refused() {
     let mut text = "properties: {a: {$ref: '#/types/T0'}}}".to_owned();
     for n in 0..12 {
         let fields: Vec<String> = (0..10).map(|f| format!("f{f}: {{$ref: '#/types/T{}'}}", n + 1)).collect();
-        text += &format!(", T{n}: {{type: object, default: {{}}, properties: {{{}}}}}", fields.join(", "));
+        let fields = fields.join(", ");
+        write!(text, ", T{n}: {{type: object, default: {{}}, properties: {{{fields}}}}}").unwrap();
     }
     text += ", T12: {type: string, default: x";
     let text = refusal(with(&text));

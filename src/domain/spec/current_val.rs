@@ -22,13 +22,13 @@ pub(super) fn kept(given: &Node, current: Option<&Map<String, Value>>) -> Result
 
 fn fill(given: &Node, current: Option<&Node>, path: &str, problems: &mut Problems) -> Node {
     let content = match &given.content {
-        Content::Text(text) if text == CURRENT_VAL => match current {
-            Some(current) => return Node::of(&current.to_value(), given.at),
-            None => {
-                problems.push(nothing_to_keep(given, path));
-                Content::Null
+        Content::Text(text) if text == CURRENT_VAL => {
+            if let Some(current) = current {
+                return Node::of(&current.to_value(), given.at);
             }
-        },
+            problems.push(nothing_to_keep(given, path));
+            Content::Null
+        }
         Content::List(items) => {
             let fill = |(index, item)| fill(item, child(current, given, index), &join(path, given, index), problems);
             Content::List(items.iter().enumerate().map(fill).collect())
@@ -68,10 +68,10 @@ struct Search {
 impl Search {
     /// Finds each value to keep and its replacement: JSON on one line, which is YAML in any surroundings.
     fn collect(&mut self, given: &Node, old: Option<&Node>, path: &str) {
-        if given.as_text() == Some(CURRENT_VAL) {
-            if let Err(problem) = self.keep(given, old, path) {
-                self.problems.push(problem);
-            }
+        if given.as_text() == Some(CURRENT_VAL)
+            && let Err(problem) = self.keep(given, old, path)
+        {
+            self.problems.push(problem);
         }
         for index in 0..given.items().len().max(given.entries().len()) {
             let node = given.items().get(index).or_else(|| given.entries().get(index).map(|entry| &entry.node));

@@ -208,6 +208,8 @@ fn place(span: Span) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -275,7 +277,7 @@ mod tests {
         let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for n in 1..9 {
             let list = vec![format!("*a{}", n - 1); 10].join(",");
-            text += &format!("a{n}: &a{n} [{list}]\n");
+            writeln!(text, "a{n}: &a{n} [{list}]").unwrap();
         }
         assert!(problems(&text).contains("aliases stand for more than"), "{}", problems(&text));
     }
