@@ -13,4 +13,5 @@ mod session;
 mod state;
 mod state_server;
 mod supervisor;
+mod upkeep;
 mod wire;
