@@ -13,8 +13,8 @@ use crate::settings::{Resolved, SettingsError};
 /// A level that is none.
 pub fn start(settings: &Resolved) -> Result<(), SettingsError> {
     let level: tracing::Level = settings.value("log.level")?;
-    // The AWS SDK tells at `info` what we tell ourselves; its warnings are wanted.
-    let filter = EnvFilter::new(format!("warn,hadron={level}"));
+    // The AWS SDK tells at `info` what we tell ourselves; its warnings are wanted. To s3s every 404 is an error.
+    let filter = EnvFilter::new(format!("warn,s3s=off,hadron={level}"));
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     let started = match settings.text("log.format").as_deref() {
         Some("json") => builder.json().flatten_event(true).try_init(),

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hadron_model::DeploymentStatus;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::StepError;
 use super::claim::Claimed;
@@ -86,7 +86,7 @@ impl Pulse {
 pub(super) struct Heartbeat {
     pulse: Pulse,
     end: CancellationToken,
-    task: JoinHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Heartbeat {
@@ -103,7 +103,7 @@ impl Heartbeat {
             pulse.interrupt.cancel();
         }
         let end = CancellationToken::new();
-        let task = tokio::spawn(keep_beating(pulse.clone(), end.clone()));
+        let task = AbortOnDropHandle::new(tokio::spawn(keep_beating(pulse.clone(), end.clone())));
         Self { pulse, end, task }
     }
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::objects::{ObjectUri, Objects, ObjectsError};
-use crate::terraform::Event;
+use crate::terraform::{Event, Step};
 
 /// How often the run directory is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -34,7 +34,7 @@ const WAITING: usize = 4 * PIECE;
 const FAREWELL: Duration = Duration::from_secs(10);
 
 /// The steps whose output is a run's record. The outputs step isn't among them: it prints secrets.
-const STEPS: [&str; 3] = ["1-init", "2-apply", "2-destroy"];
+const STEPS: [Step; 3] = [Step::Init, Step::Apply, Step::Destroy];
 
 /// What `summary.json` says.
 #[derive(Debug, Default, Serialize)]
@@ -64,7 +64,7 @@ pub(super) struct Recorder {
     objects: Objects,
     prefix: ObjectUri,
     end: CancellationToken,
-    task: JoinHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Recorder {
@@ -79,7 +79,7 @@ impl Recorder {
             resumed: fresh,
             complained: false,
         };
-        let task = tokio::spawn(sender.send_until(end.clone()));
+        let task = AbortOnDropHandle::new(tokio::spawn(sender.send_until(end.clone())));
         Self { objects, prefix, end, task }
     }
 
@@ -239,7 +239,7 @@ impl Source {
     /// more, so that an incomplete line won't be completed.
     fn read(&mut self, last: bool, log: &mut Vec<u8>, events: &mut Vec<u8>) -> io::Result<()> {
         while self.step < STEPS.len() {
-            let folder = self.run_dir.join(STEPS[self.step]);
+            let folder = self.run_dir.join(STEPS[self.step].folder());
             let ended = last || folder.join("exit.json").exists();
             let more = self.read_stdout(&folder, ended, log, events)?;
             if more {
@@ -260,7 +260,7 @@ impl Source {
     }
 
     fn later_step_exists(&self) -> bool {
-        STEPS[self.step + 1..].iter().any(|step| self.run_dir.join(step).exists())
+        STEPS[self.step + 1..].iter().any(|step| self.run_dir.join(step.folder()).exists())
     }
 
     /// Reads at most one piece; true if there may be more.

@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn fifty_one_outputs_are_refused_before_anything_is_applied() {
-        let text =
-            |count: usize| (0..count).map(|n| format!("output \"o{n}\" {{\n  value = 1\n}}\n")).collect::<String>();
+        let output = |n| format!("output \"o{n}\" {{\n  value = 1\n}}\n");
+        let text = |count: usize| (0..count).map(output).collect::<Vec<_>>().concat();
         let files = |count| Files::from([("main.tf".to_owned(), text(count).into_bytes())]);
         assert!(refuse_too_many_outputs(&files(50)).is_ok());
         let error = refuse_too_many_outputs(&files(51)).unwrap_err();

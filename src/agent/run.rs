@@ -13,7 +13,7 @@ use super::workdir::RunDir;
 use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
-use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
+use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, Step, TerraformError, child_env};
 
 /// A run that ended well.
 #[derive(Debug)]
@@ -72,10 +72,10 @@ async fn terraform(
 
 fn has_begun(run_dir: &RunDir, mode: Mode) -> bool {
     let step = match mode {
-        Mode::Apply => "2-apply",
-        Mode::Destroy => "2-destroy",
+        Mode::Apply => Step::Apply,
+        Mode::Destroy => Step::Destroy,
     };
-    run_dir.path().join(step).exists()
+    run_dir.path().join(step.folder()).exists()
 }
 
 fn follow(context: &Context, claimed: &Claimed, event: &Event) {

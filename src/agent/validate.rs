@@ -3,7 +3,7 @@
 use super::StepError;
 use super::claim::Claimed;
 use super::fetch::Fetched;
-use crate::domain::{Bundle, BundleKind, Part, Target, open_bundle};
+use crate::domain::{Bundle, BundleKind, Part, Target, check_bundle, unpack};
 
 /// A deployment whose bundle is sound.
 pub(super) struct Checked {
@@ -25,8 +25,10 @@ pub(super) fn validate(claimed: &Claimed, fetched: Fetched) -> Result<Checked, S
         Target::ServiceInstance { .. } | Target::ServicePipeline { .. } => BundleKind::Service,
         Target::Component { .. } => BundleKind::Component,
     };
-    // The registrar asked for a pipeline where the template needs one; an instance doesn't need it to be there.
-    let customer_managed = matches!(claimed.target, Target::ServiceInstance { .. });
-    let bundle = open_bundle(kind, &fetched.bundle, customer_managed).map_err(StepError::Bundle)?;
+    let files = unpack(&fetched.bundle).map_err(StepError::Bundle)?;
+    // Whether a pipeline must be there was the registrar's question; here the bundle itself says whether it is.
+    let has_pipeline = files.keys().any(|path| path.starts_with("pipeline_infrastructure/"));
+    let customer_managed = kind == BundleKind::Service && !has_pipeline;
+    let bundle = check_bundle(kind, files, customer_managed).map_err(StepError::Bundle)?;
     Ok(Checked { fetched, bundle })
 }

@@ -22,6 +22,9 @@ const STOCK_PAUSE: Duration = Duration::from_secs(15);
 /// What somebody else had claimed isn't asked for again so soon.
 const COOLING: Duration = Duration::from_secs(5);
 
+/// An endpoint that took this long for its answer has held it until there was something to say.
+const HELD: Duration = Duration::from_millis(200);
+
 /// Waits after polls that failed: the first, doubling up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -136,11 +139,12 @@ impl Shift {
                 self.someone_arrives(None).await;
                 continue;
             }
+            let asked = Instant::now();
             match self.poll(free).await {
                 None => {}
                 Some(Ok(poll)) => {
                     wait = FIRST_WAIT;
-                    if self.take(poll, free).await {
+                    if self.take(poll, free, asked.elapsed() >= HELD).await {
                         return Ok(());
                     }
                 }
@@ -177,8 +181,8 @@ impl Shift {
         }
     }
 
-    /// Sets out with what is new; true when a drain is over.
-    async fn take(&mut self, poll: Poll, free: usize) -> bool {
+    /// Sets out with what is new; true when a drain is over. `held` says that the answer was waited for.
+    async fn take(&mut self, poll: Poll, free: usize, held: bool) -> bool {
         let (pending, stock) = match poll {
             Poll::Offered(pending) => (pending, false),
             Poll::Everything(pending) => (pending, true),
@@ -198,12 +202,12 @@ impl Shift {
         if self.stay == Stay::UntilDrained && self.journeys.is_empty() {
             return true;
         }
-        // An empty answer of an endpoint that holds polls took its time; any other must be waited out here.
-        let pause = match (stock, self.stay) {
-            (true, Stay::ForMore) => STOCK_PAUSE,
-            _ => FIRST_WAIT,
-        };
-        self.someone_arrives(Some(pause)).await;
+        match (stock, self.stay) {
+            (true, Stay::ForMore) => self.someone_arrives(Some(STOCK_PAUSE)).await,
+            // An answer that came at once, and brought nothing new, would come at once again.
+            _ if !held => self.someone_arrives(Some(FIRST_WAIT)).await,
+            _ => {}
+        }
         false
     }
 

@@ -21,6 +21,11 @@ pub(super) struct LocalKeys {
 }
 
 impl LocalKeys {
+    /// The ids of both, which must never reach Terraform.
+    pub(super) fn ids(&self) -> Vec<String> {
+        vec![self.admin.0.clone(), self.agent.0.clone()]
+    }
+
     fn path(data: &Path) -> PathBuf {
         data.join("keys.json")
     }

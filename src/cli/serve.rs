@@ -56,6 +56,8 @@ pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::listen()?;
     let server = start(settings, &lifecycle).await?;
     server.announce()?;
+    lifecycle.soft.cancelled().await;
+    lifecycle.serving.cancel();
     lifecycle.finish().await;
     Ok(Exit::Done)
 }
@@ -123,7 +125,10 @@ async fn object_server(settings: &Resolved, data: &Path, store: &Store, clock: &
     let server = ObjectServer::open(store.clone(), &folder, clock.clone())
         .await
         .with_context(|| format!("opening the object store in {}", folder.display()))?;
-    Ok(server.handler())
+    Ok(Arc::new(move |request| {
+        let server = server.clone();
+        Box::pin(async move { server.handle(request).await })
+    }))
 }
 
 /// The folder of everything, for its owner alone.

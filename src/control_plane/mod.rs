@@ -6,6 +6,7 @@
 pub mod wire;
 
 pub mod deployments;
+pub mod object_server;
 pub mod operations;
 
 pub mod records;

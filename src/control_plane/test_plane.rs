@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hadron_model::{
     DeploymentStatus, ListDeploymentsInput, NotifyResourceDeploymentStatusChangeInput, Output, Proton,
-    ResourceDeploymentStatus, ServiceTemplateSupportedComponentSourceType, TemplateVersionStatus,
+    ResourceDeploymentStatus, ServiceStatus, ServiceTemplateSupportedComponentSourceType, TemplateVersionStatus,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
@@ -15,11 +15,11 @@ use serde_json::json;
 use super::deployments::{Begin, Deployments, Inputs, published};
 use super::plane::{Plane, PlaneSettings, Wake};
 use super::records::{
-    Action, BundleRef, Deployment, Environment, Executor, Progress, ServiceInstance, TargetState, Template,
+    Action, BundleRef, Deployment, Environment, Executor, Progress, Service, ServiceInstance, TargetState, Template,
     TemplateKind, TemplateVersion, Version, VersionRef,
 };
 use super::seal::Sealer;
-use super::store::{Document, Sqlite, Store, StoreError, Stored, Transaction, Typed};
+use super::store::{Document, Sqlite, Store, Stored, Transaction, Typed};
 use super::wire::paging::PageKey;
 use super::wire::{Call, Caller, ProtonError};
 use crate::domain::{Scope, Target};
@@ -31,6 +31,9 @@ pub(crate) const START: i64 = 1_795_305_600_000;
 
 /// How long a claim holds, in milliseconds.
 pub(crate) const LEASE: i64 = 60_000;
+
+/// The version that everything here is deployed with.
+const FIRST: Version = Version { major: 1, minor: 0 };
 
 /// A control plane with nothing in it.
 #[derive(Debug, Clone)]
@@ -123,7 +126,7 @@ impl TestPlane {
     /// Reads a document.
     pub(crate) async fn get<T: Document + Send + 'static>(&self, key: &str) -> Option<Stored<T>> {
         let (scope, key) = (self.scope.clone(), key.to_owned());
-        self.plane.store.read(move |tx| Ok::<_, StoreError>(tx.get::<T>(&scope, &key)?)).await.unwrap()
+        self.plane.store.read(move |tx| tx.get::<T>(&scope, &key)).await.unwrap()
     }
 
     /// Adds a document.
@@ -227,7 +230,7 @@ impl TestPlane {
         let engine = self.engine();
         let spec = spec.to_owned();
         self.write(move |tx| {
-            let template = Some(VersionRef { template: "net".into(), version: Version { major: 1, minor: 0 } });
+            let template = engine.load(tx, &target)?.state().template;
             let state = TargetState { template, spec: Some(spec.clone()), ..TargetState::default() };
             let begin = Begin {
                 target: target.clone(),
@@ -254,7 +257,7 @@ impl TestPlane {
             name: name.into(),
             created_at: now,
             description: None,
-            template: VersionRef { template: "net".into(), version: Version { major: 1, minor: 0 } },
+            template: VersionRef { template: "net".into(), version: FIRST },
             spec: "first".into(),
             progress: Progress::starting(now),
             proton_service_role_arn: None,
@@ -275,22 +278,32 @@ impl TestPlane {
         self.settle(&begun, outputs).await
     }
 
-    /// A new instance, whose first deployment waits for an agent.
+    /// A new instance, whose first deployment waits for an agent; its service comes with it.
     pub(crate) async fn instance(&self, service: &str, name: &str, environment: &str) -> Deployment {
-        let now = self.plane.clock.now();
+        let (now, template) = (self.plane.clock.now(), VersionRef { template: "web".into(), version: FIRST });
+        let spec = service_spec(name, environment);
+        if self.get::<Service>(service).await.is_none() {
+            self.add(service_of(service, &template, &spec, now)).await;
+        }
         self.add(ServiceInstance {
             name: name.into(),
             service: service.into(),
             environment: environment.into(),
             created_at: now,
-            template: VersionRef { template: "web".into(), version: Version { major: 1, minor: 0 } },
-            spec: "first".into(),
+            template,
+            spec: spec.clone(),
             progress: Progress::starting(now),
             last_client_request_token: None,
             component: None,
         })
         .await;
-        self.deploy(instance(service, name), Action::Create, "first").await.unwrap()
+        self.deploy(instance(service, name), Action::Create, &spec).await.unwrap()
+    }
+
+    /// An instance that is up, with these outputs.
+    pub(crate) async fn settled_instance(&self, service: &str, name: &str, environment: &str) -> Deployment {
+        let begun = self.instance(service, name, environment).await;
+        self.settle(&begun, &[]).await
     }
 
     /// An agent of this name, with a key of its own.
@@ -351,6 +364,32 @@ pub(crate) fn report(
         resource_arn: arn.into(),
         status,
         status_message: None,
+    }
+}
+
+/// A service's spec with one instance that takes no inputs.
+pub(crate) fn service_spec(name: &str, environment: &str) -> String {
+    format!("proton: ServiceSpec\ninstances:\n  - name: {name}\n    environment: {environment}\n    spec: {{}}\n")
+}
+
+fn service_of(name: &str, template: &VersionRef, spec: &str, now: i64) -> Service {
+    Service {
+        name: name.into(),
+        created_at: now,
+        last_modified_at: now,
+        description: None,
+        template: template.template.clone(),
+        template_version: template.clone(),
+        spec: spec.into(),
+        status: ServiceStatus::Active,
+        status_message: None,
+        branch_name: None,
+        repository_id: None,
+        repository_connection_arn: None,
+        pending_spec: None,
+        pending_added: Vec::new(),
+        pending_removed: Vec::new(),
+        pipeline_due: false,
     }
 }
 

@@ -17,8 +17,6 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::ProvideCredentials;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 
 /// The SDK itself, for commands that only speak Proton's own words (the demo, waiters, listings).
 pub use aws_sdk_proton as sdk;
@@ -28,7 +26,7 @@ pub use error::ProtonError;
 pub use lease::{Lease, Report};
 pub use poll::{Pending, Poll};
 
-use crate::support::{AwsAccess, Secret};
+use crate::support::{AwsAccess, Secret, credential};
 
 /// One try of one request; above the longest that a poll may be held (50 s).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(75);
@@ -67,10 +65,7 @@ impl Proton {
         let provider =
             self.config.credentials_provider().ok_or_else(|| ProtonError::no_credentials("none configured"))?;
         let key = provider.provide_credentials().await.map_err(|error| ProtonError::no_credentials(&error))?;
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(key.secret_access_key().as_bytes()).expect("HMAC takes a key of any length");
-        mac.update(url.as_bytes());
-        mac.update(username.as_bytes());
-        Ok(Secret::new(hex::encode(mac.finalize().into_bytes())))
+        let secret = Secret::new(key.secret_access_key());
+        Ok(Secret::new(credential::state_password(&secret, url, username)))
     }
 }

@@ -1,5 +1,8 @@
 //! Checked bundle and inputs in, files out; the same input gives the same bytes.
 
+mod jinja;
+
+
 use serde_json::Value;
 
 use crate::domain::{Files, Part, Problems, Target};
@@ -44,5 +47,9 @@ pub struct Rendered {
 pub fn render(request: &Request<'_>) -> Result<Rendered, Problems> {
     let mut files = request.part.files.clone();
     files.insert("proton.auto.tfvars.json".into(), request.inputs.to_string().into_bytes());
+    let keys = request.inputs.as_object().into_iter().flat_map(|it| it.keys()).filter(|key| *key != "//");
+    let variables: String =
+        keys.map(|key| format!("variable \"{key}\" {{\n  type = any\n  default = null\n}}\n")).collect();
+    files.insert("proton.variables.tf".into(), variables.into_bytes());
     Ok(Rendered { files, large_template: None })
 }

@@ -90,6 +90,18 @@ impl Resolved {
         }
     }
 
+    /// The same settings with one more flag.
+    #[must_use]
+    pub fn with_flag(mut self, name: &'static str, value: String) -> Self {
+        self.flags.insert(name, value);
+        self
+    }
+
+    /// What holds when nobody chose.
+    pub fn default(&self, name: &str) -> Option<String> {
+        row(name).default.map(str::to_owned)
+    }
+
     /// A setting's text, if anyone chose it or it has a default.
     pub fn text(&self, name: &str) -> Option<String> {
         self.lookup(name).0

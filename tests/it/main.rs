@@ -5,9 +5,12 @@
 mod far_end;
 
 mod architecture;
+mod journey;
+mod object_server;
 mod objects;
 mod proton;
 mod session;
 mod state;
 mod state_server;
 mod supervisor;
+mod wire;

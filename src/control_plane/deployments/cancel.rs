@@ -47,10 +47,8 @@ impl Deployments {
         tx: &mut dyn Transaction,
         deployment: &mut Stored<Deployment>,
     ) -> Result<(), ProtonError> {
-        let message = match deployment.ever_claimed {
-            true => format!("{CALLED_OFF} {HALF_CHANGED}"),
-            false => CALLED_OFF.to_owned(),
-        };
+        let ran = deployment.ever_claimed;
+        let message = if ran { format!("{CALLED_OFF} {HALF_CHANGED}") } else { CALLED_OFF.to_owned() };
         self.finish(tx, deployment, Outcome::Cancelled, Some(message))
     }
 

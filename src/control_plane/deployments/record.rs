@@ -89,8 +89,8 @@ impl TargetRecord {
             (Self::Instance(it), Some(template)) => (it.template, it.spec) = (template, spec),
             (Self::Pipeline(it), Some(template)) => (it.template, it.spec) = (template, spec),
             (Self::Component(it), _) => {
-                it.service_spec = state.spec.clone();
-                it.attached_to = state.attached_to.clone();
+                it.service_spec.clone_from(&state.spec);
+                it.attached_to.clone_from(&state.attached_to);
                 if let Some(file) = &state.template_file {
                     it.template_file.clone_from(file);
                 }

@@ -79,7 +79,7 @@ impl Deployments {
         report: &Report,
     ) -> Result<Heard, ProtonError> {
         use ResourceDeploymentStatus as S;
-        self.check_epoch(deployment, report)?;
+        check_epoch(deployment, report)?;
         if !deployment.in_flight() {
             return repeated_end(deployment, report);
         }
@@ -131,23 +131,6 @@ impl Deployments {
                 .page::<Deployment>(&self.scope, &last)?
                 .pop()
                 .ok_or_else(|| ProtonError::not_found(format!("{target} doesn't exist"))),
-        }
-    }
-
-    /// A report with an epoch comes from whoever holds, or held last, the lease of that epoch.
-    fn check_epoch(&self, deployment: &Deployment, report: &Report) -> Result<(), ProtonError> {
-        let Some(epoch) = report.epoch else { return Ok(()) };
-        if epoch != deployment.epoch || epoch == 0 {
-            return Err(ProtonError::conflict(format!(
-                "epoch {epoch} of deployment {} is over: the current one is {}{}",
-                deployment.id,
-                deployment.epoch,
-                holder(deployment)
-            )));
-        }
-        match &deployment.lease {
-            Some(lease) if lease.access_key != report.access_key => Err(held(deployment, lease)),
-            _ => Ok(()),
         }
     }
 
@@ -251,6 +234,23 @@ impl Deployments {
             None => tx.add(&self.scope, &Turn { environment: environment.to_owned(), at: self.now })?,
         }
         Ok(())
+    }
+}
+
+/// A report with an epoch comes from whoever holds, or held last, the lease of that epoch.
+fn check_epoch(deployment: &Deployment, report: &Report) -> Result<(), ProtonError> {
+    let Some(epoch) = report.epoch else { return Ok(()) };
+    if epoch != deployment.epoch || epoch == 0 {
+        return Err(ProtonError::conflict(format!(
+            "epoch {epoch} of deployment {} is over: the current one is {}{}",
+            deployment.id,
+            deployment.epoch,
+            holder(deployment)
+        )));
+    }
+    match &deployment.lease {
+        Some(lease) if lease.access_key != report.access_key => Err(held(deployment, lease)),
+        _ => Ok(()),
     }
 }
 

@@ -7,7 +7,6 @@ use crate::domain::{Scope, Target};
 
 /// The names that `ListDeployments` and `GetDeployment` take; without any, all deployments are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "Proton's own names")]
 pub(crate) struct Selection {
     pub(crate) environment: Option<String>,
     pub(crate) service: Option<String>,

@@ -9,7 +9,7 @@ use hadron_model::{
 
 use crate::control_plane::records::{Action, Deployment, Executor, StateKey, TagSet};
 use crate::control_plane::seal::output_context;
-use crate::control_plane::store::{Document, StoreError, Typed};
+use crate::control_plane::store::Document;
 use crate::control_plane::test_plane::{LEASE, TestPlane, environment, instance, report};
 use crate::control_plane::wire::ProtonError;
 
@@ -108,7 +108,7 @@ async fn a_heartbeat_keeps_the_lease_and_a_late_one_renews_it() {
     test.advance(LEASE - 1);
     assert!(is_conflict(&b.claim(&dev).await));
     test.advance(2);
-    assert_eq!(b.poll(10).await, [dev.id.clone()], "an expired lease makes it claimable");
+    assert_eq!(b.poll(10).await, std::slice::from_ref(&dev.id), "an expired lease makes it claimable");
     a.heartbeat(&dev, epoch).await.unwrap();
     assert!(is_conflict(&b.claim(&dev).await), "nobody claimed it before the late heartbeat");
     test.advance(LEASE + 1);
@@ -195,8 +195,8 @@ async fn sensitive_outputs_are_sealed_and_shown_as_stars() {
     let values: Vec<_> = listed.iter().map(|output| output.value_string.clone().unwrap()).collect();
     assert_eq!(values, ["u", "***"]);
     let kept = test.deployment(&dev.id).await;
-    let text = serde_json::to_string(&kept).unwrap();
-    assert!(!text.contains("hunter2"), "{text}");
+    let document = serde_json::to_string(&kept).unwrap();
+    assert!(!document.contains("hunter2"), "{document}");
     let sealed = super::sealed::sealed_at("/environment/outputs", &kept.outputs);
     assert_eq!(sealed[0].0, "/environment/outputs/password");
     let context = output_context(&test.scope, "password");
@@ -342,7 +342,7 @@ async fn a_deletion_renders_the_last_attempt_that_ran() {
     let deletion = delete(&test, "dev").await.unwrap();
     assert_eq!(deletion.initial_state.as_ref().unwrap().spec.as_deref(), Some("second"));
     assert_eq!((deletion.inputs_uri.clone(), deletion.status), (second.inputs_uri, S::DeleteInProgress));
-    assert_eq!(agent.poll(10).await, [deletion.id.clone()], "a deletion is work too");
+    assert_eq!(agent.poll(10).await, std::slice::from_ref(&deletion.id), "a deletion is work too");
     let epoch = agent.claim(&deletion).await.unwrap();
     assert_eq!(agent.heartbeat(&deletion, epoch).await.unwrap(), "DELETE_IN_PROGRESS");
     assert!(is_conflict(&cancel(&test, "dev").await), "a deletion isn't called off");
@@ -376,12 +376,12 @@ async fn a_deployment_is_withheld_from_others_for_five_seconds() {
     let test = TestPlane::new().await;
     let dev = test.environment("dev").await;
     let (a, b) = (test.agent("a"), test.agent("b"));
-    assert_eq!(a.poll(1).await, [dev.id.clone()]);
-    assert_eq!(a.poll(1).await, [dev.id.clone()], "not from the one it was shown to");
+    assert_eq!(a.poll(1).await, std::slice::from_ref(&dev.id));
+    assert_eq!(a.poll(1).await, std::slice::from_ref(&dev.id), "not from the one it was shown to");
     let (none, answer) = b.poll_for(1, "0").await;
     assert_eq!((none.len(), answer.get("x-hadron-claimable")), (0, Some("0")));
     test.advance(5_000);
-    assert_eq!(b.poll(1).await, [dev.id.clone()]);
+    assert_eq!(b.poll(1).await, std::slice::from_ref(&dev.id));
     assert!(a.poll(1).await.is_empty());
 }
 
@@ -441,7 +441,7 @@ async fn equal_inputs_are_published_once_for_all_that_name_them() {
     assert_eq!((&dev.unpublished, &dev.inputs_uri), (&prod.unpublished, &prod.inputs_uri));
     let kept = async || {
         let (scope, address) = (test.scope.clone(), dev.inputs_uri.clone());
-        test.plane.store.read(move |tx| Ok::<_, StoreError>(tx.blob(&scope, "unpublished", &address)?)).await.unwrap()
+        test.plane.store.read(move |tx| tx.blob(&scope, "unpublished", &address)).await.unwrap()
     };
     assert_eq!(kept().await.as_deref(), Some(b"{\n  \"spec\": \"second\"\n}".as_slice()));
     test.publish().await;
@@ -534,8 +534,7 @@ async fn every_change_of_status_is_one_line_of_history() {
     let deletion = delete(&test, "dev").await.unwrap();
     test.settle(&deletion, &[]).await;
     let (scope, arn) = (test.scope.clone(), dev.target_arn.clone());
-    let changes =
-        test.plane.store.read(move |tx| Ok::<_, StoreError>(tx.changes(&scope, &arn, 0, 100)?)).await.unwrap();
+    let changes = test.plane.store.read(move |tx| tx.changes(&scope, &arn, 0, 100)).await.unwrap();
     let lines: Vec<_> = changes
         .iter()
         .map(|it| format!("{} {} → {} {}", it.sequence, it.previous.as_deref().unwrap_or("-"), it.status, it.detail))
@@ -565,7 +564,7 @@ async fn a_list_without_the_header_is_the_history_newest_first() {
     let within = ListDeploymentsInput { environment_name: Some("dev".into()), ..all.clone() };
     assert_eq!(list(within).await.unwrap(), [&api, &dev].map(Clone::clone));
     let of_service = ListDeploymentsInput { service_name: Some("pay".into()), ..all.clone() };
-    assert_eq!(list(of_service).await.unwrap(), [api.clone()]);
+    assert_eq!(list(of_service).await.unwrap(), std::slice::from_ref(&api));
     let unknown = ListDeploymentsInput { environment_name: Some("nowhere".into()), ..all };
     assert!(matches!(list(unknown).await, Err(ProtonError::ResourceNotFound(_))));
     let elsewhere = GetDeploymentInput { environment_name: Some("prod".into()), ..get(&api) };

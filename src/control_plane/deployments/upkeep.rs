@@ -19,7 +19,7 @@ use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The longest sleep: nothing is lost by looking, and a clock may jump.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Why something can't be put into the bucket.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub async fn upkeep(plane: Plane, stop: CancellationToken) {
 /// # Errors
 /// Something that failed; everything else is done nevertheless.
 pub async fn tidy(plane: &Plane) -> Result<Duration, UpkeepError> {
-    let scopes = plane.store.read(|tx| Ok::<_, StoreError>(tx.scopes(Deployment::KIND)?)).await?;
+    let scopes = plane.store.read(|tx| tx.scopes(Deployment::KIND)).await?;
     let (mut rest, mut outcome) = (LONGEST, Ok(()));
     for scope in scopes {
         match end_cancelled(plane, &scope).await {

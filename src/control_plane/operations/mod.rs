@@ -20,6 +20,7 @@ mod service_template;
 mod summary;
 mod tag;
 
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the table below names nearly every shape"))]
 use hadron_model::*;
 
 pub(crate) use repository::repository_branch;

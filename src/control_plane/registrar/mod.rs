@@ -64,25 +64,26 @@ pub async fn run(plane: Plane, shutdown: CancellationToken) {
 
 /// Checks everything that waits and is due; returns when to look again unless the bell rings earlier.
 async fn register_all(plane: &Plane, troubles: &mut HashMap<(Scope, String), Trouble>) -> Option<Instant> {
-    let waiting = match plane.store.read(waiting).await {
-        Ok(waiting) => waiting,
+    let found = match plane.store.read(waiting).await {
+        Ok(found) => found,
         Err(error) => {
             tracing::error!(%error, "the record can't tell which template versions wait for registration");
             return Some(Instant::now() + delay(TRIES));
         }
     };
-    let place = |waiting: &Waiting| (waiting.scope.clone(), waiting.version.key());
-    troubles.retain(|key, _| waiting.iter().any(|waiting| place(waiting) == *key));
-    for waiting in waiting {
-        let key = place(&waiting);
-        let tries = troubles.get(&key).map_or(0, |trouble| trouble.tries);
-        if troubles.get(&key).is_some_and(|trouble| trouble.next > Instant::now()) {
+    let identity = |waiting: &Waiting| (waiting.scope.clone(), waiting.version.key());
+    troubles.retain(|key, _| found.iter().any(|waiting| identity(waiting) == *key));
+    for waiting in found {
+        let key = identity(&waiting);
+        let trouble = troubles.get(&key).copied();
+        if trouble.is_some_and(|trouble| trouble.next > Instant::now()) {
             continue;
         }
-        if register(plane, waiting, tries + 1 >= TRIES).await {
+        let tries = trouble.map_or(0, |trouble| trouble.tries) + 1;
+        if register(plane, waiting, tries >= TRIES).await {
             troubles.remove(&key);
         } else {
-            troubles.insert(key, Trouble { tries: tries + 1, next: Instant::now() + delay(tries + 1) });
+            troubles.insert(key, Trouble { tries, next: Instant::now() + delay(tries) });
         }
     }
     troubles.values().map(|trouble| trouble.next).min()

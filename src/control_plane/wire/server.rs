@@ -84,13 +84,13 @@ pub async fn serve(listener: TcpListener, front: Front, shutdown: CancellationTo
         }
     });
     let stop = shutdown.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    let listening = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        served = serving.into_future() => served?,
+        ended = listening.into_future() => ended?,
         () = overdue => tracing::warn!("some clients did not hang up within {GRACE:?} and were cut off"),
     }
     changes.close();
@@ -275,7 +275,7 @@ async fn read_body(body: Body) -> Result<Bytes, Failure> {
 }
 
 fn is_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 fn told(mut answer: Response<Body>, operation: &'static str) -> Response<Body> {

@@ -90,6 +90,7 @@ impl Claim {
         if right.into() {
             return Ok(());
         }
+        let request = String::from_utf8_lossy(&request);
         Err(SignatureError::Invalid(format!(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
              Access Key and signing method. Consult the service documentation for details.\n\nThe Canonical String for \

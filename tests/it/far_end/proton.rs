@@ -58,6 +58,10 @@ pub(crate) struct Proton {
     pub(crate) lease_seconds: u64,
     /// Ignores and answers no header of ours.
     pub(crate) stock: bool,
+    /// Takes every deployment away right after it was claimed.
+    pub(crate) steals: bool,
+    /// Where a state server keeps a state per target, named by the target.
+    pub(crate) states_at: Mutex<Option<String>>,
     /// How many notifies with a terminal status shall get a 500 before they are heard.
     pub(crate) deaf: Mutex<u32>,
 }
@@ -169,10 +173,16 @@ impl Proton {
         let told = input["status"].as_str().unwrap();
         let mut headers = Vec::new();
         if !self.stock {
-            headers = fence(deployment, seen)?;
+            fence(deployment, seen)?;
             headers.push(("x-hadron-epoch", deployment.epoch.to_string()));
+            if let Some(url) = &*self.states_at.lock().unwrap() {
+                headers.push(("x-hadron-state", format!("{url}/{}", deployment.target)));
+            }
             headers.push(("x-hadron-lease-seconds", self.lease_seconds.to_string()));
             headers.extend(self.claim_headers.lock().unwrap().clone());
+        }
+        if self.steals && seen.header("x-hadron-epoch").is_none() {
+            deployment.epoch += 1;
         }
         if told != "IN_PROGRESS" {
             let mut deaf = self.deaf.lock().unwrap();
@@ -189,7 +199,7 @@ impl Proton {
     }
 }
 
-fn fence(deployment: &mut Deployment, seen: &Seen) -> Result<Vec<(&'static str, String)>, (u16, &'static str, String)> {
+fn fence(deployment: &mut Deployment, seen: &Seen) -> Result<(), (u16, &'static str, String)> {
     let agent = seen.header("x-hadron-agent").map(str::to_owned);
     let conflict = |text: String| Err((400, "ConflictException", text));
     if let Some(epoch) = seen.header("x-hadron-epoch") {
@@ -202,7 +212,7 @@ fn fence(deployment: &mut Deployment, seen: &Seen) -> Result<Vec<(&'static str, 
         deployment.holder = agent;
         deployment.epoch += 1;
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 fn finish(deployment: &mut Deployment, told: &str, seen: &Seen, input: &Value) {

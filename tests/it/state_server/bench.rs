@@ -12,6 +12,7 @@ use hadron::control_plane::state_server::{self, sealed_url, state_url};
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Transaction, Typed};
 use hadron::control_plane::{Plane, PlaneSettings, Wake};
 use hadron::domain::{Scope, Target};
+use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::credential::state_password;
 use hadron::support::{Clock, Secret};
 use hadron_model::DeploymentStatus;
@@ -42,8 +43,15 @@ impl Bench {
             serves_state: true,
             serves_objects: true,
         };
+        let bucket = ObjectsConfig {
+            endpoint: Some(base_url.into()),
+            region: "us-east-1".into(),
+            credentials: Some(("AKIA1".into(), Secret::new("unused"))),
+            path_style: true,
+        };
         let plane = Plane {
             store: Store::new(Sqlite::temporary().unwrap()),
+            objects: Objects::new(bucket).await,
             sealer: Sealer::ephemeral(),
             clock: Clock::fixed(1_000_000),
             work: Wake::default(),

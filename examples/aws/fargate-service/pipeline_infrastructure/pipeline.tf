@@ -44,6 +44,13 @@ resource "aws_codepipeline" "this" {
     location = aws_s3_bucket.artifacts.bucket
   }
 
+  lifecycle {
+    precondition {
+      condition     = var.service.repository_connection_arn != ""
+      error_message = "A pipeline reads its source through a connection: create the service with a repository connection ARN."
+    }
+  }
+
   stage {
     name = "Source"
 

@@ -8,6 +8,8 @@ mod get;
 mod list;
 mod outputs;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod update;
 mod view;
 

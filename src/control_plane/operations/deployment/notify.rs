@@ -3,13 +3,13 @@
 use hadron_model::{
     DeploymentStatus, NotifyResourceDeploymentStatusChangeInput, NotifyResourceDeploymentStatusChangeOutput,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::poll;
 use crate::control_plane::deployments::{Deployments, Heard, Refused, Report};
 use crate::control_plane::plane::{Plane, PlaneSettings};
 use crate::control_plane::records::{Deployment, Output};
 use crate::control_plane::seal::{Sealer, output_context};
+use crate::control_plane::state_server::{sealed_url, state_url};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::{Scope, Target};
 
@@ -21,9 +21,6 @@ const STATUS: &str = "x-hadron-status";
 
 /// Which of the outputs are sensitive: their positions, `0,3`.
 const SENSITIVE: &str = "x-hadron-sensitive";
-
-/// What a path segment may hold as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Takes in a report; the answer's headers tell where the deployment stands and, to whoever claims it, all that the
 /// work needs.
@@ -72,22 +69,15 @@ fn claim_answer(settings: &PlaneSettings, scope: &Scope, claimed: &Deployment) -
         ("x-hadron-state-key", claimed.state_key.clone()),
     ];
     if settings.serves_state {
-        headers.push(("x-hadron-state", state_address(base, scope, &claimed.target)));
+        headers.push(("x-hadron-state", state_url(base, scope, &claimed.target)));
     }
     if settings.serves_objects {
         headers.push(("x-hadron-objects", base.clone()));
     }
     if !claimed.sealed_inputs.is_empty() {
-        headers.push(("x-hadron-sealed", format!("{base}/_hadron/sealed/{}", claimed.id)));
+        headers.push(("x-hadron-sealed", sealed_url(base, &claimed.id)));
     }
     headers
-}
-
-/// `BASE/_hadron/state/ACCOUNT/REGION/RESOURCE`, the target's resource as one segment.
-fn state_address(base: &str, scope: &Scope, target: &Target) -> String {
-    let resource = target.resource();
-    let encoded = |text| utf8_percent_encode(text, SEGMENT);
-    format!("{base}/_hadron/state/{}/{}/{}", encoded(&scope.account), encoded(&scope.region), encoded(&resource))
 }
 
 fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChangeInput) -> Result<Report, ProtonError> {

@@ -75,6 +75,7 @@ pub(crate) fn bundle_of(version: &TemplateVersion) -> Result<BundleRef, ProtonEr
 }
 
 /// All problems of a spec or a bundle, as the client's to mend.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
 pub(crate) fn refusal(problems: Problems) -> ProtonError {
     ProtonError::validation(problems.to_string())
 }

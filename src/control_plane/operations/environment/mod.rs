@@ -9,6 +9,8 @@ mod list;
 mod outputs;
 mod plan;
 mod provisioning;
+#[cfg(test)]
+mod tests;
 mod update;
 mod view;
 

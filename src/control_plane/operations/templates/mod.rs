@@ -18,6 +18,8 @@ pub(crate) use list::list;
 pub(crate) use resolve::{parse_version, resolve_version};
 pub(crate) use update::update;
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use crate::control_plane::records::{Template, TemplateKind};
@@ -35,6 +37,11 @@ pub(crate) fn noun(kind: TemplateKind) -> &'static str {
         TemplateKind::Environment => "Environment template",
         TemplateKind::Service => "Service template",
     }
+}
+
+/// A version, minor or major, as messages begin: `Version 1.0 of environment template net`.
+fn version_called(kind: TemplateKind, template: &str, number: impl fmt::Display) -> String {
+    format!("Version {number} of {} {template}", noun(kind).to_lowercase())
 }
 
 /// A template that must be there.
@@ -57,3 +64,6 @@ fn status(template: &Template) -> &'static str {
 fn detail(name: &str) -> Value {
     json!({ "name": name })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! Which version of a template a deployment means.
 
+use std::fmt;
+
 use hadron_model::TemplateVersionStatus;
 
-use super::noun;
+use super::{noun, version_called};
 use crate::control_plane::records::{Template, TemplateKind, TemplateVersion, Version};
 use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -32,17 +34,17 @@ pub(crate) fn resolve_version(
         (None, Some(_)) => Err(ProtonError::validation("A template minor version needs a template major version")),
         (None, None) => highest_stored(tx, scope, "published", &key)?.ok_or_else(|| unpublished(&what)),
         (Some(major), None) => {
-            let what = format!("{what}, major version {major}");
+            let what = version_called(kind, template, major);
             match highest_stored(tx, scope, "published_major", &format!("{key}:{major}"))? {
                 Some(version) => Ok(version),
                 None if highest(tx, scope, "major", &format!("{key}:{major}"))?.is_some() => Err(unpublished(&what)),
-                None => Err(ProtonError::not_found(format!("{what}, doesn't exist"))),
+                None => Err(ProtonError::not_found(format!("{what} doesn't exist"))),
             }
         }
         (Some(major), Some(minor)) => {
             let version = parse_version(kind, template, major, minor)?;
             let found = tx.get::<TemplateVersion>(scope, &TemplateVersion::key_of(kind, template, version))?;
-            usable(found.ok_or_else(|| ProtonError::not_found(format!("{what}, version {version}, doesn't exist")))?)
+            usable(found.ok_or_else(|| missing(kind, template, version))?)
         }
     }
 }
@@ -57,13 +59,10 @@ pub(crate) fn parse_version(
     major: &str,
     minor: &str,
 ) -> Result<Version, ProtonError> {
-    match (major.parse(), minor.parse()) {
-        (Ok(major), Ok(minor)) => Ok(Version { major, minor }),
-        _ => {
-            let what = noun(kind);
-            Err(ProtonError::not_found(format!("{what} {template}, version {major}.{minor}, doesn't exist")))
-        }
+    if let (Ok(major), Ok(minor)) = (major.parse(), minor.parse()) {
+        return Ok(Version { major, minor });
     }
+    Err(missing(kind, template, format_args!("{major}.{minor}")))
 }
 
 /// The last version that carries a term.
@@ -88,19 +87,24 @@ fn highest_stored(
 
 fn usable(version: Stored<TemplateVersion>) -> Result<Stored<TemplateVersion>, ProtonError> {
     use TemplateVersionStatus as S;
-    let what = format!("{} {}, version {}", noun(version.kind), version.template, version.value.version);
+    let what = version_called(version.kind, &version.template, version.value.version);
     match version.status {
         S::Draft | S::Published => Ok(version),
-        S::RegistrationInProgress => Err(ProtonError::conflict(format!("{what}, is still being registered"))),
+        S::RegistrationInProgress => Err(ProtonError::conflict(format!("{what} is still being registered"))),
         S::RegistrationFailed => {
             let reason = &version.status_message;
-            Err(ProtonError::conflict(format!("{what}, failed its registration and can't be deployed: {reason}")))
+            Err(ProtonError::conflict(format!("{what} failed its registration and can't be deployed: {reason}")))
         }
     }
 }
 
+/// That a version isn't there.
+pub(super) fn missing(kind: TemplateKind, template: &str, number: impl fmt::Display) -> ProtonError {
+    ProtonError::not_found(format!("{} doesn't exist", version_called(kind, template, number)))
+}
+
 fn unpublished(what: &str) -> ProtonError {
     ProtonError::conflict(format!(
-        "{what}, has no published version. Set the status of a version to PUBLISHED, or name its minor version to use a draft"
+        "{what} has nothing published. Set the status of a version to PUBLISHED, or name its minor version to use a draft"
     ))
 }

@@ -33,11 +33,12 @@ impl Authorization {
         let text = header_text(parts).filter(|text| text.starts_with("AWS4-")).ok_or(SignatureError::Missing)?;
         let (algorithm, fields) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
         let field = |name| field(fields, name).unwrap_or_default();
-        let mut missing: String = ["Credential", "Signature", "SignedHeaders"]
-            .into_iter()
-            .filter(|name| field(name).is_empty())
-            .map(|name| format!("Authorization header requires '{name}' parameter. "))
-            .collect();
+        let mut missing = String::new();
+        for name in ["Credential", "Signature", "SignedHeaders"] {
+            if field(name).is_empty() {
+                missing = missing + "Authorization header requires '" + name + "' parameter. ";
+            }
+        }
         if !parts.headers.contains_key("x-amz-date") && !parts.headers.contains_key("date") {
             missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ";
         }
@@ -91,25 +92,21 @@ impl Scope {
 
     fn wrong_parts(&self, service: &str, moment: &Moment) -> String {
         let Self { day, region, service: given, terminator, .. } = self;
-        let mut wrong = String::new();
-        if !is_region(region) {
-            wrong += &format!("Credential should be scoped to a valid region, not '{region}'. ");
-        }
-        if given != service {
-            wrong += &format!("Credential should be scoped to correct service: '{service}'. ");
-        }
-        if terminator != "aws4_request" {
-            wrong +=
-                &format!("Credential should be scoped with a valid terminator: 'aws4_request', not '{terminator}'. ");
-        }
-        if day != moment.day() {
-            let (today, at) = (moment.day(), &moment.text);
-            wrong += &format!(
-                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: \
-                 '{day}' != '{today}', from '{at}'. "
-            );
-        }
-        wrong
+        let (today, at) = (moment.day(), &moment.text);
+        let wrong = [
+            (!is_region(region)).then(|| format!("Credential should be scoped to a valid region, not '{region}'. ")),
+            (given != service).then(|| format!("Credential should be scoped to correct service: '{service}'. ")),
+            (terminator != "aws4_request").then(|| {
+                format!("Credential should be scoped with a valid terminator: 'aws4_request', not '{terminator}'. ")
+            }),
+            (day != today).then(|| {
+                format!(
+                    "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: \
+                     '{day}' != '{today}', from '{at}'. "
+                )
+            }),
+        ];
+        wrong.into_iter().flatten().collect()
     }
 }
 

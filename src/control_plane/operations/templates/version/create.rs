@@ -6,7 +6,7 @@ use hadron_model::{
 };
 
 use super::super::resolve::highest;
-use super::super::{existing, noun};
+use super::super::{existing, noun, version_called};
 use super::{Shown, compatible, detail};
 use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::idempotency::Once;
@@ -77,10 +77,8 @@ impl NewVersion {
         if *given == next.to_string() {
             return Ok(Version { major: next, minor: 0 });
         }
-        let (what, name) = (noun(self.kind), &self.template);
-        Err(ProtonError::not_found(format!(
-            "{what} {name}, major version {given}, doesn't exist; the next new major version is {next}"
-        )))
+        let what = version_called(self.kind, &self.template, given);
+        Err(ProtonError::not_found(format!("{what} doesn't exist; the next new major version is {next}")))
     }
 
     fn refuse_too_many(&self, tx: &mut dyn Transaction, scope: &Scope, template: &Template) -> Result<(), ProtonError> {

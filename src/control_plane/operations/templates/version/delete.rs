@@ -1,7 +1,7 @@
 //! DeleteEnvironmentTemplateVersion and DeleteServiceTemplateVersion.
 
 use super::super::resolve::highest;
-use super::super::{existing, noun};
+use super::super::{existing, version_called};
 use super::{Named, Shown, detail, major_of};
 use crate::control_plane::operations::{history, tags};
 use crate::control_plane::plane::Plane;
@@ -36,11 +36,8 @@ pub(crate) async fn delete(plane: &Plane, call: &Call, named: Named) -> Result<S
 
 fn refuse_deployed(tx: &mut dyn Transaction, scope: &Scope, version: &TemplateVersion) -> Result<(), ProtonError> {
     let Some(user) = user_of(tx, scope, version)? else { return Ok(()) };
-    let what = noun(version.kind);
-    Err(ProtonError::conflict(format!(
-        "{what} {}, version {}, can't be deleted: {user} is deployed with it",
-        version.template, version.version
-    )))
+    let what = version_called(version.kind, &version.template, version.version);
+    Err(ProtonError::conflict(format!("{what} can't be deleted: {user} is deployed with it")))
 }
 
 /// Something that is deployed, or is being deployed, with a version.
@@ -87,7 +84,7 @@ fn refuse_recommended(
     let major = major_of(version);
     let only_minor = lone(tx, scope, "major", &major)?;
     let recommended = highest(tx, scope, "published_major", &major)?.is_some_and(|v| v.version == version.version);
-    let what = format!("{} {}, version {},", noun(version.kind), version.template, version.version);
+    let what = version_called(version.kind, &version.template, version.version);
     if recommended && !only_minor {
         return Err(ProtonError::conflict(format!(
             "{what} is the recommended minor version and can be deleted only as the last of its major version"

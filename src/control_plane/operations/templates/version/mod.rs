@@ -20,8 +20,8 @@ pub(crate) use update::{Changes, update};
 use hadron_model::CompatibleEnvironmentTemplateInput;
 use serde_json::{Value, json};
 
-use super::resolve::highest;
-use super::{noun, parse_version};
+use super::parse_version;
+use super::resolve::{highest, missing};
 use crate::control_plane::records::{CompatibleTemplate, Template, TemplateKind, TemplateVersion};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -50,8 +50,7 @@ impl Named {
         let Self { kind, template, major, minor } = self;
         let version = parse_version(*kind, template, major, minor)?;
         let found = tx.get(scope, &TemplateVersion::key_of(*kind, template, version))?;
-        let what = noun(*kind);
-        found.ok_or_else(|| ProtonError::not_found(format!("{what} {template}, version {version}, doesn't exist")))
+        found.ok_or_else(|| missing(*kind, template, version))
     }
 }
 
@@ -84,13 +83,8 @@ fn compatible(
     let mut found: Vec<CompatibleTemplate> = Vec::new();
     for CompatibleEnvironmentTemplateInput { template_name, major_version } in given {
         let major = format!("{}:{major_version}", Template::key_of(kind, template_name));
-        let missing = || {
-            ProtonError::not_found(format!(
-                "{} {template_name}, major version {major_version}, doesn't exist",
-                noun(kind)
-            ))
-        };
-        let version = highest(tx, scope, "major", &major)?.ok_or_else(missing)?;
+        let version =
+            highest(tx, scope, "major", &major)?.ok_or_else(|| missing(kind, template_name, major_version))?;
         let entry = CompatibleTemplate { template: version.template, major: version.version.major };
         if !found.contains(&entry) {
             found.push(entry);

@@ -4,7 +4,7 @@ use hadron_model::{
     CompatibleEnvironmentTemplateInput, ServiceTemplateSupportedComponentSourceType, TemplateVersionStatus,
 };
 
-use super::super::{self as templates, PUBLISHED, existing, noun};
+use super::super::{self as templates, PUBLISHED, existing, version_called};
 use super::{Named, Shown, compatible, detail};
 use crate::control_plane::operations::history;
 use crate::control_plane::plane::Plane;
@@ -62,19 +62,19 @@ impl Changes {
 /// Only DRAFT → PUBLISHED can be asked for; asking for what already is changes nothing.
 fn move_to(version: &TemplateVersion, to: TemplateVersionStatus) -> Result<TemplateVersionStatus, ProtonError> {
     use TemplateVersionStatus as S;
-    let what = format!("{} {}, version {}", noun(version.kind), version.template, version.version);
+    let what = version_called(version.kind, &version.template, version.version);
     match (version.status, to) {
         (from, to) if from == to => Ok(to),
         (S::Draft, S::Published) => Ok(to),
         (S::RegistrationInProgress, S::Published) => {
-            Err(ProtonError::conflict(format!("{what}, is still being registered")))
+            Err(ProtonError::conflict(format!("{what} is still being registered")))
         }
         (S::RegistrationFailed, S::Published) => {
             let reason = &version.status_message;
-            Err(ProtonError::conflict(format!("{what}, failed its registration and can't be published: {reason}")))
+            Err(ProtonError::conflict(format!("{what} failed its registration and can't be published: {reason}")))
         }
         (from, to) => Err(ProtonError::validation(format!(
-            "{what}, is {from} and can't be made {to}: the only status to ask for is PUBLISHED"
+            "{what} is {from} and can't be made {to}: the only status to ask for is PUBLISHED"
         ))),
     }
 }

@@ -1,0 +1,13 @@
+//! Real Terraform, the real AWS provider, the real AWS CLI, an emulated AWS.
+//!
+//! Most of the time these tests wait for the AWS provider, which sleeps ten seconds after it made a VPC and sixty after
+//! a load balancer. They overlap, so the binary takes as long as its longest test.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod examples;
+mod plain;
+
+#[expect(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/mod.rs"]
+mod support;

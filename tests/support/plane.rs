@@ -1,0 +1,128 @@
+//! The real `hadron` binary, on a free port and in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{Running, command};
+
+/// The binary that cargo built for these tests.
+pub(crate) fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_hadron"))
+}
+
+/// What a `hadron` process is started with.
+#[derive(Debug, Default)]
+pub(crate) struct Start {
+    /// The contents of its settings file.
+    pub(crate) settings: String,
+    /// Flags behind the verb.
+    pub(crate) flags: Vec<String>,
+    /// Its environment, besides the search path and a home.
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+/// A running control plane, perhaps with an agent inside.
+pub(crate) struct Plane {
+    folder: TempDir,
+    start: Start,
+    verb: &'static str,
+    exported: BTreeMap<String, String>,
+    process: Running,
+}
+
+impl Plane {
+    /// `hadron up`: control plane, object store and agent in one process.
+    pub(crate) fn up(start: Start) -> Self {
+        Self::launch("up", start)
+    }
+
+    /// `hadron serve`: the control plane alone.
+    pub(crate) fn serve(start: Start) -> Self {
+        Self::launch("serve", start)
+    }
+
+    fn launch(verb: &'static str, start: Start) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let (process, exported) = run(verb, &start, folder.path());
+        Self { folder, start, verb, exported, process }
+    }
+
+    /// Ends the process as a crash would and starts it again on the same data; the port may change.
+    pub(crate) fn crash_and_restart(&mut self) {
+        self.process.kill();
+        (self.process, self.exported) = run(self.verb, &self.start, self.folder.path());
+    }
+
+    /// What the printed `export` lines set.
+    pub(crate) fn exported(&self) -> &BTreeMap<String, String> {
+        &self.exported
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.exported["AWS_ENDPOINT_URL"]
+    }
+
+    /// Its `--data` folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The process itself.
+    pub(crate) fn process(&mut self) -> &mut Running {
+        &mut self.process
+    }
+}
+
+/// `hadron agent`, pointed at a plane by the key that the plane printed.
+///
+/// Each agent has its own data folder below the plane's, so that several can run.
+pub(crate) fn agent(plane: &Plane, name: &str, start: &Start) -> Running {
+    let folder = plane.folder.path().join(name);
+    fs::create_dir_all(&folder).expect("a folder for the agent");
+    let mut agent = hadron("agent", start, &folder);
+    agent
+        .env("HADRON_ENDPOINT", plane.endpoint())
+        .env("HADRON_ACCESS_KEY_ID", &plane.exported["AWS_ACCESS_KEY_ID"])
+        .env("HADRON_SECRET_ACCESS_KEY", &plane.exported["AWS_SECRET_ACCESS_KEY"])
+        .env("HADRON_AGENT_NAME", name);
+    Running::start(agent, &folder.join("agent.log"))
+}
+
+/// A `hadron` command with its settings file and data below `folder`, and nothing inherited but the search path.
+pub(crate) fn hadron(verb: &str, start: &Start, folder: &Path) -> std::process::Command {
+    let settings = folder.join("hadron.toml");
+    fs::write(&settings, &start.settings).expect("the settings file can be written");
+    let mut command = command(binary(), &start.env);
+    command
+        .env("HOME", folder)
+        .current_dir(folder)
+        .args([verb, "--config"])
+        .arg(settings)
+        .arg("--data")
+        .arg(folder.join("data"))
+        .args(&start.flags);
+    command
+}
+
+fn run(verb: &str, start: &Start, folder: &Path) -> (Running, BTreeMap<String, String>) {
+    let mut command = hadron(verb, start, folder);
+    command.args(["--listen", "127.0.0.1:0"]);
+    let mut process = Running::start(command, &folder.join("hadron.log"));
+    let mut exported = BTreeMap::new();
+    // One line for the endpoint and one for the key, printed once it accepts connections.
+    while !(exported.contains_key("AWS_ENDPOINT_URL") && exported.contains_key("AWS_SECRET_ACCESS_KEY")) {
+        exported.extend(parse_export(&process.line(Duration::from_secs(30))));
+    }
+    (process, exported)
+}
+
+/// The variables of an `export A=1 B=2` line.
+fn parse_export(line: &str) -> BTreeMap<String, String> {
+    let assignments = line.strip_prefix("export ").unwrap_or_default().split_whitespace();
+    assignments.filter_map(|one| one.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+}
