@@ -86,7 +86,8 @@ fn of_mapping(mapping: &Value, method: &str, _args: &[Value]) -> Result<Option<V
 }
 
 fn unchangeable(what: &str) -> Error {
-    let way_out = "keep it in a namespace() and set it anew: {% set ns.all = ns.all + [item] %}, or dict(ns.all, key=value)";
+    let way_out =
+        "keep it in a namespace() and set it anew: {% set ns.all = ns.all + [item] %}, or dict(ns.all, key=value)";
     Error::new(ErrorKind::InvalidOperation, format!("{what} can't be changed in place; {way_out}"))
 }
 
@@ -202,9 +203,8 @@ fn partition(whole: &str, method: &str, args: &[Value]) -> Result<Value, Error> 
 }
 
 fn swap_case(text: &str) -> String {
-    let swap = |c: char| -> String {
-        if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
-    };
+    let swap =
+        |c: char| -> String { if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() } };
     text.chars().map(swap).collect()
 }
 

@@ -136,5 +136,8 @@ fn compare(state: &State<'_, '_>, a: &Value, b: &Value, operator: &str) -> Resul
     if x == y && matches!(x, ValueKind::Number | ValueKind::String | ValueKind::Seq) {
         return Ok(a.cmp(b));
     }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("{} and {} can't be compared by `{operator}`", a.kind(), b.kind())))
+    Err(Error::new(
+        ErrorKind::InvalidOperation,
+        format!("{} and {} can't be compared by `{operator}`", a.kind(), b.kind()),
+    ))
 }
