@@ -75,16 +75,13 @@ fn parameters(
     let mut problems = Problems::default();
     let environment = request.inputs["environment"]["name"].as_str();
     for Parameter { name, .. } in outline.parameters.iter().filter(|parameter| !parameter.has_default) {
-        match environment.filter(|_| name == ENVIRONMENT_NAME) {
-            Some(environment) => {
-                passed.insert(name.clone(), json!(environment));
-            }
-            None => {
-                let message = format!("the parameter {name} has no default, and nothing gives it a value");
-                let remedy = "give it a Default, or use an input by {{ … }} in its place";
-                problems.push(declared_at(source, name, Problem::of(file, message, remedy)));
-            }
+        if let Some(environment) = environment.filter(|_| name == ENVIRONMENT_NAME) {
+            passed.insert(name.clone(), json!(environment));
+            continue;
         }
+        let message = format!("the parameter {name} has no default, and nothing gives it a value");
+        let remedy = "give it a Default, or use an input by {{ … }} in its place";
+        problems.push(declared_at(source, name, Problem::of(file, message, remedy)));
     }
     problems.unless_any(|| passed)
 }

@@ -104,7 +104,7 @@ fn terraform_files(request: &Request<'_>) -> Result<Files, Problems> {
 }
 
 fn under(banner: &str, path: &str, bytes: &[u8]) -> Vec<u8> {
-    if path.contains('/') || !path.ends_with(".tf") {
+    if path.contains('/') || path.strip_suffix(".tf").is_none() {
         return bytes.to_vec();
     }
     // Terraform skips a byte order mark at the beginning of a file only.
