@@ -1,5 +1,7 @@
 //! Turns `proton-model.json` into Rust: one type a shape, one constraint table a shape, and the trait of all operations.
 
+#![expect(clippy::unwrap_used, reason = "a build script fails by panicking, and cargo shows where")]
+
 use std::fmt::Write as _;
 use std::{env, fs, path::Path};
 

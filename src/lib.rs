@@ -19,4 +19,6 @@ pub mod agent;
 pub mod control_plane;
 
 pub mod cli;
+pub mod lifecycle;
 pub mod settings;
+pub mod telemetry;

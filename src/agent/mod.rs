@@ -1,1 +1,34 @@
-//! TBD.
+//! Room one: does the work that Proton hands out.
+//!
+//! [`journey`] is the file to read first: one deployment through poll → claim → fetch → validate → render → run →
+//! report, each step a verb with a file of its own that consumes the proof of the one before. [`worker`] takes several
+//! deployments on such journeys at once. The agent knows Proton, an object store and Terraform; it reads no environment
+//! variable and no settings file, only the [`Config`] that it is handed.
+
+mod config;
+mod context;
+mod error;
+mod identity;
+mod progress;
+mod workdir;
+
+mod journey;
+
+mod claim;
+mod fetch;
+mod poll;
+mod render;
+mod report;
+mod run;
+mod validate;
+
+mod heartbeat;
+mod records;
+mod recovery;
+
+mod worker;
+
+pub use config::{Config, EnvironmentConfig, S3State};
+pub use error::{AgentError, StepError, Verdict};
+pub use progress::{Progress, Stage};
+pub use worker::Agent;

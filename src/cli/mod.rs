@@ -1,7 +1,184 @@
-//! The command line.
+//! The command line: one file a verb. stdout is data, stderr is talk.
+
+mod agent;
+mod client;
+mod demo;
+mod doctor;
+mod failure;
+mod keys;
+mod logs;
+mod remote;
+mod serve;
+mod settings;
+mod status;
+mod supervise;
+mod up;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use failure::{Exit, Failure};
+
+use crate::settings::{File, Resolved, SettingsError, Surroundings};
+use crate::telemetry;
+
+/// Proton after Proton: a Terraform provisioning agent and a Proton-compatible control plane
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct GlobalArgs {
+    /// The settings file; ./hadron.toml by default, if there is one
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the record, the objects and the agent's runs
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<String>,
+    /// How data is printed
+    #[arg(long, global = true, value_enum, default_value_t = Form::Text)]
+    output: Form,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one step of Terraform and write down how it ended; the agent starts this by itself
+    #[command(hide = true)]
+    Supervise(supervise::Args),
+    #[command(flatten)]
+    Verb(Verb),
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// The whole story on this machine, offline, with real Terraform
+    Demo(demo::DemoArgs),
+    /// Proton on one machine: control plane, object store, state server and agent in one process
+    Up(UpArgs),
+    /// The control plane alone
+    Serve(ServerArgs),
+    /// The agent alone
+    Agent(agent::AgentArgs),
+    /// Show everything there is and where it stands
+    Status,
+    /// Show what a deployment's Terraform said
+    Logs(logs::LogsArgs),
+    /// Say what is missing on this machine and how to get it
+    Doctor,
+    /// Set up AWS clients on this machine
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    /// Show every setting, its value and where it comes from
+    Settings,
+}
+
+#[derive(Debug, Args)]
+struct UpArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Only the control plane and its stores; agents work elsewhere
+    #[arg(long)]
+    no_agent: bool,
+}
+
+#[derive(Debug, Args)]
+struct ServerArgs {
+    /// Address and port to serve on; port 0 means any
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The record: sqlite:PATH
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// The bucket for bundles and run records: s3://NAME
+    #[arg(long, value_name = "URL", conflicts_with = "objects")]
+    bucket: Option<String>,
+    /// Folder of the embedded object store
+    #[arg(long, value_name = "DIR")]
+    objects: Option<String>,
+}
+
+impl ServerArgs {
+    fn flags(&self) -> [(&'static str, Option<String>); 4] {
+        let Self { listen, database, bucket, objects } = self;
+        [("listen", listen), ("database", database), ("bucket", bucket), ("objects", objects)]
+            .map(|(name, value)| (name, value.clone()))
+    }
+}
 
 /// Runs the command that argv names.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = Arguments::parse();
+    // First of all: it must cost next to nothing, and needs neither settings nor a runtime.
+    let verb = match arguments.command {
+        Command::Supervise(args) => return supervise::run(&args),
+        Command::Verb(verb) => verb,
+    };
+    match run(arguments.global, verb) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            // Nothing is left to tell when stderr is gone.
+            drop(io::stderr().write_all(failure.words().as_bytes()));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
+    let GlobalArgs { config, data, output } = global;
+    let mut flags = vec![("data", data)];
+    if let Verb::Serve(server) | Verb::Up(UpArgs { server, .. }) = &verb {
+        flags.extend(server.flags());
+    }
+    let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let settings = resolve(config.as_deref(), flags)?;
+    let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
+    telemetry::start(&settings)?;
+    match verb {
+        Verb::Demo(args) => wait_for(demo::run(&settings, &args, output)),
+        Verb::Up(args) => {
+            let with_agent = if args.no_agent { up::WithAgent::No } else { up::WithAgent::Yes };
+            wait_for(up::run(&settings, with_agent))
+        }
+        Verb::Serve(_) => wait_for(serve::run(&settings)),
+        Verb::Agent(args) => wait_for(agent::run(&settings, &args)),
+        Verb::Status => wait_for(status::run(&settings, output)),
+        Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
+        Verb::Doctor => doctor::run(&settings, output),
+        Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
+        Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),
+    }
+}
+
+/// Runs a command that waits for others; the rest needs no runtime.
+fn wait_for(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(command)
+}
+
+fn resolve(config: Option<&Path>, flags: BTreeMap<&'static str, String>) -> Result<Resolved, SettingsError> {
+    let path = config.unwrap_or(Path::new("hadron.toml"));
+    let file = match fs::read_to_string(path) {
+        Ok(text) => File::parse(path, &text)?,
+        Err(error) if config.is_none() && error.kind() == io::ErrorKind::NotFound => File::default(),
+        Err(error) => return Err(SettingsError::File { path: path.to_owned(), message: error.to_string() }),
+    };
+    Ok(Resolved::new(flags, Surroundings::take(), file))
 }

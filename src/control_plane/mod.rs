@@ -5,11 +5,21 @@
 
 pub mod wire;
 
+pub mod deployments;
+pub mod object_server;
 pub mod operations;
 
 pub mod records;
+pub mod registrar;
+pub mod seal;
+pub mod state_server;
 pub mod store;
 
+mod app;
+mod keys;
 mod plane;
+#[cfg(test)]
+pub(crate) mod test_plane;
 
+pub use app::{App, serve};
 pub use plane::{Plane, PlaneSettings, Wake};

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::seal::Sealer;
 use super::store::Store;
+use crate::objects::Objects;
 use crate::support::Clock;
 
 /// The control plane's parts, shared by all requests; cheap to clone.
@@ -13,6 +15,10 @@ use crate::support::Clock;
 pub struct Plane {
     /// The record.
     pub store: Store,
+    /// The bucket: bundles, inputs and run records.
+    pub objects: Objects,
+    /// Opens and closes what lies in the record encrypted.
+    pub sealer: Sealer,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.

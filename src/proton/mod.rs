@@ -1,1 +1,71 @@
-//! TBD.
+//! Proton, as the agent and the command line may ask it, in domain words. The only importer of `aws-sdk-proton`.
+//!
+//! Everything here is the stock API plus a few optional headers: they are signed like the rest, and an endpoint that
+//! ignores them still works (with plain polling and one agent).
+
+#![expect(deprecated, reason = "AWS marks the whole service as closed; its API is what we keep alive")]
+
+mod deployment;
+mod error;
+mod headers;
+mod lease;
+mod poll;
+mod sealed;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::provider::ProvideCredentials;
+
+/// The SDK itself, for commands that only speak Proton's own words (the demo, waiters, listings).
+pub use aws_sdk_proton as sdk;
+
+pub use deployment::{Action, Attempt, Deployment, Work};
+pub use error::ProtonError;
+pub use lease::{Lease, Report};
+pub use poll::{Pending, Poll};
+
+use crate::support::{AwsAccess, Secret, credential};
+
+/// One try of one request; above the longest that a poll may be held (50 s).
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// A Proton endpoint, asked as one identity; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Proton {
+    client: sdk::Client,
+    config: SdkConfig,
+}
+
+impl Proton {
+    /// Builds the client; nothing is sent yet.
+    pub async fn new(access: &AwsAccess) -> Self {
+        let config = access.sdk_config().await;
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT);
+        let timeouts = match config.timeout_config() {
+            Some(inherited) => timeouts.build().to_builder().take_unset_from(inherited.to_builder()).build(),
+            None => timeouts.build(),
+        };
+        let client = sdk::Client::from_conf(sdk::config::Builder::from(&config).timeout_config(timeouts).build());
+        Self { client, config }
+    }
+
+    /// The SDK's client, for requests that have no word of their own here.
+    pub fn client(&self) -> &sdk::Client {
+        &self.client
+    }
+
+    /// The password that goes with `username` at a URL of the control plane: a keyed hash, so that the secret of our
+    /// access key never travels, and what does travel opens one URL only.
+    ///
+    /// # Errors
+    /// [`ProtonError::NoCredentials`].
+    pub async fn password(&self, url: &str, username: &str) -> Result<Secret, ProtonError> {
+        let provider =
+            self.config.credentials_provider().ok_or_else(|| ProtonError::no_credentials("none configured"))?;
+        let key = provider.provide_credentials().await.map_err(|error| ProtonError::no_credentials(&error))?;
+        let secret = Secret::new(key.secret_access_key());
+        Ok(Secret::new(credential::state_password(&secret, url, username)))
+    }
+}

@@ -1,1 +1,14 @@
-//! TBD.
+//! What the operator chose: flag over environment variable over `hadron.toml` over default.
+//!
+//! Every setting is one row of [`TABLE`], with its default and its meaning beside it. Nothing else in Hadron reads
+//! environment variables, and nothing reads them twice.
+
+mod file;
+mod resolved;
+mod site;
+mod table;
+
+pub use file::{Environment, File};
+pub use resolved::{Resolved, SettingsError, Source, Surroundings};
+pub use site::child_environment;
+pub use table::{Setting, TABLE};

@@ -1,8 +1,12 @@
-//! Small things every room needs and none owns: the clock, secrets, files that appear whole or not at all.
+//! Small things every room needs and none owns: the clock, secrets, files that appear whole or not at all, and how an
+//! AWS client is built.
 
+mod aws;
 mod clock;
+pub mod credential;
 pub mod files;
 mod secret;
 
+pub use aws::AwsAccess;
 pub use clock::Clock;
 pub use secret::Secret;

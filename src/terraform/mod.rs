@@ -1,1 +1,42 @@
-//! TBD.
+//! The only place that starts a process.
+//!
+//! A [`Session`] is one deployment's Terraform: `init`, then one `apply` or `destroy`, then its outputs. Each step runs
+//! under a supervisor, a process of its own (`hadron supervise STEP_DIR`) that outlives the agent and writes what it saw
+//! into the step's folder. The agent only ever reads that folder, so that a restarted agent picks up where it left.
+//!
+//! Arguments, environment, backend override and events are plain functions; [`child`] and [`supervise`] have the effects.
+
+mod args;
+mod backend;
+mod env;
+
+mod process;
+mod step;
+
+mod supervisor;
+mod tail;
+
+pub mod child;
+
+mod event;
+
+mod applied;
+mod diagnostic;
+mod output;
+
+mod install;
+mod session;
+
+mod error;
+
+pub use applied::{Applied, Changes, Resource};
+pub use backend::Backend;
+pub use diagnostic::{Diagnostic, Severity};
+pub use env::{child_env, refusal};
+pub use error::TerraformError;
+pub use event::{Event, EventKind, Phase, ResourceAction};
+pub use install::{Terraform, find};
+pub use output::OutputValue;
+pub use session::{Mode, Session};
+pub use step::{Exit, Step};
+pub use supervisor::supervise;

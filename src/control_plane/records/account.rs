@@ -62,6 +62,18 @@ impl Document for IdempotencyToken {
     const KIND: &'static str = "idempotency_token";
 
     fn key(&self) -> String {
-        format!("{}/{}", self.operation, self.token)
+        Self::key_of(&self.operation, &self.token)
+    }
+
+    /// Oldest first, so that the expired ones are found without a search.
+    fn sort(&self) -> String {
+        format!("{:020}", self.at)
+    }
+}
+
+impl IdempotencyToken {
+    /// Its key in the record.
+    pub fn key_of(operation: &str, token: &str) -> String {
+        format!("{operation}/{token}")
     }
 }

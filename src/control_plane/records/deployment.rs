@@ -78,7 +78,7 @@ impl Progress {
 }
 
 /// What a deployment starts from or leads to; the members that apply depend on the target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "Proton's own names")]
 pub struct TargetState {
     /// None for components.
@@ -142,6 +142,10 @@ pub struct Deployment {
     pub last_succeeded_deployment_id: Option<String>,
     /// Whether an agent may take it, or only a pipeline outside notifies.
     pub executor: super::Executor,
+    /// Addresses of objects it names that still lie in the record alone; no agent may take it before they are
+    /// published.
+    #[serde(default)]
+    pub unpublished: Vec<String>,
 }
 
 impl Deployment {
@@ -183,6 +187,10 @@ impl Document for Deployment {
         if self.in_flight() {
             terms.push(Term::new("in_flight", "").sorted_by(sort));
         }
+        if !self.unpublished.is_empty() {
+            terms.push(Term::new("unpublished", ""));
+        }
+        terms.extend(self.unpublished.iter().map(|address| Term::new("unpublished", address)));
         terms
     }
 }

@@ -8,7 +8,10 @@ mod component;
 mod deployment;
 mod environment;
 mod service;
+mod state;
+mod state_key;
 mod template;
+mod turn;
 
 pub use access_key::AccessKey;
 pub use account::{AccountSettings, IdempotencyToken, TagSet};
@@ -16,4 +19,7 @@ pub use component::Component;
 pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};
 pub use service::{Pipeline, Service, ServiceInstance};
+pub use state::{LockHolder, StateLock, StateStamp, StateVersion};
+pub use state_key::StateKey;
 pub use template::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version, VersionRef};
+pub use turn::Turn;

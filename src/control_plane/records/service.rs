@@ -30,6 +30,9 @@ pub struct Service {
     pub pending_added: Vec<String>,
     /// Names of instances that the change under way removes.
     pub pending_removed: Vec<String>,
+    /// Whether the pipeline is to be provisioned anew once the instances have settled.
+    #[serde(default)]
+    pub pipeline_due: bool,
 }
 
 impl Document for Service {

@@ -136,11 +136,17 @@ impl Document for TemplateVersion {
     fn terms(&self) -> Vec<Term> {
         let order = format!("{:020}.{:020}", self.version.major, self.version.minor);
         let template = Template::key_of(self.kind, &self.template);
-        vec![
-            Term::new("major", format!("{template}:{}", self.version.major)).sorted_by(&order),
-            Term::new("template", template).sorted_by(order),
+        let major = format!("{template}:{}", self.version.major);
+        let mut terms = vec![
+            Term::new("major", &major).sorted_by(&order),
+            Term::new("template", &template).sorted_by(&order),
             Term::new("status", self.status.as_str()),
-        ]
+        ];
+        if self.status == TemplateVersionStatus::Published {
+            terms.push(Term::new("published_major", major).sorted_by(&order));
+            terms.push(Term::new("published", template).sorted_by(order));
+        }
+        terms
     }
 }
 

@@ -7,6 +7,8 @@
 //!
 //! Every update and removal names the version it has seen; a row that has moved on since is [`StoreError::Stale`].
 
+#[cfg(test)]
+mod contract;
 mod document;
 mod sqlite;
 
@@ -15,13 +17,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{Document, Stored, Term, Typed};
+pub use document::{ALL, Document, Stored, Term, Typed};
 pub use sqlite::Sqlite;
 
 use crate::domain::Scope;
 
 /// Why the record can't be read or written.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "a variant's members are named by its message")]
 pub enum StoreError {
     /// A row with this key is there already.
     #[error("{kind} {key} exists already")]
@@ -44,6 +47,14 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another process has the database open.
+    #[error("{path} is in use by process {holder}; stop that process, or choose another data directory")]
+    InUse { path: String, holder: String },
+    /// A later version of Hadron has changed the database's schema.
+    #[error(
+        "{path} has schema {found}, this hadron knows up to {known}; use the newer hadron, or restore a backup made before"
+    )]
+    TooNew { path: String, found: i64, known: i64 },
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -142,7 +153,7 @@ pub type Work = Box<dyn FnMut(&mut dyn Transaction) -> bool + Send>;
 pub trait Backend: Send + Sync {
     /// Runs `work` in a transaction that may write; resolves once its commit is durable.
     fn write(&self, work: Work) -> futures::future::BoxFuture<'static, Result<(), StoreError>>;
-    /// Runs `work` on a consistent snapshot; what it writes is lost.
+    /// Runs `work` on a consistent snapshot; what it writes is refused or lost.
     fn read(&self, work: Work) -> futures::future::BoxFuture<'static, Result<(), StoreError>>;
 }
 

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::paging::PageKey;
 use crate::domain::Scope;
 
 /// Whoever signed the request.
@@ -26,6 +27,8 @@ pub struct Call {
     pub request_id: String,
     /// When the request came in, in milliseconds since the epoch.
     pub now: i64,
+    /// What page tokens are authenticated with.
+    pub page_key: PageKey,
     /// The request's headers.
     pub headers: HeaderMap,
     /// Headers to add to the answer, whether it is an output or an error.

@@ -1,8 +1,20 @@
 //! The protocol: AWS JSON 1.0 with SigV4, knowing nothing of what operations do.
+//!
+//! A request is routed ([`server`]), read, its signature checked ([`sigv4`]), held against the model, performed by
+//! whoever [`Operations`] is, and answered. Who may sign is asked of [`Keys`].
 
+mod answer;
 mod call;
 mod error;
+mod keys;
 pub mod paging;
+mod proton;
+mod server;
+pub mod sigv4;
+mod sts;
 
 pub use call::{Call, Caller};
 pub use error::ProtonError;
+pub use keys::{Key, Keys};
+pub use proton::Operations;
+pub use server::{Front, Handler, serve};

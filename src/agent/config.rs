@@ -1,0 +1,77 @@
+//! What an operator chose for an agent, as plain values.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::objects::ObjectsConfig;
+use crate::support::{AwsAccess, Clock};
+
+/// An agent's settings.
+///
+/// Two identities never mix: to Proton, and to the store that Proton names, the agent signs as `proton`; Terraform, its
+/// state bucket and any other bucket get what stands in `child_env` or in the default AWS chain.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the agent is called, in front of the randomness that makes its id unique.
+    pub name: String,
+    /// Where run directories and the agent's identity are kept. One agent per directory.
+    pub data: PathBuf,
+    /// How many deployments may be under way at once.
+    pub concurrency: usize,
+    /// Where Proton answers, and as whom to ask.
+    pub proton: AwsAccess,
+    /// The store of bundles, inputs and run records, where the claim's answer names none.
+    pub objects: ObjectsConfig,
+    /// The `terraform` or `tofu` to run; None = the first on `search_path`.
+    pub terraform: Option<PathBuf>,
+    /// The folders to look for Terraform in, as `PATH` has them.
+    pub search_path: OsString,
+    /// The `hadron` binary, which supervises Terraform.
+    pub supervisor: PathBuf,
+    /// What Terraform's environment holds besides Hadron's own: credentials, proxies, a CLI configuration.
+    pub child_env: BTreeMap<String, String>,
+    /// Choices per environment, by its name; `pipeline` for pipelines, which have no environment; `*` for all others.
+    pub environments: BTreeMap<String, EnvironmentConfig>,
+    /// The only environments to work for; empty = all. (Hadron also binds agents by their access key.)
+    pub bound_to: Vec<String>,
+    /// How long a poll may be held by an endpoint that can, at most 50 s.
+    pub poll_wait: Duration,
+    /// How long Terraform waits for a state that somebody else has locked.
+    pub lock_timeout: Duration,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Choices for one environment.
+#[derive(Debug, Clone, Default)]
+pub struct EnvironmentConfig {
+    /// A folder whose files are laid beside the rendered ones, such as `*_override.tf` for provider endpoints.
+    pub overlay: Option<PathBuf>,
+    /// Where the state goes when Proton's endpoint doesn't keep it.
+    pub state: Option<S3State>,
+    /// More for Terraform's environment, over [`Config::child_env`].
+    pub child_env: BTreeMap<String, String>,
+}
+
+/// A bucket for Terraform's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the settings of Terraform's S3 backend")]
+pub struct S3State {
+    pub bucket: String,
+    pub region: String,
+    /// Another S3 than Amazon's.
+    pub endpoint: Option<String>,
+    pub use_path_style: bool,
+    /// For a Terraform that is older than 1.10.
+    pub dynamodb_table: Option<String>,
+}
+
+impl Config {
+    /// The choices for an environment; `""` is a pipeline's. They are one block: a named block doesn't inherit from `*`.
+    pub(super) fn environment(&self, name: &str) -> EnvironmentConfig {
+        let name = if name.is_empty() { "pipeline" } else { name };
+        self.environments.get(name).or_else(|| self.environments.get("*")).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,94 @@
+//! What every step may use: the configuration, the clients, the Terraform that was found.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tokio::sync::{Mutex, broadcast};
+
+use super::identity::Identity;
+use super::progress::{Progress, Stage};
+use super::{AgentError, Config, S3State, StepError};
+use crate::domain::Scope;
+use crate::objects::{Objects, ObjectsConfig};
+use crate::proton::{Lease, Proton};
+use crate::support::Secret;
+use crate::terraform::{self, Terraform};
+
+/// Watchers that lag behind lose the oldest of these.
+const PROGRESS_KEPT: usize = 1024;
+
+/// An agent's tools, shared by all its journeys.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) identity: Identity,
+    pub(super) proton: Proton,
+    pub(super) terraform: Terraform,
+    pub(super) progress: broadcast::Sender<Progress>,
+    /// Clients by endpoint and region; None is the configured store.
+    stores: Mutex<HashMap<Option<(String, String)>, Objects>>,
+    /// State buckets that proved to honour conditional writes.
+    probed: Mutex<HashSet<String>>,
+}
+
+impl Context {
+    /// Takes the data directory, finds Terraform, builds the clients; nothing is sent yet.
+    pub(super) async fn new(mut config: Config) -> Result<Self, AgentError> {
+        config.data = std::path::absolute(&config.data).unwrap_or(config.data);
+        let identity = Identity::take(&config.data, &config.name)?;
+        let terraform = terraform::find(config.terraform.as_deref(), &config.search_path)?;
+        let proton = Proton::new(&config.proton).await;
+        let (progress, _) = broadcast::channel(PROGRESS_KEPT);
+        let (stores, probed) = (Mutex::default(), Mutex::default());
+        Ok(Self { config, identity, proton, terraform, progress, stores, probed })
+    }
+
+    pub(super) fn tell(&self, lease: &Lease, target: &impl ToString, stage: Stage) {
+        let (deployment_id, target) = (lease.deployment_id.clone(), target.to_string());
+        // Nobody watching is no fault.
+        self.progress.send(Progress { deployment_id, target, stage }).ok();
+    }
+
+    /// The store of a deployment's bundle, inputs and records: the one that the claim named, with the identity that
+    /// claimed, else the configured one with its own.
+    pub(super) async fn objects(&self, lease: &Lease, scope: &Scope) -> Objects {
+        let named = lease.objects.clone().map(|endpoint| (endpoint, scope.region.clone()));
+        let mut stores = self.stores.lock().await;
+        if let Some(objects) = stores.get(&named) {
+            return objects.clone();
+        }
+        let config = match &named {
+            Some((endpoint, region)) => ObjectsConfig {
+                endpoint: Some(endpoint.clone()),
+                region: region.clone(),
+                credentials: self.config.proton.credentials.clone(),
+                path_style: true,
+            },
+            None => self.config.objects.clone(),
+        };
+        let objects = Objects::new(config).await;
+        stores.insert(named, objects.clone());
+        objects
+    }
+
+    /// Refuses a state bucket that can't lock, once per process and bucket.
+    pub(super) async fn probe(&self, state: &S3State, env: &BTreeMap<String, String>) -> Result<(), StepError> {
+        let mut probed = self.probed.lock().await;
+        // A DynamoDB table locks without the bucket's help.
+        if state.dynamodb_table.is_some() || probed.contains(&state.bucket) {
+            return Ok(());
+        }
+        // Terraform's own credentials, so that the probe sees what Terraform will see. Temporary ones come with a token,
+        // and with that the default chain finds them all.
+        let key = env.get("AWS_ACCESS_KEY_ID").zip(env.get("AWS_SECRET_ACCESS_KEY"));
+        let key = key.filter(|_| !env.contains_key("AWS_SESSION_TOKEN"));
+        let objects = Objects::new(ObjectsConfig {
+            endpoint: state.endpoint.clone(),
+            region: state.region.clone(),
+            credentials: key.map(|(id, secret)| (id.clone(), Secret::new(secret))),
+            path_style: state.use_path_style,
+        });
+        objects.await.probe_conditional_writes(&state.bucket).await?;
+        probed.insert(state.bucket.clone());
+        Ok(())
+    }
+}

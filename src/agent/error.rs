@@ -1,0 +1,265 @@
+//! How a deployment can fail, what that means for the exit code, and what people are told.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::Problems;
+use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
+use crate::proton::ProtonError;
+use crate::terraform::TerraformError;
+
+/// How a deployment, or all of a drain's, ended; from the best to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the exit codes of the same names")]
+pub enum Verdict {
+    Done,
+    Cancelled,
+    LeaseLost,
+    Settings,
+    InvalidBundle,
+    PlanFailed,
+    ApplyFailed,
+    Unexpected,
+    StateAtRisk,
+}
+
+impl Verdict {
+    /// The exit code that says so.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unexpected => 1,
+            Self::Settings => 3,
+            Self::InvalidBundle => 4,
+            Self::PlanFailed => 10,
+            Self::ApplyFailed => 11,
+            Self::StateAtRisk => 13,
+            Self::LeaseLost => 14,
+            Self::Cancelled => 130,
+        }
+    }
+}
+
+/// Why an agent can't work at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// A second agent on one data directory would be the first one's twin.
+    #[error("another agent works in {} (stop it, or give this one a data directory of its own)", .0.display())]
+    DataInUse(PathBuf),
+    /// The data directory refuses us.
+    #[error("{doing} {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The name can't be part of an id.
+    #[error("{0:?} can't be an agent's name: use letters, digits, `.`, `_` and `-`, at most 60 of them")]
+    BadName(String),
+    /// No Terraform that will do.
+    #[error(transparent)]
+    Terraform(#[from] TerraformError),
+    /// Proton won't talk to us, and waiting won't help.
+    #[error(transparent)]
+    Proton(#[from] ProtonError),
+}
+
+impl AgentError {
+    /// What it means for the exit code.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Proton(error) if error.is_passing() => Verdict::Unexpected,
+            Self::Proton(ProtonError::Nonsense { .. }) => Verdict::Unexpected,
+            _ => Verdict::Settings,
+        }
+    }
+}
+
+/// Why a deployment failed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the text of each says it")]
+pub enum StepError {
+    #[error(transparent)]
+    Proton(#[from] ProtonError),
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    #[error("a tag of the deployment is wrong")]
+    Address(#[from] NotAnObjectUri),
+    #[error(
+        "the deployment has no tags hadron:bundle and hadron:inputs, so this agent can't know what to provision; \
+         use an endpoint that sets them"
+    )]
+    NoWork,
+    #[error("{uri} isn't what its name says: its SHA-256 is {found}; it was changed after it was registered")]
+    Altered { uri: ObjectUri, found: String },
+    #[error("{uri} can't be read as JSON")]
+    Inputs { uri: ObjectUri, source: serde_json::Error },
+    #[error(
+        "the inputs hold sealed values that this endpoint doesn't hand out; update what produces them from an \
+         endpoint that is Hadron's, or make that output public"
+    )]
+    Sealed,
+    #[error("the template bundle has problems:\n{0}")]
+    Bundle(Problems),
+    #[error("the template bundle holds no files for the {0}")]
+    NoPart(String),
+    #[error("{}", .0.join("; "))]
+    Outputs(Vec<String>),
+    #[error("the outputs can't be reported, though everything was applied: {}", .0.join("; "))]
+    OutputsAfterApply(Vec<String>),
+    #[error("the overlay's file {} would replace one of the template's; overlays only add files", .0.display())]
+    OverlayCollides(PathBuf),
+    #[error(
+        "nothing says where Terraform's state is kept: this endpoint keeps none; configure state = \"s3\" with a bucket \
+         for the environment"
+    )]
+    NoState,
+    #[error("{source}")]
+    Terraform {
+        source: TerraformError,
+        /// Whether Terraform had begun to change resources.
+        changing: bool,
+    },
+    #[error("the lease on the deployment was lost before Terraform changed anything, so nothing was applied")]
+    LeaseLost,
+    #[error("the deployment was cancelled before Terraform changed anything")]
+    Cancelled,
+    #[error("{0:?} is no deployment id that a directory could be named after")]
+    BadId(String),
+    #[error("{doing} {}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl StepError {
+    /// For `map_err`: names what was being done to `path`.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// What it means for the exit code.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Bundle(_) | Self::NoPart(_) | Self::Outputs(_) => Verdict::InvalidBundle,
+            Self::NoState
+            | Self::NoWork
+            | Self::OverlayCollides(_)
+            | Self::Objects(ObjectsError::NoConditionalWrites { .. }) => Verdict::Settings,
+            Self::OutputsAfterApply(_) => Verdict::ApplyFailed,
+            Self::LeaseLost => Verdict::LeaseLost,
+            Self::Cancelled => Verdict::Cancelled,
+            Self::Terraform { source, changing } => terraform_verdict(source, *changing),
+            _ => Verdict::Unexpected,
+        }
+    }
+
+    /// The status message: what failed in the words of whoever refused, where the evidence is, how to put it right.
+    pub(super) fn message(&self, agent: &str, run_dir: Option<&Path>) -> String {
+        let mut text = chain(self);
+        if let Some(run_dir) = run_dir {
+            write!(text, "\n\nThe run directory is kept: {} on agent {agent}.", run_dir.display())
+                .expect("a String takes all");
+        }
+        let way_out = self.way_out();
+        if !way_out.is_empty() {
+            text.push(if run_dir.is_some() { ' ' } else { '\n' });
+            text.push_str(way_out);
+        }
+        text
+    }
+
+    fn way_out(&self) -> &'static str {
+        match self {
+            Self::Terraform { source: TerraformError::Interrupted { .. }, .. } => {
+                "Only the record goes back to what it was: infrastructure may be half changed. What was done is in the \
+                 state, so update again to finish it, with the old spec to undo it."
+            }
+            Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. } => {
+                "Nothing else should be applied to this target until the state is pushed."
+            }
+            Self::Terraform { changing: true, .. } => {
+                "What was changed before it failed is in the state: correct the template or the spec and update again, \
+                 or delete."
+            }
+            Self::Terraform { changing: false, .. } => {
+                "No resource was changed: correct the template or the spec and update again."
+            }
+            Self::OutputsAfterApply(_) => "Correct the template's outputs, register it as a new version and update.",
+            Self::Bundle(_) | Self::NoPart(_) | Self::Outputs(_) => {
+                "No resource was changed: correct the template, register it as a new version and update."
+            }
+            Self::Proton(_) | Self::Objects(_) | Self::Io { .. } => "No resource was changed: update again.",
+            _ => "",
+        }
+    }
+}
+
+fn terraform_verdict(error: &TerraformError, changing: bool) -> Verdict {
+    match error {
+        TerraformError::StateAtRisk { .. } => Verdict::StateAtRisk,
+        TerraformError::Interrupted { .. } | TerraformError::Stopped { .. } => Verdict::Cancelled,
+        TerraformError::BackendUnsupported { .. } | TerraformError::RefusedVariable { .. } => Verdict::Settings,
+        TerraformError::BackendNotOurs { .. } => Verdict::InvalidBundle,
+        TerraformError::Failed { .. } if !changing => Verdict::PlanFailed,
+        TerraformError::Failed { .. } | TerraformError::Killed { .. } | TerraformError::SupervisorLost { .. } => {
+            Verdict::ApplyFailed
+        }
+        _ => Verdict::Unexpected,
+    }
+}
+
+/// An error and its causes, each said once.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            write!(text, ": {words}").expect("a String takes all");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terraform::Step;
+
+    fn failed(changing: bool) -> StepError {
+        let source = TerraformError::Failed { step: Step::Apply, exit: 1, diagnostics: Vec::new() };
+        StepError::Terraform { source, changing }
+    }
+
+    #[test]
+    fn the_worst_verdict_is_a_state_at_risk() {
+        let all = [Verdict::Cancelled, Verdict::StateAtRisk, Verdict::ApplyFailed, Verdict::Done];
+        assert_eq!(all.into_iter().max(), Some(Verdict::StateAtRisk));
+    }
+
+    #[test]
+    fn a_failure_before_the_first_change_is_a_failed_plan() {
+        assert_eq!(failed(false).verdict().exit_code(), 10);
+        assert_eq!(failed(true).verdict().exit_code(), 11);
+    }
+
+    #[test]
+    fn a_message_says_what_failed_where_it_lies_and_what_to_do() {
+        insta::assert_snapshot!(failed(true).message("a-1", Some(Path::new("/data/runs/d/1"))), @r"
+        terraform apply ended with exit code 1
+
+        The run directory is kept: /data/runs/d/1 on agent a-1. What was changed before it failed is in the state: correct the template or the spec and update again, or delete.
+        ");
+        let io = StepError::io("writing", Path::new("/full"))(io::Error::other("no space"));
+        insta::assert_snapshot!(io.message("a-1", None), @r"
+        writing /full: no space
+        No resource was changed: update again.
+        ");
+    }
+}

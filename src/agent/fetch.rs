@@ -1,0 +1,96 @@
+//! The third step: the bundle as it was registered and the inputs as they were resolved, both proved by their digests.
+
+use bytes::Bytes;
+use hadron_model::DeploymentStatus;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::StepError;
+use super::claim::Claimed;
+use super::context::Context;
+use crate::objects::{ObjectUri, Objects};
+use crate::proton::{Action, Deployment};
+use crate::terraform::Mode;
+
+/// The largest archive that is read; what it may unpack to is the domain's quota.
+const LARGEST_BUNDLE: u64 = 64 << 20;
+
+/// The largest document of inputs.
+const LARGEST_INPUTS: u64 = 16 << 20;
+
+/// What a deployment needs, as it lies in the object store.
+pub(super) struct Fetched {
+    pub(super) deployment: Deployment,
+    pub(super) mode: Mode,
+    pub(super) bundle: Bytes,
+    /// The tfvars document, sealed values filled in.
+    pub(super) inputs: Value,
+    /// The bucket that run records go to.
+    pub(super) bucket: String,
+}
+
+/// Reads deployment, tags, bundle and inputs.
+pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepError> {
+    let proton = &context.proton;
+    let (deployment, work) =
+        tokio::try_join!(proton.deployment(&claimed.candidate.id), proton.work(&claimed.candidate.arn))?;
+    let (Some(bundle), Some(inputs)) = (work.bundle, work.inputs) else { return Err(StepError::NoWork) };
+    let (bundle, inputs): (ObjectUri, ObjectUri) = (bundle.parse()?, inputs.parse()?);
+    let objects = context.objects(&claimed.lease, &claimed.scope).await;
+    let (archive, document, sealed) =
+        tokio::try_join!(exact(&objects, &bundle, LARGEST_BUNDLE), exact(&objects, &inputs, LARGEST_INPUTS), async {
+            Ok(proton.sealed_inputs(&claimed.lease).await?)
+        },)?;
+    let mut values: Value =
+        serde_json::from_slice(&document).map_err(|source| StepError::Inputs { uri: inputs, source })?;
+    for (pointer, value) in sealed {
+        if let Some(place) = values.pointer_mut(&pointer) {
+            *place = value;
+        }
+    }
+    if claimed.lease.sealed.is_none() && holds_sealed(&values) {
+        return Err(StepError::Sealed);
+    }
+    let deletes = work.action == Some(Action::Delete) || claimed.status == DeploymentStatus::DeleteInProgress;
+    let mode = if deletes { Mode::Destroy } else { Mode::Apply };
+    tracing::debug!(deployment.id = %claimed.candidate.id, bytes = archive.len(), "fetched {bundle}");
+    Ok(Fetched { deployment, mode, bundle: archive, inputs: values, bucket: bundle.bucket })
+}
+
+/// Reads an object whose name ends in its SHA-256, and refuses any other content.
+async fn exact(objects: &Objects, uri: &ObjectUri, limit: u64) -> Result<Bytes, StepError> {
+    let bytes = objects.get_limited(uri, limit).await?;
+    let name = uri.key.rsplit('/').next().unwrap_or_default();
+    let digest = name.split('.').next().unwrap_or_default();
+    let found = hex::encode(Sha256::digest(&bytes));
+    if uri.key.contains("sha256/") && digest != found {
+        return Err(StepError::Altered { uri: uri.clone(), found });
+    }
+    Ok(bytes)
+}
+
+/// Whether an output of another deployment is still the mask that the API shows in a sealed one's place.
+fn holds_sealed(inputs: &Value) -> bool {
+    match inputs {
+        Value::Object(members) => members.iter().any(|(name, value)| match value {
+            Value::Object(outputs) if name == "outputs" => outputs.values().any(|value| value == "***"),
+            value => holds_sealed(value),
+        }),
+        Value::Array(items) => items.iter().any(holds_sealed),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_masked_output_is_noticed_and_a_masked_input_is_the_authors_own() {
+        assert!(holds_sealed(&json!({"environment": {"outputs": {"password": "***"}}})));
+        assert!(holds_sealed(&json!({"service_instances": [{"outputs": {"a": "b", "c": "***"}}]})));
+        assert!(!holds_sealed(&json!({"environment": {"inputs": {"stars": "***"}, "outputs": {"a": "b"}}})));
+    }
+}

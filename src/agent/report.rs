@@ -1,0 +1,117 @@
+//! The last step: Proton is told how it ended, again and again until it has heard.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::claim::Claimed;
+use super::context::Context;
+use super::progress::Stage;
+use super::run::Ran;
+use super::workdir::RunDir;
+use super::{StepError, Verdict};
+use crate::proton::{ProtonError, Report};
+
+/// The first wait before the report is repeated; it doubles up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// How long an agent that is asked to leave goes on trying. What it couldn't say then, its next life will.
+const FAREWELL: Duration = Duration::from_secs(20);
+
+/// A deployment that is behind us.
+#[derive(Debug)]
+pub(super) struct Reported {
+    pub(super) verdict: Verdict,
+}
+
+/// Reports, and notes in the run directory that it was heard.
+pub(super) async fn report(
+    context: &Context,
+    claimed: Claimed,
+    result: Result<Ran, StepError>,
+    leaving: &CancellationToken,
+) -> Reported {
+    let run_dir = RunDir::find(&context.config.data, &claimed.candidate.id, claimed.lease.attempt).ok().flatten();
+    let verdict = result.as_ref().map_or_else(StepError::verdict, |_| Verdict::Done);
+    let report = match result {
+        Ok(ran) => Report::Succeeded { outputs: ran.outputs, message: None },
+        Err(error) => {
+            let path = run_dir.as_ref().map(RunDir::path);
+            Report::Failed { message: error.message(context.identity.id(), path) }
+        }
+    };
+    log(&claimed, verdict, &report);
+    let (verdict, heard) = match say_until_heard(context, &claimed, report, verdict, leaving).await {
+        Ok(verdict) => (verdict, true),
+        Err(error) => (after_refusal(&claimed, verdict, &error), !error.is_passing()),
+    };
+    if let Some(run_dir) = run_dir.filter(|_| heard)
+        && let Err(error) = run_dir.mark_reported(&format!("{verdict:?}\n"))
+    {
+        tracing::warn!(error = %super::error::chain(&error), "a run's end could not be noted");
+    }
+    context.tell(&claimed.lease, &claimed.target, Stage::Ended(verdict));
+    Reported { verdict }
+}
+
+/// Repeats the report until it is heard or refused for good. A success that Proton won't take is reported as a failure.
+async fn say_until_heard(
+    context: &Context,
+    claimed: &Claimed,
+    mut report: Report,
+    mut verdict: Verdict,
+    leaving: &CancellationToken,
+) -> Result<Verdict, ProtonError> {
+    let mut wait = FIRST_WAIT;
+    let mut last_try: Option<Instant> = None;
+    loop {
+        let error = match context.proton.report(&claimed.lease, &report).await {
+            Ok(()) => return Ok(verdict),
+            Err(error) => error,
+        };
+        match (&error, &report) {
+            (ProtonError::Refused { .. }, Report::Succeeded { .. }) => {
+                verdict = Verdict::ApplyFailed;
+                report = Report::Failed { message: format!("everything was applied, but {error}") };
+                continue;
+            }
+            _ if !error.is_passing() => return Err(error),
+            _ => {}
+        }
+        if leaving.is_cancelled() {
+            let until = *last_try.get_or_insert_with(|| Instant::now() + FAREWELL);
+            if Instant::now() >= until {
+                return Err(error);
+            }
+        }
+        tracing::warn!(deployment.id = %claimed.candidate.id, %error, "the report wasn't heard; trying on");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = leaving.cancelled(), if last_try.is_none() => {}
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Nobody wants the report: the deployment was taken away, or is over.
+fn after_refusal(claimed: &Claimed, verdict: Verdict, error: &ProtonError) -> Verdict {
+    tracing::warn!(deployment.id = %claimed.candidate.id, %error, "the end of the deployment couldn't be reported");
+    match error {
+        ProtonError::Conflict { .. } | ProtonError::NotFound { .. } => verdict.max(Verdict::LeaseLost),
+        _ => verdict.max(Verdict::Unexpected),
+    }
+}
+
+fn log(claimed: &Claimed, verdict: Verdict, report: &Report) {
+    let (id, target) = (&claimed.candidate.id, &claimed.target);
+    match report {
+        Report::Succeeded { outputs, .. } => {
+            tracing::info!(deployment.id = %id, outputs = outputs.len(), "deployed the {target}");
+        }
+        Report::Failed { message } => {
+            tracing::warn!(deployment.id = %id, verdict = ?verdict, "the {target} failed: {message}");
+        }
+    }
+}

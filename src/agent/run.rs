@@ -1,0 +1,171 @@
+//! The sixth step: Terraform.
+
+use std::collections::BTreeMap;
+
+use super::claim::Claimed;
+use super::context::Context;
+use super::error::chain;
+use super::heartbeat::Pulse;
+use super::progress::Stage;
+use super::records::{Recorder, Summary};
+use super::render::Rendered;
+use super::workdir::RunDir;
+use super::{EnvironmentConfig, StepError};
+use crate::domain::{Output, Outputs, proton_outputs, state_key};
+use crate::objects::ObjectUri;
+use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, Step, TerraformError, child_env};
+
+/// A run that ended well.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) outputs: Vec<Output>,
+}
+
+/// Runs Terraform, or comes back to the run of an earlier life, and sends its log off meanwhile.
+pub(super) async fn run(
+    context: &Context,
+    claimed: &Claimed,
+    rendered: Rendered,
+    pulse: &Pulse,
+) -> Result<Ran, StepError> {
+    let Rendered { run_dir, fresh } = rendered;
+    let prefix = format!("runs/{}/{}/", claimed.candidate.id, claimed.lease.attempt);
+    let prefix = ObjectUri::new(&run_dir.record.bucket, prefix);
+    let objects = context.objects(&claimed.lease, &claimed.scope).await;
+    let recorder = Recorder::start(objects, prefix, run_dir.path(), fresh);
+    let applied = terraform(context, claimed, &run_dir, pulse).await;
+    let result = applied.and_then(|applied| outputs(applied, run_dir.record.mode()));
+    let summary = summary(context, claimed, &run_dir, result.as_ref().map(|(_, applied)| applied));
+    recorder.finish(&summary).await;
+    result.map(|(outputs, _)| Ran { outputs })
+}
+
+async fn terraform(
+    context: &Context,
+    claimed: &Claimed,
+    run_dir: &RunDir,
+    pulse: &Pulse,
+) -> Result<Applied, StepError> {
+    let session = session(context, claimed, run_dir).await?;
+    let before = |source| StepError::Terraform { source, changing: false };
+    tokio::select! {
+        initialised = session.init(&pulse.interrupt) => initialised.map_err(before)?,
+        // Init changes nothing, so it may be left to end by itself.
+        () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
+    }
+    let mode = run_dir.record.mode();
+    // A run that has begun is followed to its end, whoever else may hold the deployment by now.
+    if !has_begun(run_dir, mode) {
+        pulse.may_change().await?;
+    }
+    let mut changing = false;
+    let mut on_event = |event: &Event| {
+        changing |= matches!(&event.kind, EventKind::Apply(Phase::Start, resource) if resource.action != "read");
+        follow(context, claimed, event);
+    };
+    let applied = session.apply(mode, &pulse.interrupt, &mut on_event).await;
+    applied.map_err(|source| match source {
+        TerraformError::Stopped { .. } => StepError::Cancelled,
+        source => StepError::Terraform { source, changing },
+    })
+}
+
+fn has_begun(run_dir: &RunDir, mode: Mode) -> bool {
+    let step = match mode {
+        Mode::Apply => Step::Apply,
+        Mode::Destroy => Step::Destroy,
+    };
+    run_dir.path().join(step.folder()).exists()
+}
+
+fn follow(context: &Context, claimed: &Claimed, event: &Event) {
+    if let Some(text) = event.human() {
+        tracing::debug!(deployment.id = %claimed.candidate.id, step = "run", "{text}");
+        context.tell(&claimed.lease, &claimed.target, Stage::Terraform(text));
+    }
+}
+
+async fn session(context: &Context, claimed: &Claimed, run_dir: &RunDir) -> Result<Session, StepError> {
+    let choices = context.config.environment(&claimed.candidate.environment);
+    let mut site: BTreeMap<String, String> = context.config.child_env.clone();
+    site.extend(choices.child_env.clone());
+    let backend = backend(context, claimed, &choices, &site).await?;
+    let env = child_env(&site, &backend, &run_dir.home())
+        .map_err(|source| StepError::Terraform { source, changing: false })?;
+    Ok(Session {
+        terraform: context.terraform.clone(),
+        supervisor: context.config.supervisor.clone(),
+        run_dir: run_dir.path().to_owned(),
+        work_dir: run_dir.work(),
+        env,
+        backend,
+        lock_timeout: context.config.lock_timeout,
+    })
+}
+
+/// The endpoint's own state server where it has one; else the bucket that the operator brought, once it has proved to
+/// lock.
+async fn backend(
+    context: &Context,
+    claimed: &Claimed,
+    choices: &EnvironmentConfig,
+    site: &BTreeMap<String, String>,
+) -> Result<Backend, StepError> {
+    let lease = &claimed.lease;
+    if let Some(address) = &lease.state {
+        let username = lease.username();
+        let password = context.proton.password(address, &username).await?;
+        return Ok(Backend::Http { address: address.clone(), username, password });
+    }
+    let state = choices.state.as_ref().ok_or(StepError::NoState)?;
+    context.probe(state, site).await?;
+    let key = lease.state_key.clone();
+    let key = key.unwrap_or_else(|| state_key(&claimed.target, &claimed.candidate.environment));
+    Ok(Backend::S3 {
+        bucket: state.bucket.clone(),
+        key,
+        region: state.region.clone(),
+        endpoint: state.endpoint.clone(),
+        use_path_style: state.use_path_style,
+        dynamodb_table: state.dynamodb_table.clone(),
+    })
+}
+
+/// What was destroyed has no outputs to report.
+fn outputs(applied: Applied, mode: Mode) -> Result<(Vec<Output>, Applied), StepError> {
+    if mode == Mode::Destroy {
+        return Ok((Vec::new(), applied));
+    }
+    let values = applied.outputs.iter().map(|(name, output)| (name.as_str(), &output.value, output.sensitive));
+    let Outputs { outputs, refusals } = proton_outputs(values);
+    if !refusals.is_empty() {
+        return Err(StepError::OutputsAfterApply(refusals));
+    }
+    Ok((outputs, applied))
+}
+
+fn summary(context: &Context, claimed: &Claimed, run_dir: &RunDir, result: Result<&Applied, &StepError>) -> Summary {
+    let action = if run_dir.record.destroys { "destroy" } else { "apply" };
+    let mut summary = Summary {
+        deployment_id: claimed.candidate.id.clone(),
+        target: claimed.candidate.target_arn.clone(),
+        attempt: claimed.lease.attempt,
+        agent: context.identity.id().to_owned(),
+        terraform: context.terraform.version.to_string(),
+        action,
+        started_at: run_dir.record.started_at,
+        ended_at: context.config.clock.now(),
+        ..Summary::default()
+    };
+    match result {
+        Ok(applied) => {
+            summary.succeeded = true;
+            summary.changes = [applied.changes.add, applied.changes.change, applied.changes.remove];
+            summary.outputs = applied.outputs.keys().cloned().collect();
+            let resources = applied.resources.iter();
+            summary.resources = resources.map(|r| [r.address.clone(), r.kind.clone(), r.action.clone()]).collect();
+        }
+        Err(error) => summary.error = Some(chain(error)),
+    }
+    summary
+}

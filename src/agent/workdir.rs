@@ -1,0 +1,231 @@
+//! A run's directory: `<data>/runs/<deployment>/<attempt>`.
+//!
+//! ```text
+//! run.json          what is run, so that a restarted agent can come back to it
+//! work/             rendered files, the overlay's beside them, the backend's override
+//! home/             Terraform's HOME
+//! 1-init/ 2-apply/  the steps, written by their supervisors
+//! reported          how it ended; once it is there nobody needs to come back
+//! ```
+//!
+//! It is made whole beside its place and then renamed, so that a directory that has its name is complete.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::StepError;
+use super::poll::Candidate;
+use crate::domain::Files;
+use crate::support::files;
+use crate::terraform::Mode;
+
+const RECORD: &str = "run.json";
+const REPORTED: &str = "reported";
+
+/// What `run.json` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RunRecord {
+    pub(super) candidate: Candidate,
+    pub(super) attempt: u64,
+    /// Whether the target is removed.
+    pub(super) destroys: bool,
+    /// The bucket of the run's records.
+    pub(super) bucket: String,
+    /// When it was rendered, in milliseconds since the epoch.
+    pub(super) started_at: i64,
+}
+
+impl RunRecord {
+    pub(super) fn mode(&self) -> Mode {
+        if self.destroys { Mode::Destroy } else { Mode::Apply }
+    }
+}
+
+/// A run's directory, complete.
+#[derive(Debug, Clone)]
+pub(super) struct RunDir {
+    path: PathBuf,
+    pub(super) record: RunRecord,
+}
+
+impl RunDir {
+    /// The directory of an attempt, if an earlier life of this agent has rendered it.
+    pub(super) fn find(data: &Path, deployment: &str, attempt: u64) -> Result<Option<Self>, StepError> {
+        Self::open(deployment_folder(data, deployment)?.join(attempt.to_string()))
+    }
+
+    fn open(path: PathBuf) -> Result<Option<Self>, StepError> {
+        let record = path.join(RECORD);
+        match fs::read(&record) {
+            Ok(bytes) => {
+                let bad = |error: serde_json::Error| StepError::io("reading", &record)(error.into());
+                Ok(Some(Self { record: serde_json::from_slice(&bytes).map_err(bad)?, path }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StepError::io("reading", &record)(error)),
+        }
+    }
+
+    /// Lays out the rendered files and the overlay's.
+    pub(super) fn create(
+        data: &Path,
+        record: RunRecord,
+        rendered: &Files,
+        overlay: Option<&Path>,
+    ) -> Result<Self, StepError> {
+        let folder = deployment_folder(data, &record.candidate.id)?;
+        files::create_private_folder(&folder).map_err(StepError::io("creating", &folder))?;
+        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&folder);
+        let new = new.map_err(StepError::io("creating a directory in", &folder))?.keep();
+        let work = new.join("work");
+        fs::create_dir(&work).map_err(StepError::io("creating", &work))?;
+        for (name, bytes) in rendered {
+            write_inside(&work, Path::new(name), bytes)?;
+        }
+        if let Some(overlay) = overlay {
+            lay_beside(overlay, overlay, &work)?;
+        }
+        let text = serde_json::to_vec_pretty(&record).expect("a run's record can be written");
+        let path = new.join(RECORD);
+        fs::write(&path, text).map_err(StepError::io("writing", &path))?;
+        let path = folder.join(record.attempt.to_string());
+        fs::rename(&new, &path).map_err(StepError::io("renaming a new directory to", &path))?;
+        Ok(Self { path, record })
+    }
+
+    /// All that nobody was told the end of.
+    pub(super) fn unreported(data: &Path) -> Vec<Self> {
+        let mut found = Vec::new();
+        for deployment in subfolders(&data.join("runs")) {
+            for attempt in subfolders(&deployment) {
+                let named = attempt.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'));
+                if named && !attempt.join(REPORTED).exists() {
+                    found.extend(Self::open(attempt).ok().flatten());
+                }
+            }
+        }
+        found
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    pub(super) fn home(&self) -> PathBuf {
+        self.path.join("home")
+    }
+
+    /// Notes how it ended, and lets go of the providers, which are large and can be had again.
+    pub(super) fn mark_reported(&self, how: &str) -> Result<(), StepError> {
+        let path = self.path.join(REPORTED);
+        files::write_atomically(&path, how.as_bytes()).map_err(StepError::io("writing", &path))?;
+        let providers = self.work().join(".terraform").join("providers");
+        match fs::remove_dir_all(&providers) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StepError::io("removing", &providers)(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The id comes from the endpoint; it must not name another place.
+fn deployment_folder(data: &Path, deployment: &str) -> Result<PathBuf, StepError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if deployment.is_empty() || deployment.len() > 100 || !deployment.chars().all(plain) {
+        return Err(StepError::BadId(deployment.to_owned()));
+    }
+    Ok(data.join("runs").join(deployment))
+}
+
+fn subfolders(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn write_inside(work: &Path, name: &Path, bytes: &[u8]) -> Result<(), StepError> {
+    let inside = name.components().all(|part| matches!(part, Component::Normal(_)));
+    let path = work.join(name);
+    if !inside {
+        return Err(StepError::io("writing", &path)(io::Error::other("it would lie outside of the work directory")));
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(StepError::io("creating", parent))?;
+    }
+    fs::write(&path, bytes).map_err(StepError::io("writing", &path))
+}
+
+/// Copies the overlay's files, sub-folders included; one that is there already is a mistake of the operator's.
+fn lay_beside(overlay: &Path, folder: &Path, work: &Path) -> Result<(), StepError> {
+    for entry in fs::read_dir(folder).map_err(StepError::io("reading the overlay", folder))? {
+        let source = entry.map_err(StepError::io("reading the overlay", folder))?.path();
+        if source.is_dir() {
+            lay_beside(overlay, &source, work)?;
+            continue;
+        }
+        let name = source.strip_prefix(overlay).unwrap_or(&source);
+        if work.join(name).exists() {
+            return Err(StepError::OverlayCollides(name.to_owned()));
+        }
+        let bytes = fs::read(&source).map_err(StepError::io("reading", &source))?;
+        write_inside(work, name, &bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str) -> RunRecord {
+        let candidate =
+            Candidate { id: id.into(), arn: "arn".into(), target_arn: "arn".into(), environment: "dev".into() };
+        RunRecord { candidate, attempt: 2, destroys: false, bucket: "b".into(), started_at: 1 }
+    }
+
+    fn files(names: &[&str]) -> Files {
+        names.iter().map(|name| ((*name).to_owned(), b"x".to_vec())).collect()
+    }
+
+    #[test]
+    fn a_run_is_found_again_until_it_is_reported() {
+        let data = tempfile::tempdir().unwrap();
+        let made = RunDir::create(data.path(), record("d1"), &files(&["main.tf", "modules/a/a.tf"]), None).unwrap();
+        assert!(made.work().join("modules/a/a.tf").exists());
+        assert_eq!(RunDir::unreported(data.path())[0].record, record("d1"));
+        assert!(RunDir::find(data.path(), "d1", 2).unwrap().is_some());
+        assert!(RunDir::find(data.path(), "d1", 3).unwrap().is_none());
+        made.mark_reported("SUCCEEDED").unwrap();
+        assert!(RunDir::unreported(data.path()).is_empty());
+    }
+
+    #[test]
+    fn an_overlay_adds_files_and_never_replaces_one() {
+        let data = tempfile::tempdir().unwrap();
+        let overlay = tempfile::tempdir().unwrap();
+        fs::create_dir(overlay.path().join("sub")).unwrap();
+        fs::write(overlay.path().join("sub/tags_override.tf"), "y").unwrap();
+        let made = RunDir::create(data.path(), record("d1"), &files(&["main.tf"]), Some(overlay.path())).unwrap();
+        assert_eq!(fs::read(made.work().join("sub/tags_override.tf")).unwrap(), b"y");
+        fs::write(overlay.path().join("main.tf"), "y").unwrap();
+        let error = RunDir::create(data.path(), record("d2"), &files(&["main.tf"]), Some(overlay.path())).unwrap_err();
+        assert!(matches!(&error, StepError::OverlayCollides(name) if name == Path::new("main.tf")), "{error}");
+        assert!(RunDir::find(data.path(), "d2", 2).unwrap().is_none(), "an incomplete directory has no name");
+    }
+
+    #[test]
+    fn neither_ids_nor_names_lead_outside() {
+        let data = tempfile::tempdir().unwrap();
+        for id in ["", "..", "a/b", "../x"] {
+            assert!(RunDir::create(data.path(), record(id), &files(&[]), None).is_err(), "{id}");
+        }
+        assert!(RunDir::create(data.path(), record("d"), &files(&["../x"]), None).is_err());
+    }
+}

@@ -1,0 +1,298 @@
+//! Several journeys at once: polls for work while there are hands free, never two of one target.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::journey::{Arrival, journey};
+use super::poll::Candidate;
+use super::progress::Progress;
+use super::recovery;
+use super::{AgentError, Config, Verdict};
+use crate::proton::{Poll, ProtonError};
+
+/// An endpoint that can't tell what is claimable is asked this often.
+const STOCK_PAUSE: Duration = Duration::from_secs(15);
+
+/// What somebody else had claimed isn't asked for again so soon.
+const COOLING: Duration = Duration::from_secs(5);
+
+/// An endpoint that took this long for its answer has held it until there was something to say.
+const HELD: Duration = Duration::from_millis(200);
+
+/// Waits after polls that failed: the first, doubling up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// An agent, and its data directory, for as long as this lives.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    context: Arc<Context>,
+}
+
+/// Whether an agent stays when there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    ForMore,
+    UntilDrained,
+}
+
+impl Agent {
+    /// Takes the data directory and finds Terraform; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`AgentError`]: another agent works there, or Terraform is absent or too old.
+    pub async fn new(config: Config) -> Result<Self, AgentError> {
+        Ok(Self { context: Arc::new(Context::new(config).await?) })
+    }
+
+    /// The agent's id: its name and some randomness.
+    pub fn id(&self) -> &str {
+        self.context.identity.id()
+    }
+
+    /// What the agent does from now on, as it happens. A watcher that lags loses the oldest.
+    pub fn progress(&self) -> tokio::sync::broadcast::Receiver<Progress> {
+        self.context.progress.subscribe()
+    }
+
+    /// Works until `stop` is cancelled; then takes no more work, lets Terraform finish, and reports.
+    ///
+    /// # Errors
+    /// Nothing is an error here that waiting may mend.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), AgentError> {
+        self.work(stop, Stay::ForMore).await.map(drop)
+    }
+
+    /// Works until nothing is pending, each deployment whole, and says how the worst one ended.
+    ///
+    /// # Errors
+    /// [`AgentError::Proton`] when Proton refuses us or can't be reached.
+    pub async fn drain(&self, stop: CancellationToken) -> Result<Verdict, AgentError> {
+        self.work(stop, Stay::UntilDrained).await
+    }
+
+    /// Does one deployment, and says how it ended.
+    ///
+    /// # Errors
+    /// [`AgentError::Proton`] when it doesn't exist, has ended, or is somebody else's.
+    pub async fn deploy(&self, deployment_id: &str, stop: CancellationToken) -> Result<Verdict, AgentError> {
+        let deployment = self.context.proton.deployment(deployment_id).await?;
+        let journey = Box::pin(journey(&self.context, Candidate::from(&deployment), &stop));
+        match journey.await {
+            Arrival::Ended(verdict) => Ok(verdict),
+            Arrival::NotClaimed(error) => Err(error.into()),
+        }
+    }
+
+    async fn work(&self, stop: CancellationToken, stay: Stay) -> Result<Verdict, AgentError> {
+        let mut shift = Shift::new(Arc::clone(&self.context), stop, stay);
+        for candidate in recovery::unfinished(&self.context) {
+            shift.set_out(candidate, true);
+        }
+        let worked = shift.work().await;
+        // Whatever ended the shift, what has begun is seen through.
+        shift.finish().await;
+        worked.map(|()| shift.worst)
+    }
+}
+
+/// One stretch of work.
+struct Shift {
+    context: Arc<Context>,
+    stop: CancellationToken,
+    stay: Stay,
+    journeys: JoinSet<(Candidate, Arrival)>,
+    /// The targets that are being worked on.
+    busy: BTreeSet<String>,
+    /// Deployments that somebody else had, and until when they aren't tried again.
+    cooling: HashMap<String, Instant>,
+    /// A drain takes each deployment once.
+    done: BTreeSet<String>,
+    worst: Verdict,
+}
+
+impl Shift {
+    fn new(context: Arc<Context>, stop: CancellationToken, stay: Stay) -> Self {
+        Self {
+            context,
+            stop,
+            stay,
+            journeys: JoinSet::new(),
+            busy: BTreeSet::new(),
+            cooling: HashMap::new(),
+            done: BTreeSet::new(),
+            worst: Verdict::Done,
+        }
+    }
+
+    async fn work(&mut self) -> Result<(), AgentError> {
+        let mut wait = FIRST_WAIT;
+        while !self.stop.is_cancelled() {
+            let free = self.context.config.concurrency.max(1).saturating_sub(self.journeys.len());
+            if free == 0 {
+                self.someone_arrives(None).await;
+                continue;
+            }
+            let asked = Instant::now();
+            match self.poll(free).await {
+                None => {}
+                Some(Ok(poll)) => {
+                    wait = FIRST_WAIT;
+                    if self.take(poll, free, asked.elapsed() >= HELD).await {
+                        return Ok(());
+                    }
+                }
+                Some(Err(error)) => {
+                    if self.stay == Stay::UntilDrained && !error.is_passing() {
+                        return Err(error.into());
+                    }
+                    tracing::warn!(%error, "polling failed; trying on");
+                    self.someone_arrives(Some(wait)).await;
+                    if self.stay == Stay::UntilDrained && wait >= LONGEST_WAIT {
+                        return Err(error.into());
+                    }
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// None when something happened meanwhile that makes the answer pointless.
+    async fn poll(&mut self, free: usize) -> Option<Result<Poll, ProtonError>> {
+        let context = Arc::clone(&self.context);
+        // While journeys are under way their ends are waited for as well; a drain never waits for more.
+        let hold = if self.stay == Stay::UntilDrained { Duration::ZERO } else { context.config.poll_wait };
+        // Others are withheld what we are shown, so we ask for no more than we can take, unless we must choose.
+        let limit = if context.config.bound_to.is_empty() { free } else { 100 };
+        tokio::select! {
+            () = self.stop.cancelled() => None,
+            poll = context.proton.poll(context.identity.id(), hold, limit) => Some(poll),
+            Some(arrived) = self.journeys.join_next() => {
+                self.arrived(arrived);
+                None
+            }
+        }
+    }
+
+    /// Sets out with what is new; true when a drain is over. `held` says that the answer was waited for.
+    async fn take(&mut self, poll: Poll, free: usize, held: bool) -> bool {
+        let (pending, stock) = match poll {
+            Poll::Offered(pending) => (pending, false),
+            Poll::Everything(pending) => (pending, true),
+        };
+        let bound = self.context.config.bound_to.clone();
+        let ours = |environment: &String| bound.is_empty() || bound.contains(environment);
+        let mut taken = 0;
+        for pending in pending.into_iter().filter(|pending| ours(&pending.environment)) {
+            if taken < free && self.may_take(&pending.id, &pending.target_arn) {
+                self.set_out(pending.into(), false);
+                taken += 1;
+            }
+        }
+        if taken > 0 {
+            return false;
+        }
+        if self.stay == Stay::UntilDrained && self.journeys.is_empty() {
+            return true;
+        }
+        match (stock, self.stay) {
+            (true, Stay::ForMore) => self.someone_arrives(Some(STOCK_PAUSE)).await,
+            // An answer that came at once, and brought nothing new, would come at once again.
+            _ if !held => self.someone_arrives(Some(FIRST_WAIT)).await,
+            _ => {}
+        }
+        false
+    }
+
+    fn may_take(&mut self, id: &str, target: &str) -> bool {
+        let now = Instant::now();
+        self.cooling.retain(|_, until| *until > now);
+        !self.busy.contains(target) && !self.cooling.contains_key(id) && !self.done.contains(id)
+    }
+
+    fn set_out(&mut self, candidate: Candidate, recovered: bool) {
+        self.busy.insert(candidate.target_arn.clone());
+        let (context, stop) = (Arc::clone(&self.context), self.stop.clone());
+        self.journeys.spawn(async move {
+            let arrival = if recovered {
+                Box::pin(come_back(&context, &candidate, &stop)).await
+            } else {
+                Box::pin(journey(&context, candidate.clone(), &stop)).await
+            };
+            (candidate, arrival)
+        });
+    }
+
+    /// Waits until a journey ends, or that long, or until the agent is asked to stop.
+    async fn someone_arrives(&mut self, at_most: Option<Duration>) {
+        let time = async {
+            match at_most {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = time => {}
+            Some(arrived) = self.journeys.join_next() => self.arrived(arrived),
+        }
+    }
+
+    async fn finish(&mut self) {
+        while let Some(arrived) = self.journeys.join_next().await {
+            self.arrived(arrived);
+        }
+    }
+
+    fn arrived(&mut self, arrived: Result<(Candidate, Arrival), tokio::task::JoinError>) {
+        let (candidate, arrival) = match arrived {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                tracing::error!(%error, "a journey broke off");
+                self.worst = self.worst.max(Verdict::Unexpected);
+                return;
+            }
+        };
+        self.busy.remove(&candidate.target_arn);
+        match arrival {
+            Arrival::Ended(verdict) => {
+                self.worst = self.worst.max(verdict);
+                if self.stay == Stay::UntilDrained {
+                    self.done.insert(candidate.id);
+                }
+            }
+            Arrival::NotClaimed(error) => {
+                tracing::info!(deployment.id = %candidate.id, %error, "deployment {} wasn't claimed", candidate.id);
+                self.cooling.insert(candidate.id, Instant::now() + COOLING);
+            }
+        }
+    }
+}
+
+/// The journey of a deployment that an earlier life began: it waits for Proton, since Terraform may be at work, and
+/// leaves alone what has become somebody else's.
+async fn come_back(context: &Context, candidate: &Candidate, stop: &CancellationToken) -> Arrival {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let arrival = Box::pin(journey(context, candidate.clone(), stop)).await;
+        let Arrival::NotClaimed(error) = &arrival else { return arrival };
+        if !error.is_passing() {
+            if matches!(error, ProtonError::Conflict { .. } | ProtonError::NotFound { .. }) {
+                recovery::leave_alone(context, &candidate.id);
+            }
+            return arrival;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return arrival,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}

@@ -1,0 +1,208 @@
+//! `hadron agent`: the agent alone, for ever, until nothing is pending, or for one deployment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::keys::KeyPair;
+use super::serve::data_folder;
+use super::{Exit, Failure};
+use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
+use crate::lifecycle::Lifecycle;
+use crate::objects::ObjectsConfig;
+use crate::settings::{Resolved, child_environment};
+use crate::support::{AwsAccess, Clock, Secret};
+use crate::terraform::{self, Terraform, TerraformError};
+
+/// How long an endpoint that can may hold a poll.
+const POLL_WAIT: Duration = Duration::from_secs(20);
+
+/// How long Terraform waits for a state that somebody else has locked.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+
+#[derive(Debug, Args)]
+pub(super) struct AgentArgs {
+    /// Do everything that is pending, each deployment whole, then exit with the worst outcome
+    #[arg(long, conflicts_with = "deployment")]
+    once: bool,
+    /// Do this one deployment and exit with its outcome
+    #[arg(long, value_name = "ID")]
+    deployment: Option<String>,
+}
+
+/// Where Proton answers, and as whom we ask.
+pub(super) struct Access {
+    pub(super) endpoint: Option<String>,
+    pub(super) region: String,
+    pub(super) credentials: Option<KeyPair>,
+}
+
+impl Access {
+    /// The settings' endpoint and key; without a key, AWS's default chain.
+    pub(super) fn of(settings: &Resolved) -> Result<Self, Failure> {
+        let credentials = match (settings.text("access_key_id"), settings.text("secret_access_key")) {
+            (Some(id), Some(secret)) => Some((id, Secret::new(secret))),
+            (None, None) => None,
+            (Some(_), None) => return Err(half_a_key("access_key_id", "HADRON_SECRET_ACCESS_KEY")),
+            (None, Some(_)) => return Err(half_a_key("secret_access_key", "HADRON_ACCESS_KEY_ID")),
+        };
+        Ok(Self { endpoint: settings.text("endpoint"), region: settings.value("region")?, credentials })
+    }
+
+    fn aws(&self) -> AwsAccess {
+        AwsAccess {
+            endpoint: self.endpoint.clone(),
+            region: Some(self.region.clone()),
+            credentials: self.credentials.clone(),
+        }
+    }
+}
+
+fn half_a_key(given: &str, missing: &str) -> Failure {
+    Failure::new(Exit::Settings, anyhow!("`{given}` is set alone; a key has two parts"))
+        .hint(format!("set {missing} too"))
+}
+
+/// Works until a signal, or as the arguments say.
+pub(super) async fn run(settings: &Resolved, args: &AgentArgs) -> Result<Exit, Failure> {
+    let lifecycle = Lifecycle::listen()?;
+    let access = Access::of(settings)?;
+    if access.endpoint.is_none() {
+        return Err(Failure::new(Exit::Settings, anyhow!("`endpoint` is not set: there is no Proton to ask"))
+            .hint("set HADRON_ENDPOINT to the address of `hadron serve` or `hadron up`"));
+    }
+    let keys: Vec<String> = access.credentials.iter().map(|(id, _)| id.clone()).collect();
+    let agent = build(settings, access, &keys).await?;
+    tracing::info!(agent.id = agent.id(), "agent {} is at work", agent.id());
+    let stop = lifecycle.soft.clone();
+    let working = async {
+        match &args.deployment {
+            Some(id) => agent.deploy(id, stop).await.map(exit),
+            None if args.once => agent.drain(stop).await.map(exit),
+            None => agent.run(stop).await.map(|()| Exit::Done),
+        }
+    };
+    tokio::select! {
+        worked = working => worked.map_err(failure),
+        // The second signal: Terraform goes on under its supervisor, and the next agent here takes it over.
+        () = lifecycle.hard.cancelled() => Ok(Exit::Cancelled),
+    }
+}
+
+/// An agent with everything the settings say.
+///
+/// # Errors
+/// Terraform is missing, another agent works in the data folder, a setting doesn't parse.
+pub(super) async fn build(settings: &Resolved, access: Access, hadron_keys: &[String]) -> Result<Agent, Failure> {
+    let (process, _) = settings.surroundings();
+    let mut child_env = child_environment(settings, hadron_keys);
+    child_env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
+    for (setting, variable) in
+        [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
+    {
+        if let Some(path) = settings.text(setting) {
+            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
+        }
+    }
+    let config = Config {
+        name: settings.text("agent.name").unwrap_or_else(host_name),
+        data: data_folder(settings)?,
+        concurrency: settings.value("agent.concurrency")?,
+        objects: ObjectsConfig {
+            endpoint: settings.text("objects_endpoint"),
+            region: access.region.clone(),
+            credentials: None,
+            path_style: settings.text("objects_endpoint").is_some(),
+        },
+        proton: access.aws(),
+        terraform: settings.text("terraform.path").map(PathBuf::from),
+        search_path: process.get("PATH").cloned().unwrap_or_default().into(),
+        supervisor: std::env::current_exe().context("finding this program's own file")?,
+        child_env,
+        environments: environments(settings)?,
+        bound_to: list(settings.text("agent.environments")),
+        poll_wait: POLL_WAIT,
+        lock_timeout: LOCK_TIMEOUT,
+        clock: Clock::system(),
+    };
+    Agent::new(config).await.map_err(failure)
+}
+
+/// What the site wants, by environment; where Proton doesn't keep the state, all share the bucket of the settings.
+fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfig>, Failure> {
+    let state = s3_state(settings)?;
+    let config = |site: &crate::settings::Environment| {
+        let region = site.region.iter().map(|region| ("AWS_REGION".to_owned(), region.clone()));
+        EnvironmentConfig { overlay: site.overlay.clone(), state: state.clone(), child_env: region.collect() }
+    };
+    let mut environments: BTreeMap<String, EnvironmentConfig> =
+        settings.environments().iter().map(|(name, site)| (name.clone(), config(site))).collect();
+    environments.entry("*".into()).or_insert_with(|| config(&crate::settings::Environment::default()));
+    Ok(environments)
+}
+
+fn s3_state(settings: &Resolved) -> Result<Option<S3State>, Failure> {
+    match settings.text("state.backend").as_deref() {
+        Some("hadron") | None => return Ok(None),
+        Some("s3") => {}
+        Some(other) => {
+            return Err(Failure::new(Exit::Settings, anyhow!("`state.backend` is {other}; it is `hadron` or `s3`")));
+        }
+    }
+    let endpoint = settings.text("state.endpoint");
+    Ok(Some(S3State {
+        bucket: settings.value("state.bucket")?,
+        region: settings.text("state.region").map_or_else(|| settings.value("region"), Ok)?,
+        use_path_style: endpoint.is_some(),
+        endpoint,
+        dynamodb_table: None,
+    }))
+}
+
+/// The Terraform that the settings name, or the first on PATH.
+///
+/// # Errors
+/// There is none, or it is too old, with the remedy.
+pub(super) fn find_terraform(settings: &Resolved) -> Result<Terraform, Failure> {
+    let (process, _) = settings.surroundings();
+    let configured = settings.text("terraform.path");
+    let search_path = process.get("PATH").cloned().unwrap_or_default();
+    terraform::find(configured.as_deref().map(Path::new), search_path.as_ref()).map_err(no_terraform)
+}
+
+fn no_terraform(error: TerraformError) -> Failure {
+    Failure::new(Exit::Settings, error)
+        .hint("install Terraform 1.5 or newer from https://developer.hashicorp.com/terraform/install")
+        .hint("or name its binary: HADRON_TERRAFORM=/path/to/terraform")
+}
+
+fn failure(error: AgentError) -> Failure {
+    let exit = exit(error.verdict());
+    Failure::new(exit, error).hint("`hadron doctor` says what is missing")
+}
+
+fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Done => Exit::Done,
+        Verdict::Unexpected => Exit::Unexpected,
+        Verdict::Settings => Exit::Settings,
+        Verdict::InvalidBundle => Exit::InvalidBundle,
+        Verdict::PlanFailed => Exit::PlanFailed,
+        Verdict::ApplyFailed => Exit::ApplyFailed,
+        Verdict::StateAtRisk => Exit::StateAtRisk,
+        Verdict::LeaseLost => Exit::LeaseLost,
+        Verdict::Cancelled => Exit::Cancelled,
+    }
+}
+
+fn list(text: Option<String>) -> Vec<String> {
+    let text = text.unwrap_or_default();
+    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,91 @@
+//! `hadron doctor`: what this machine has, what is missing, and how to get it.
+
+use std::io::{self, Write};
+use std::net::TcpListener;
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::serve::data_folder;
+use super::{Exit, Failure, Form, agent};
+use crate::settings::Resolved;
+
+/// One thing that was looked at.
+struct Finding {
+    what: &'static str,
+    result: Result<String, Failure>,
+}
+
+/// Looks at everything; exits 3 if anything is missing.
+pub(super) fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
+    let findings = [
+        Finding { what: "terraform", result: terraform(settings) },
+        Finding { what: "data folder", result: data_folder(settings).map(|folder| folder.display().to_string()) },
+        Finding { what: "port", result: port(settings) },
+        Finding { what: "aws cli", result: Ok(aws_cli(settings)) },
+    ];
+    let mut out = io::stdout().lock();
+    match form {
+        Form::Json => {
+            let rows: Vec<_> = findings.iter().map(row).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&rows).context("writing the findings as JSON")?)?;
+        }
+        Form::Text => {
+            for finding in &findings {
+                write!(out, "{}", lines(finding))?;
+            }
+        }
+    }
+    Ok(if findings.iter().all(|finding| finding.result.is_ok()) { Exit::Done } else { Exit::Settings })
+}
+
+fn row(finding: &Finding) -> serde_json::Value {
+    match &finding.result {
+        Ok(found) => json!({"what": finding.what, "ok": true, "found": found}),
+        Err(failure) => {
+            json!({"what": finding.what, "ok": false, "problem": format!("{:#}", failure.error), "hints": failure.hints})
+        }
+    }
+}
+
+fn lines(finding: &Finding) -> String {
+    match &finding.result {
+        Ok(found) => format!("ok       {:<12} {found}\n", finding.what),
+        Err(failure) => {
+            let mut lines = format!("missing  {:<12} {:#}\n", finding.what, failure.error);
+            for hint in &failure.hints {
+                lines.push_str(&format!("         {:<12} hint: {hint}\n", ""));
+            }
+            lines
+        }
+    }
+}
+
+fn terraform(settings: &Resolved) -> Result<String, Failure> {
+    let found = agent::find_terraform(settings)?;
+    let name = if found.tofu { "OpenTofu" } else { "Terraform" };
+    Ok(format!("{name} {} at {}", found.version, found.binary.display()))
+}
+
+fn port(settings: &Resolved) -> Result<String, Failure> {
+    let wanted: String = settings.value("listen")?;
+    match TcpListener::bind(&wanted) {
+        Ok(_) => Ok(format!("{wanted} is free")),
+        Err(error) => {
+            let what = format!("{wanted} can't be listened on");
+            Err(Failure::new(Exit::Settings, anyhow::Error::from(error).context(what))
+                .hint("if that is a running `hadron up`, all is well; else name another with --listen"))
+        }
+    }
+}
+
+/// Optional: any AWS client will do.
+fn aws_cli(settings: &Resolved) -> String {
+    let (process, _) = settings.surroundings();
+    let path = process.get("PATH").map(String::as_str).unwrap_or_default();
+    let found = std::env::split_paths(path).map(|folder| folder.join("aws")).find(|file| file.is_file());
+    match found {
+        Some(file) => file.display().to_string(),
+        None => "not on PATH; any AWS client will do: pip install awscli".into(),
+    }
+}

@@ -1,0 +1,94 @@
+//! The one place that decides words, hints and exit codes for what goes wrong.
+
+use std::fmt::Write as _;
+
+use crate::settings::SettingsError;
+
+/// What a command can end with; the numbers are a promise to scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Exit {
+    Done = 0,
+    Unexpected = 1,
+    Usage = 2,
+    Settings = 3,
+    InvalidBundle = 4,
+    PlanFailed = 10,
+    ApplyFailed = 11,
+    StoppedByGate = 12,
+    StateAtRisk = 13,
+    LeaseLost = 14,
+    AwaitingApproval = 20,
+    Cancelled = 130,
+}
+
+/// A command's failure: what was tried and why it didn't work, how to mend it, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened, with its causes.
+    pub error: anyhow::Error,
+    /// What the reader can do.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with an exit code.
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into(), hints: Vec::new() }
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The text for stderr: the error, each cause on a line of its own, then the hints.
+    pub fn words(&self) -> String {
+        let mut words = format!("error: {}\n", self.error);
+        for cause in self.error.chain().skip(1) {
+            writeln!(words, "  caused by: {cause}").expect("text takes text");
+        }
+        for hint in &self.hints {
+            writeln!(words, "hint: {hint}").expect("text takes text");
+        }
+        words
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Exit::Unexpected, error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Unexpected, error)
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self::new(Exit::Settings, error).hint("`hadron settings` shows every setting and where it comes from")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_and_hints_stand_on_lines_of_their_own() {
+        let error = anyhow::anyhow!("disk full").context("cannot write the record");
+        insta::assert_snapshot!(Failure::new(Exit::Unexpected, error).hint("make room").words(), @r"
+        error: cannot write the record
+          caused by: disk full
+        hint: make room
+        ");
+    }
+}

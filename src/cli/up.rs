@@ -1,0 +1,71 @@
+//! `hadron up`: control plane, object store, state server and agent in one process, for one machine.
+
+use tokio_util::sync::CancellationToken;
+
+use super::agent::{self, Access};
+use super::demo::Screen;
+use super::serve::{self, Server};
+use super::{Exit, Failure};
+use crate::lifecycle::Lifecycle;
+use crate::settings::Resolved;
+
+/// Whether an agent works beside the control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WithAgent {
+    Yes,
+    No,
+}
+
+/// Serves until a signal; then Terraform is waited for, and the agent's last reports are still heard.
+pub(super) async fn run(settings: &Resolved, with_agent: WithAgent) -> Result<Exit, Failure> {
+    let lifecycle = Lifecycle::listen()?;
+    // A missing Terraform is told before anything is served.
+    if with_agent == WithAgent::Yes {
+        agent::find_terraform(settings)?;
+    }
+    let server = serve::start(settings, &lifecycle).await?;
+    let working = match with_agent {
+        WithAgent::Yes => Some(start_agent(settings, &server, &lifecycle, None).await?),
+        WithAgent::No => None,
+    };
+    server.announce()?;
+    lifecycle.soft.cancelled().await;
+    if let Some(working) = working {
+        tokio::select! {
+            () = working.cancelled() => {}
+            () = lifecycle.hard.cancelled() => {}
+        }
+    }
+    lifecycle.serving.cancel();
+    lifecycle.finish().await;
+    Ok(Exit::Done)
+}
+
+/// Sets the agent to work, on a screen if there is one; the token is cancelled when it has ended.
+pub(super) async fn start_agent(
+    settings: &Resolved,
+    server: &Server,
+    lifecycle: &Lifecycle,
+    screen: Option<&Screen>,
+) -> Result<CancellationToken, Failure> {
+    let access = Access {
+        endpoint: Some(server.base_url.clone()),
+        region: server.region.clone(),
+        credentials: Some(server.keys.agent.clone()),
+    };
+    let agent = agent::build(settings, access, &server.keys.ids()).await?;
+    tracing::info!(agent.id = agent.id(), "agent {} is at work", agent.id());
+    if let Some(screen) = screen {
+        let watching = screen.clone().watch(agent.progress());
+        lifecycle.spawn("screen", watching);
+    }
+    let ended = CancellationToken::new();
+    let (stop, done) = (lifecycle.soft.clone(), ended.clone());
+    lifecycle.spawn("agent", async move {
+        if let Err(error) = agent.run(stop).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the agent ended: {error}");
+        }
+        done.cancel();
+    });
+    Ok(ended)
+}

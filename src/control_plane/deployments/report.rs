@@ -1,0 +1,278 @@
+//! What an agent or a pipeline reports about a deployment: claim, heartbeat, outputs, end.
+
+use hadron_model::{DeploymentStatus, ResourceDeploymentStatus};
+
+use super::{Deployments, Outcome, TargetRecord};
+use crate::control_plane::records::{Deployment, Executor, Lease, Output, Turn};
+use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
+use crate::control_plane::wire::ProtonError;
+use crate::domain::Target;
+
+/// One NotifyResourceDeploymentStatusChange, with the headers that make it more than stock.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    /// What is deployed.
+    pub(crate) target: Target,
+    /// Which deployment; without it the one under way.
+    pub(crate) deployment_id: Option<String>,
+    /// Without one it is still under way.
+    pub(crate) status: Option<ResourceDeploymentStatus>,
+    /// Replace the outputs reported before.
+    pub(crate) outputs: Option<Vec<Output>>,
+    /// For people.
+    pub(crate) message: Option<String>,
+    /// `x-hadron-agent`.
+    pub(crate) agent: Option<String>,
+    /// `x-hadron-epoch`.
+    pub(crate) epoch: Option<i64>,
+    /// The id of the key that signed the report.
+    pub(crate) access_key: String,
+}
+
+/// A report that counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    /// The deployment as it is now.
+    pub(crate) deployment: Deployment,
+    /// Whether the report was a claim, so that the answer tells what the claimer needs.
+    pub(crate) claimed: bool,
+    /// Whether there may be new work for agents.
+    pub(crate) ended: bool,
+}
+
+/// A report that changes nothing; it is told how the deployment stands nevertheless.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The deployment's status, if there is such a deployment.
+    pub(crate) status: Option<DeploymentStatus>,
+    /// Why.
+    pub(crate) error: ProtonError,
+}
+
+impl From<ProtonError> for Refused {
+    fn from(error: ProtonError) -> Self {
+        Self { status: None, error }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::from(ProtonError::from(error))
+    }
+}
+
+impl Deployments {
+    /// Takes in a report. The repeat of one that counted counts again and changes nothing.
+    ///
+    /// # Errors
+    /// [`Refused`], and nothing has changed.
+    pub(crate) fn hear(&self, tx: &mut dyn Transaction, report: &Report) -> Result<Heard, Refused> {
+        let mut deployment = self.reported(tx, report)?;
+        let status = deployment.status;
+        self.heard(tx, &mut deployment, report).map_err(|error| Refused { status: Some(status), error })
+    }
+
+    fn heard(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &mut Stored<Deployment>,
+        report: &Report,
+    ) -> Result<Heard, ProtonError> {
+        use ResourceDeploymentStatus as S;
+        check_epoch(deployment, report)?;
+        if !deployment.in_flight() {
+            return repeated_end(deployment, report);
+        }
+        let claimed = report.epoch.is_none() && report.agent.is_some() && report.status == Some(S::InProgress);
+        if claimed {
+            self.claim(tx, deployment, report)?;
+        } else if report.epoch.is_some() {
+            self.renew(deployment);
+        } else {
+            self.refuse_while_leased(deployment)?;
+        }
+        deployment.ever_claimed = true;
+        if let Some(outputs) = &report.outputs {
+            deployment.outputs.clone_from(outputs);
+        }
+        let ended = match report.status {
+            Some(S::Succeeded) => Some(Outcome::Succeeded),
+            Some(S::Failed) => Some(Outcome::Failed),
+            Some(S::InProgress) | None => None,
+        };
+        match ended {
+            Some(outcome) => self.finish(tx, deployment, outcome, report.message.clone())?,
+            None => self.go_on(tx, deployment, report.message.as_ref())?,
+        }
+        Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() })
+    }
+
+    /// The deployment that a report is about: by its id first, else whatever the target has under way, else the last.
+    fn reported(&self, tx: &mut dyn Transaction, report: &Report) -> Result<Stored<Deployment>, ProtonError> {
+        let target = &report.target;
+        let arn = target.arn(&self.scope);
+        if let Some(id) = &report.deployment_id {
+            let known = tx.get::<Deployment>(&self.scope, id)?;
+            if let Some(own) = known.filter(|known| known.target_arn == arn) {
+                return Ok(own);
+            }
+            self.load(tx, target)?;
+            return Err(ProtonError::conflict(format!("{target} has no deployment {id}")));
+        }
+        let last = Select { term: "target", value: &arn, after: None, descending: true, limit: 1 };
+        match TargetRecord::load(tx, &self.scope, target)? {
+            Some(record) => {
+                let id = record.progress().last_attempted_deployment_id.as_deref().unwrap_or_default();
+                tx.get::<Deployment>(&self.scope, id)?
+                    .ok_or_else(|| ProtonError::conflict(format!("{target} has no deployment under way")))
+            }
+            // The repeat of the report that ended a deletion finds nothing but that deletion.
+            None => tx
+                .page::<Deployment>(&self.scope, &last)?
+                .pop()
+                .ok_or_else(|| ProtonError::not_found(format!("{target} doesn't exist"))),
+        }
+    }
+
+    /// Gives an agent the deployment, or gives it again to the agent that has it.
+    fn claim(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &mut Stored<Deployment>,
+        report: &Report,
+    ) -> Result<(), ProtonError> {
+        let agent = report.agent.clone().unwrap_or_default();
+        let own = |lease: &Lease| lease.agent == agent && lease.access_key == report.access_key;
+        if deployment.lease.as_ref().is_some_and(own) {
+            self.renew(deployment);
+            return Ok(());
+        }
+        if let Some(lease) = deployment.live_lease(self.now) {
+            return Err(held(deployment, lease));
+        }
+        self.must_be_claimable(tx, deployment)?;
+        deployment.epoch += 1;
+        deployment.offer = None;
+        let expires_at = self.lease_end();
+        deployment.lease = Some(Lease { agent, access_key: report.access_key.clone(), expires_at });
+        self.take_turn(tx, &deployment.environment)
+    }
+
+    /// Refuses a first claim of what no agent may have, whatever it was offered.
+    fn must_be_claimable(&self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<(), ProtonError> {
+        let id = &deployment.id;
+        let refusal = if deployment.executor == Executor::Ci {
+            format!("deployment {id} belongs to a pipeline: its environment's executor is ci, so no agent may claim it")
+        } else if deployment.status == DeploymentStatus::Cancelling {
+            format!("deployment {id} is being cancelled")
+        } else if !deployment.unpublished.is_empty() {
+            format!("deployment {id} can't be claimed yet: its inputs aren't in the bucket")
+        } else if !self.target_free(tx, deployment)? {
+            format!("deployment {id} can't be claimed: {} has moved on", deployment.target)
+        } else {
+            return Ok(());
+        };
+        Err(ProtonError::conflict(refusal))
+    }
+
+    /// Whether the target is there and waits for this deployment.
+    pub(super) fn target_free(&self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<bool, StoreError> {
+        let record = TargetRecord::load(tx, &self.scope, &deployment.target)?;
+        let current = record.as_ref().and_then(|record| record.progress().last_attempted_deployment_id.as_ref());
+        Ok(current == Some(&deployment.id))
+    }
+
+    fn lease_end(&self) -> i64 {
+        self.now + i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+
+    /// A sign of life, even a late one as long as nobody else has claimed.
+    fn renew(&self, deployment: &mut Deployment) {
+        let expires_at = self.lease_end();
+        if let Some(lease) = &mut deployment.lease {
+            lease.expires_at = expires_at;
+        }
+    }
+
+    /// A stock client knows no epochs; it must not disturb an agent at work.
+    fn refuse_while_leased(&self, deployment: &Deployment) -> Result<(), ProtonError> {
+        match deployment.live_lease(self.now) {
+            Some(lease) => Err(held(deployment, lease)),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that the deployment is still under way. Its status stays: neither CANCELLING nor DELETE_IN_PROGRESS becomes
+    /// IN_PROGRESS again.
+    fn go_on(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &mut Stored<Deployment>,
+        message: Option<&String>,
+    ) -> Result<(), ProtonError> {
+        deployment.last_modified_at = self.now;
+        let told = message.filter(|_| deployment.status != DeploymentStatus::Cancelling);
+        if let Some(message) = told {
+            deployment.message = Some(message.clone());
+            if let Some(mut record) = TargetRecord::load(tx, &self.scope, &deployment.target)?
+                && record.progress().last_attempted_deployment_id.as_ref() == Some(&deployment.id)
+            {
+                record.progress_mut().message = Some(message.clone());
+                record.save(tx, &self.scope)?;
+            }
+        }
+        Ok(tx.save(&self.scope, deployment)?)
+    }
+
+    /// The environment goes to the end of the queue.
+    fn take_turn(&self, tx: &mut dyn Transaction, environment: &str) -> Result<(), ProtonError> {
+        match tx.get::<Turn>(&self.scope, &Turn::key_of(environment))? {
+            Some(mut turn) => {
+                turn.at = self.now;
+                tx.save(&self.scope, &mut turn)?;
+            }
+            None => tx.add(&self.scope, &Turn { environment: environment.to_owned(), at: self.now })?,
+        }
+        Ok(())
+    }
+}
+
+/// A report with an epoch comes from whoever holds, or held last, the lease of that epoch.
+fn check_epoch(deployment: &Deployment, report: &Report) -> Result<(), ProtonError> {
+    let Some(epoch) = report.epoch else { return Ok(()) };
+    if epoch != deployment.epoch || epoch == 0 {
+        return Err(ProtonError::conflict(format!(
+            "epoch {epoch} of deployment {} is over: the current one is {}{}",
+            deployment.id,
+            deployment.epoch,
+            holder(deployment)
+        )));
+    }
+    match &deployment.lease {
+        Some(lease) if lease.access_key != report.access_key => Err(held(deployment, lease)),
+        _ => Ok(()),
+    }
+}
+
+/// The end that is reported once more is fine; any other report is too late.
+fn repeated_end(deployment: &Deployment, report: &Report) -> Result<Heard, ProtonError> {
+    use DeploymentStatus as D;
+    use ResourceDeploymentStatus as S;
+    let same = match report.status {
+        Some(S::Succeeded) => matches!(deployment.status, D::Succeeded | D::DeleteComplete),
+        Some(S::Failed) => matches!(deployment.status, D::Failed | D::Cancelled | D::DeleteFailed),
+        Some(S::InProgress) | None => false,
+    };
+    if same {
+        return Ok(Heard { deployment: deployment.clone(), claimed: false, ended: false });
+    }
+    Err(ProtonError::conflict(format!("deployment {} has ended already: it is {}", deployment.id, deployment.status)))
+}
+
+fn held(deployment: &Deployment, lease: &Lease) -> ProtonError {
+    ProtonError::conflict(format!("deployment {} is held by agent {}", deployment.id, lease.agent))
+}
+
+fn holder(deployment: &Deployment) -> String {
+    deployment.lease.as_ref().map_or_else(String::new, |lease| format!(", held by agent {}", lease.agent))
+}

@@ -1,0 +1,70 @@
+//! Access keys out of the record, remembered for a moment.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+
+use super::records::AccessKey;
+use super::store::{Store, Typed};
+use super::wire::{Caller, Key, Keys, ProtonError};
+use crate::support::Clock;
+
+/// How long a found key is remembered, in milliseconds: a revoked one signs no longer than this.
+const REMEMBERED: i64 = 2000;
+
+/// How many keys are remembered at most; then all are forgotten, which costs one look-up each.
+const MOST: usize = 1024;
+
+/// Looks up access keys; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct RecordKeys {
+    store: Store,
+    clock: Clock,
+    known: Arc<Mutex<HashMap<String, (Key, i64)>>>,
+}
+
+impl RecordKeys {
+    pub(super) fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock, known: Arc::default() }
+    }
+
+    fn remembered(&self, id: &str, now: i64) -> Option<Key> {
+        let known = self.known.lock().expect("no one panics while holding the keys");
+        known.get(id).filter(|(_, until)| *until > now).map(|(key, _)| key.clone())
+    }
+
+    fn remember(&self, id: String, key: Key, now: i64) {
+        let mut known = self.known.lock().expect("no one panics while holding the keys");
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(id, (key, now + REMEMBERED));
+    }
+}
+
+impl Keys for RecordKeys {
+    fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Key>, ProtonError>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            if let Some(key) = self.remembered(id, now) {
+                return Ok(Some(key));
+            }
+            let wanted = id.to_owned();
+            let found = self.store.read(move |tx| tx.get::<AccessKey>(&AccessKey::scope(), &wanted)).await;
+            let key = found.map_err(ProtonError::from)?.map(|stored| key(&stored));
+            if let Some(key) = &key {
+                self.remember(id.to_owned(), key.clone(), now);
+            }
+            Ok(key)
+        })
+    }
+}
+
+fn key(record: &AccessKey) -> Key {
+    Key {
+        secret: record.secret.clone(),
+        account: record.account.clone(),
+        caller: Caller { access_key: record.id.clone(), principal: record.principal(), role: record.role.clone() },
+    }
+}

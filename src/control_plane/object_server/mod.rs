@@ -1,0 +1,101 @@
+//! The embedded S3 of one machine: the protocol is the crate `s3s`'s, the storage is ours.
+//!
+//! What an object *is* (its key, its headers, which files hold its bytes) is a document in the record; the bytes lie in
+//! files that are never changed once written. So a put writes a new file, syncs it, and then changes the record in one
+//! transaction. That transaction checks the conditions too, and the record's single writer makes `If-None-Match` and
+//! `If-Match` atomic without any lock of our own. A crash leaves at worst a file that no document names; the next start
+//! removes it.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html>
+
+mod access;
+mod buckets;
+mod catalog;
+mod conditions;
+mod content;
+mod digest;
+mod listing;
+mod multipart;
+mod objects;
+mod service;
+
+use std::fmt;
+use std::path::Path;
+
+use axum::body::Body;
+use http::{HeaderValue, Request, Response, StatusCode};
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+use self::access::{Keys, Names};
+use self::content::Contents;
+use self::service::Objects;
+use super::store::{Store, StoreError};
+use crate::support::Clock;
+
+/// Why the object server can't start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the members are named by the messages")]
+pub enum ObjectServerError {
+    /// Its folder can't be made, read or written.
+    #[error("the folder of objects {folder} can't be used; make it writable, or choose another data directory")]
+    Folder {
+        folder: String,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The record refuses.
+    #[error("the record of objects can't be read")]
+    Store(#[from] StoreError),
+}
+
+/// Answers S3 requests; cheap to clone.
+#[derive(Clone)]
+pub struct ObjectServer(S3Service);
+
+impl fmt::Debug for ObjectServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ObjectServer")
+    }
+}
+
+impl ObjectServer {
+    /// Serves the objects of `store` whose bytes lie below `folder`, and removes what a crash has left there.
+    ///
+    /// # Errors
+    /// That the folder can't be used or the record can't be read.
+    pub async fn open(store: Store, folder: &Path, clock: Clock) -> Result<Self, ObjectServerError> {
+        let refused = |source| ObjectServerError::Folder { folder: folder.display().to_string(), source };
+        let contents = Contents::open(folder).map_err(refused)?;
+        let wanted = store.read(catalog::pieces).await?;
+        let removed = contents.sweep(&wanted).map_err(refused)?;
+        if removed > 0 {
+            tracing::info!(removed, "{removed} files of unfinished uploads are removed");
+        }
+        let mut builder = S3ServiceBuilder::new(Objects { store: store.clone(), contents, clock });
+        builder.set_auth(Keys(store));
+        builder.set_validation(Names);
+        Ok(Self(builder.build()))
+    }
+
+    /// Answers one request, whose path must be as the client signed it.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let request = request.map(s3s::Body::http_body_unsync);
+        let mut response = match self.0.call(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::error!(?error, "an object request could not be answered");
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        };
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // Such an answer has no body, and must not announce one.
+            *response.body_mut() = Body::empty();
+            response.headers_mut().remove(http::header::CONTENT_LENGTH);
+        }
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        response.headers_mut().insert("x-amz-request-id", HeaderValue::from_str(&id).expect("hexadecimal is ASCII"));
+        response
+    }
+}

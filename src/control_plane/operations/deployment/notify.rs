@@ -1,0 +1,136 @@
+//! NotifyResourceDeploymentStatusChange: what agents and pipelines report.
+
+use hadron_model::{
+    DeploymentStatus, NotifyResourceDeploymentStatusChangeInput, NotifyResourceDeploymentStatusChangeOutput,
+};
+
+use super::poll;
+use crate::control_plane::deployments::{Deployments, Heard, Refused, Report};
+use crate::control_plane::plane::{Plane, PlaneSettings};
+use crate::control_plane::records::{Deployment, Output};
+use crate::control_plane::seal::{Sealer, output_context};
+use crate::control_plane::state_server::{sealed_url, state_url};
+use crate::control_plane::wire::{Call, ProtonError};
+use crate::domain::{Scope, Target};
+
+/// The number of the claim that a report belongs to.
+const EPOCH: &str = "x-hadron-epoch";
+
+/// Where the deployment stands.
+const STATUS: &str = "x-hadron-status";
+
+/// Which of the outputs are sensitive: their positions, `0,3`.
+const SENSITIVE: &str = "x-hadron-sensitive";
+
+/// Takes in a report; the answer's headers tell where the deployment stands and, to whoever claims it, all that the
+/// work needs.
+pub(crate) async fn notify_resource_deployment_status_change(
+    plane: &Plane,
+    call: &mut Call,
+    input: NotifyResourceDeploymentStatusChangeInput,
+) -> Result<NotifyResourceDeploymentStatusChangeOutput, ProtonError> {
+    let report = report(plane, call, input)?;
+    let engine = Deployments::of(plane, call);
+    let heard = plane.store.write(move |tx| engine.hear(tx, &report)).await;
+    let heard = heard.map_err(|refused: Refused| {
+        answer_status(call, refused.status);
+        refused.error
+    })?;
+    answer_status(call, Some(heard.deployment.status));
+    tell(plane, call, &heard);
+    Ok(NotifyResourceDeploymentStatusChangeOutput {})
+}
+
+fn answer_status(call: &mut Call, status: Option<DeploymentStatus>) {
+    if let Some(status) = status {
+        call.answer_header(STATUS, status.as_str());
+    }
+}
+
+/// Wakes whoever waits for what the end of a deployment has begun; tells a claimer what it needs.
+fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
+    if heard.ended {
+        plane.work.ring();
+    }
+    if heard.claimed {
+        for (name, value) in claim_answer(&plane.settings, &call.scope, &heard.deployment) {
+            call.answer_header(name, &value);
+        }
+    }
+}
+
+/// The headers that answer a claim.
+fn claim_answer(settings: &PlaneSettings, scope: &Scope, claimed: &Deployment) -> Vec<(&'static str, String)> {
+    let base = &settings.base_url;
+    let mut headers = vec![
+        (EPOCH, claimed.epoch.to_string()),
+        ("x-hadron-attempt", claimed.epoch.to_string()),
+        ("x-hadron-lease-seconds", settings.lease.as_secs().to_string()),
+        ("x-hadron-state-key", claimed.state_key.clone()),
+    ];
+    if settings.serves_state {
+        headers.push(("x-hadron-state", state_url(base, scope, &claimed.target)));
+    }
+    if settings.serves_objects {
+        headers.push(("x-hadron-objects", base.clone()));
+    }
+    if !claimed.sealed_inputs.is_empty() {
+        headers.push(("x-hadron-sealed", sealed_url(base, &claimed.id)));
+    }
+    headers
+}
+
+fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChangeInput) -> Result<Report, ProtonError> {
+    let (scope, target) =
+        Target::parse(&input.resource_arn).map_err(|unknown| ProtonError::validation(unknown.to_string()))?;
+    if scope != call.scope {
+        return Err(ProtonError::not_found(format!("{} doesn't exist in this account and region", input.resource_arn)));
+    }
+    let sensitive = positions(call)?;
+    let outputs = input.outputs.map(|outputs| kept(&plane.sealer, &scope, outputs, &sensitive)).transpose()?;
+    Ok(Report {
+        target,
+        deployment_id: input.deployment_id,
+        status: input.status,
+        outputs,
+        message: input.status_message.filter(|text| !text.is_empty()),
+        agent: call.header(poll::AGENT).map(|agent| poll::checked_agent(agent.to_owned())).transpose()?,
+        epoch: number(call, EPOCH)?,
+        access_key: call.caller.access_key.clone(),
+    })
+}
+
+fn number(call: &Call, name: &str) -> Result<Option<i64>, ProtonError> {
+    let Some(text) = call.header(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| ProtonError::validation(format!("{name}: {text} is no number")))
+}
+
+fn positions(call: &Call) -> Result<Vec<usize>, ProtonError> {
+    let Some(text) = call.header(SENSITIVE).filter(|text| !text.is_empty()) else { return Ok(Vec::new()) };
+    let number = |part: &str| part.trim().parse().ok();
+    let positions: Option<Vec<usize>> = text.split(',').map(number).collect();
+    positions.ok_or_else(|| ProtonError::validation(format!("{SENSITIVE}: {text} is no list of positions")))
+}
+
+/// Outputs as the record keeps them.
+fn kept(
+    sealer: &Sealer,
+    scope: &Scope,
+    outputs: Vec<hadron_model::Output>,
+    sensitive: &[usize],
+) -> Result<Vec<Output>, ProtonError> {
+    if let Some(beyond) = sensitive.iter().find(|position| **position >= outputs.len()) {
+        return Err(ProtonError::validation(format!("{SENSITIVE}: there is no output at position {beyond}")));
+    }
+    let keep = |(position, output): (usize, hadron_model::Output)| {
+        let (Some(key), Some(value)) = (output.key, output.value_string) else {
+            return Err(ProtonError::validation(format!("outputs.{} lacks its key or its value", position + 1)));
+        };
+        if !sensitive.contains(&position) {
+            return Ok(Output::Plain { key, value });
+        }
+        let ciphertext = sealer.seal(&value, &output_context(scope, &key)).map_err(ProtonError::internal)?;
+        Ok(Output::Sealed { key, ciphertext })
+    };
+    outputs.into_iter().enumerate().map(keep).collect()
+}

@@ -1,0 +1,94 @@
+//! CreateEnvironment.
+
+use hadron_model::{CreateEnvironmentInput, CreateEnvironmentOutput, Operation};
+
+use super::plan::Plan;
+use super::{get::by_name, provisioning, view};
+use crate::control_plane::deployments::Deployments;
+use crate::control_plane::operations::arn::arn_of_new;
+use crate::control_plane::operations::idempotency::Once;
+use crate::control_plane::operations::tags::create_tags;
+use crate::control_plane::operations::templates::resolve_version;
+use crate::control_plane::plane::Plane;
+use crate::control_plane::records::{Action, Environment, Executor, Progress, TemplateKind, VersionRef};
+use crate::control_plane::store::{Transaction, Typed};
+use crate::control_plane::wire::{Call, ProtonError};
+
+/// The most environments of an account and region.
+///
+/// <https://docs.aws.amazon.com/proton/latest/userguide/ag-limits.html>
+const MOST: usize = 1000;
+
+/// Creates an environment and begins its first deployment. The repeat of a request finds what the first one made.
+pub(crate) async fn create_environment(
+    plane: &Plane,
+    call: &mut Call,
+    input: CreateEnvironmentInput,
+) -> Result<CreateEnvironmentOutput, ProtonError> {
+    // The operation has no client token: AWS takes the name for one.
+    let once = Once::new(Operation::CreateEnvironment, Some(&input.name), &input)?;
+    let engine = Deployments::of(plane, call);
+    let environment = plane
+        .store
+        .write(move |tx| {
+            match tx.get::<Environment>(&engine.scope, &input.name)? {
+                None => create(tx, &engine, &input, &once)?,
+                Some(known) if once.earlier(tx, &engine.scope, engine.now)?.is_none() => {
+                    return Err(ProtonError::conflict(format!("environment {} exists already", known.name)));
+                }
+                Some(_) => {}
+            }
+            let created = by_name(tx, &engine.scope, &input.name)?;
+            Ok(view::full(tx, &engine.scope, &created)?)
+        })
+        .await?;
+    plane.work.ring();
+    Ok(CreateEnvironmentOutput { environment })
+}
+
+fn create(
+    tx: &mut dyn Transaction,
+    engine: &Deployments,
+    input: &CreateEnvironmentInput,
+    once: &Once,
+) -> Result<(), ProtonError> {
+    let scope = &engine.scope;
+    let arn = arn_of_new(scope, format_args!("environment/{}", input.name))?;
+    let (major, minor) = (Some(input.template_major_version.as_str()), input.template_minor_version.as_deref());
+    let version = resolve_version(tx, scope, TemplateKind::Environment, &input.template_name, major, minor)?;
+    let environment = drafted(engine, input, version.reference());
+    provisioning::one_mode(&environment)?;
+    let plan = Plan::of(tx, engine, &version, &input.spec)?;
+    if tx.all::<Environment>(scope)?.len() >= MOST {
+        return Err(ProtonError::quota(format!("there are {MOST} environments already")));
+    }
+    tx.add(scope, &environment)?;
+    let template = scope.arn(format_args!("environment-template/{}", version.template));
+    let managed = [
+        ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:template", &template),
+        ("aws:proton:environment", &arn),
+    ];
+    create_tags(tx, scope, &arn, input.tags.as_deref(), &managed)?;
+    plan.begin(tx, engine, &input.name, Action::Create, (&version, &input.spec))?;
+    once.remember(tx, scope, &input.name, engine.now)
+}
+
+fn drafted(engine: &Deployments, input: &CreateEnvironmentInput, template: VersionRef) -> Environment {
+    let repository = input.provisioning_repository.clone();
+    Environment {
+        name: input.name.clone(),
+        created_at: engine.now,
+        description: input.description.clone(),
+        template,
+        spec: input.spec.clone(),
+        progress: Progress::starting(engine.now),
+        proton_service_role_arn: input.proton_service_role_arn.clone(),
+        codebuild_role_arn: input.codebuild_role_arn.clone(),
+        component_role_arn: input.component_role_arn.clone(),
+        environment_account_connection_id: input.environment_account_connection_id.clone(),
+        environment_account_id: Some(engine.scope.account.clone()),
+        provisioning_repository: repository.map(|given| provisioning::repository(&engine.scope, given)),
+        executor: Executor::default(),
+    }
+}

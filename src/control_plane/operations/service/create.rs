@@ -1,0 +1,183 @@
+//! CreateService: the service, its instances, and a pipeline that waits for them.
+
+use hadron_model::{CreateServiceInput, CreateServiceOutput, ServiceStatus};
+
+use super::{followup, plan, view};
+use crate::control_plane::Plane;
+use crate::control_plane::deployments::Deployments;
+use crate::control_plane::operations::{arn::arn_of_new, history, tags, templates};
+use crate::control_plane::records::{
+    Action, Pipeline, Progress, Service, ServiceInstance, TemplateKind, TemplateVersion,
+};
+use crate::control_plane::store::{Transaction, Typed};
+use crate::control_plane::wire::{Call, ProtonError};
+use crate::domain::{InstanceSpec, Target};
+
+/// How many services an account may have in a region.
+const MOST_SERVICES: usize = 1000;
+
+/// Creates a service. Its instances are deployed side by side, then its pipeline.
+///
+/// <https://docs.aws.amazon.com/proton/latest/APIReference/API_CreateService.html>
+pub(crate) async fn create_service(
+    plane: &Plane,
+    call: &mut Call,
+    input: CreateServiceInput,
+) -> Result<CreateServiceOutput, ProtonError> {
+    let engine = Deployments::of(plane, call);
+    let created = plane
+        .store
+        .write(move |tx| {
+            create(&engine, tx, &input)?;
+            let service = plan::service_of(&engine, tx, &input.name)?;
+            let pipeline = tx.get::<Pipeline>(&engine.scope, &input.name)?;
+            Ok::<_, ProtonError>(view::service(&engine.scope, &service, pipeline.as_deref()))
+        })
+        .await?;
+    plane.work.ring();
+    Ok(CreateServiceOutput { service: created })
+}
+
+fn create(engine: &Deployments, tx: &mut dyn Transaction, input: &CreateServiceInput) -> Result<(), ProtonError> {
+    let scope = &engine.scope;
+    let arn = arn_of_new(scope, format_args!("service/{}", input.name))?;
+    if tx.get::<Service>(scope, &input.name)?.is_some() {
+        return Err(ProtonError::conflict(format!("service {} already exists", input.name)));
+    }
+    if tx.all::<Service>(scope)?.len() >= MOST_SERVICES {
+        return Err(ProtonError::quota(format!("there are {MOST_SERVICES} services already")));
+    }
+    let version = templates::resolve_version(
+        tx,
+        scope,
+        TemplateKind::Service,
+        &input.template_name,
+        Some(&input.template_major_version),
+        input.template_minor_version.as_deref(),
+    )?;
+    refuse_repository_without_pipeline(input, &version)?;
+    let spec = plan::parse_spec(&input.spec)?;
+    if spec.instances.len() > plan::MOST_INSTANCES {
+        return Err(ProtonError::quota(format!("a service has at most {} instances", plan::MOST_INSTANCES)));
+    }
+    plan::check_spec(&spec, &version)?;
+    tx.add(scope, &document(engine, input, &version, spec.instances.iter().map(|it| it.name.clone()).collect()))?;
+    let managed = [("aws:proton:account", scope.account.as_str()), ("aws:proton:service", arn.as_str())];
+    tags::create_tags(tx, scope, &arn, input.tags.as_deref(), &managed)?;
+    let detail = serde_json::json!({ "name": input.name });
+    history::append(tx, scope, &arn, None, ServiceStatus::CreateInProgress.as_str(), &detail, engine.now)?;
+    if version.has_pipeline {
+        tx.add(scope, &waiting_pipeline(engine, input, &version))?;
+        let pipeline = Target::ServicePipeline { service: input.name.clone() }.arn(scope);
+        let tags = tags::inherited_tags(tx, scope, &arn, None)?;
+        tags::create_tags(tx, scope, &pipeline, Some(&tags), &managed)?;
+    }
+    for instance in &spec.instances {
+        add_instance(engine, tx, &input.name, instance, &version, &input.spec, (None, None))?;
+    }
+    // Without instances nothing ends that could set the pipeline going.
+    followup::settle(engine, tx, &input.name)
+}
+
+/// Puts an instance into the record and begins its first deployment; its tags are the service's and those given.
+///
+/// # Errors
+/// A name that is taken or too long, or whatever [`plan::begin_instance`] refuses.
+pub(crate) fn add_instance(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &str,
+    instance: &InstanceSpec,
+    version: &TemplateVersion,
+    spec_text: &str,
+    (token, given_tags): (Option<String>, Option<&[hadron_model::Tag]>),
+) -> Result<(), ProtonError> {
+    let scope = &engine.scope;
+    let target = Target::ServiceInstance { service: service.to_owned(), name: instance.name.clone() };
+    let arn = arn_of_new(scope, target.resource())?;
+    if tx.get::<ServiceInstance>(scope, &ServiceInstance::key_of(service, &instance.name))?.is_some() {
+        return Err(ProtonError::conflict(format!("{target} already exists")));
+    }
+    let record = ServiceInstance {
+        name: instance.name.clone(),
+        service: service.to_owned(),
+        environment: instance.environment.clone(),
+        created_at: engine.now,
+        template: version.reference(),
+        spec: spec_text.to_owned(),
+        progress: Progress::starting(engine.now),
+        last_client_request_token: token,
+        component: None,
+    };
+    tx.add(scope, &record)?;
+    let parent = view::arn(scope, service);
+    let tags = tags::inherited_tags(tx, scope, &parent, given_tags)?;
+    let environment = Target::Environment { name: instance.environment.clone() }.arn(scope);
+    let managed = [
+        ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:service", parent.as_str()),
+        ("aws:proton:service-instance", arn.as_str()),
+        ("aws:proton:environment", environment.as_str()),
+    ];
+    tags::create_tags(tx, scope, &arn, Some(&tags), &managed)?;
+    plan::begin_instance(engine, tx, &record, version, spec_text, Action::Create).map(drop)
+}
+
+fn document(
+    engine: &Deployments,
+    input: &CreateServiceInput,
+    version: &TemplateVersion,
+    added: Vec<String>,
+) -> Service {
+    Service {
+        name: input.name.clone(),
+        created_at: engine.now,
+        last_modified_at: engine.now,
+        description: input.description.clone(),
+        template: version.template.clone(),
+        template_version: version.reference(),
+        spec: input.spec.clone(),
+        status: ServiceStatus::CreateInProgress,
+        status_message: None,
+        branch_name: input.branch_name.clone(),
+        repository_id: input.repository_id.clone(),
+        repository_connection_arn: input.repository_connection_arn.clone(),
+        pending_spec: None,
+        pending_added: added,
+        pending_removed: Vec::new(),
+        pipeline_due: version.has_pipeline,
+    }
+}
+
+/// A pipeline is IN_PROGRESS from the start, but its deployment begins when the instances have settled.
+fn waiting_pipeline(engine: &Deployments, input: &CreateServiceInput, version: &TemplateVersion) -> Pipeline {
+    Pipeline {
+        service: input.name.clone(),
+        created_at: engine.now,
+        template: version.reference(),
+        spec: input.spec.clone(),
+        progress: Progress::starting(engine.now),
+    }
+}
+
+/// Where there is no pipeline, nothing builds from a repository.
+fn refuse_repository_without_pipeline(
+    input: &CreateServiceInput,
+    version: &TemplateVersion,
+) -> Result<(), ProtonError> {
+    let given = [
+        ("branchName", &input.branch_name),
+        ("repositoryConnectionArn", &input.repository_connection_arn),
+        ("repositoryId", &input.repository_id),
+    ];
+    let names: Vec<_> = given.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
+    if version.has_pipeline || names.is_empty() {
+        return Ok(());
+    }
+    Err(ProtonError::validation(format!(
+        "Service template {} version {} has no pipeline, so {} can't be given",
+        version.template,
+        version.version,
+        names.join(", ")
+    )))
+}

@@ -1,0 +1,415 @@
+//! What a service does next when one of its deployments has ended.
+//!
+//! A change of a service is a chain: instances first, side by side; then, at an update, the removal of old ones; the
+//! pipeline last, since it is given the outputs of all. [`settle`] looks at what there is and takes the next step, so
+//! that the chain goes on from wherever it stands, whoever ended a deployment and however often it is asked.
+//!
+//! ```text
+//! create   instances ─▶ pipeline ─▶ ACTIVE            any failure: CREATE_FAILED
+//! update   added ─▶ removed ─▶ pipeline ─▶ ACTIVE     added fail: they are removed again, UPDATE_FAILED_CLEANUP_…
+//!                                                     removed fail: UPDATE_COMPLETE_CLEANUP_FAILED
+//! delete   pipeline ─▶ instances ─▶ gone              any failure: DELETE_FAILED
+//! ```
+
+use hadron_model::{DeploymentStatus, ServiceStatus};
+use serde_json::json;
+
+use super::{plan, view};
+use crate::control_plane::deployments::Deployments;
+use crate::control_plane::operations::deployment::refusal;
+use crate::control_plane::operations::{history, tags};
+use crate::control_plane::records::{Deployment, Pipeline, Service, ServiceInstance, TemplateKind, TemplateVersion};
+use crate::control_plane::store::{Stored, Transaction, Typed};
+use crate::control_plane::wire::ProtonError;
+use crate::domain::{ServiceSpec, Target};
+
+/// Called in the transaction that ended an instance's deployment, after the instance took over its outcome (or is gone,
+/// at DELETE_COMPLETE). What it begins through the engine becomes work once that transaction commits.
+///
+/// # Errors
+/// An error rolls back the end of the deployment as well; a follow-up that can't begin is therefore written into the
+/// service's status instead.
+pub(crate) fn after_instance_finished(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    deployment: &Deployment,
+) -> Result<(), ProtonError> {
+    let Target::ServiceInstance { service, name } = &deployment.target else { return Ok(()) };
+    if deployment.status == DeploymentStatus::Succeeded {
+        take_instance_spec(engine, tx, service, name)?;
+    }
+    settle(engine, tx, service)
+}
+
+/// Called in the transaction that ended a pipeline's deployment, after the pipeline took over its outcome.
+///
+/// # Errors
+/// As for [`after_instance_finished`].
+pub(crate) fn after_pipeline_finished(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    deployment: &Deployment,
+) -> Result<(), ProtonError> {
+    let Target::ServicePipeline { service } = &deployment.target else { return Ok(()) };
+    if deployment.status == DeploymentStatus::Succeeded {
+        take_pipeline_spec(engine, tx, service)?;
+    }
+    settle(engine, tx, service)
+}
+
+/// Takes every next step that the service's state allows. Each step reads afresh, since beginning or ending a deployment
+/// may come back here.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn settle(engine: &Deployments, tx: &mut dyn Transaction, name: &str) -> Result<(), ProtonError> {
+    use ServiceStatus as S;
+    while let Some(service) = tx.get::<Service>(&engine.scope, name)? {
+        let family = Family::load(engine, tx, service)?;
+        let went_on = match family.service.status {
+            S::CreateInProgress => family.create(engine, tx)?,
+            S::UpdateInProgress => family.update(engine, tx)?,
+            S::UpdateFailedCleanupInProgress => family.clean_up(engine, tx)?,
+            S::DeleteInProgress => family.delete(engine, tx)?,
+            S::CreateFailed
+            | S::UpdateFailed
+            | S::UpdateFailedCleanupComplete
+            | S::UpdateFailedCleanupFailed
+            | S::UpdateCompleteCleanupFailed
+            | S::Active => family.recover(engine, tx)?,
+            _ => false,
+        };
+        if !went_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A service with everything that belongs to it, at one moment.
+struct Family {
+    service: Stored<Service>,
+    instances: Vec<Stored<ServiceInstance>>,
+    pipeline: Option<Stored<Pipeline>>,
+}
+
+impl Family {
+    fn load(engine: &Deployments, tx: &mut dyn Transaction, service: Stored<Service>) -> Result<Self, ProtonError> {
+        let instances = tx.by_term(&engine.scope, "service", &service.name)?;
+        let pipeline = tx.get(&engine.scope, &service.name)?;
+        Ok(Self { service, instances, pipeline })
+    }
+
+    fn create(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
+        if self.instances.iter().any(|it| it.progress.in_flight()) {
+            return Ok(false);
+        }
+        if let Some(reason) = self.failed_instances(engine, |_| true) {
+            self.call_off_pipeline(engine, tx, &reason)?;
+            return self.end(engine, tx, ServiceStatus::CreateFailed, Some(reason));
+        }
+        self.pipeline_then(engine, tx, ServiceStatus::CreateFailed, ServiceStatus::Active)
+    }
+
+    fn update(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
+        let added = |name: &str| self.service.pending_added.iter().any(|it| it == name);
+        if self.instances.iter().any(|it| added(&it.name) && it.progress.in_flight()) {
+            return Ok(false);
+        }
+        if let Some(reason) = self.failed_instances(engine, added) {
+            self.unlock_pipeline(engine, tx)?;
+            return self.end(engine, tx, ServiceStatus::UpdateFailedCleanupInProgress, Some(reason));
+        }
+        if self.remove_instances(engine, tx, |service, it| service.pending_removed.contains(&it.name))? {
+            return Ok(true);
+        }
+        if self.instances.iter().any(|it| it.progress.status == DeploymentStatus::DeleteInProgress) {
+            return Ok(false);
+        }
+        let remaining = self.instances.iter().any(|it| self.service.pending_removed.contains(&it.name));
+        let best = if remaining { ServiceStatus::UpdateCompleteCleanupFailed } else { ServiceStatus::Active };
+        self.pipeline_then(engine, tx, ServiceStatus::UpdateFailed, best)
+    }
+
+    /// Deprovisions the instances of an update that failed; nothing else was touched.
+    fn clean_up(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
+        if self.remove_instances(engine, tx, |service, it| service.pending_added.contains(&it.name))? {
+            return Ok(true);
+        }
+        if self.instances.iter().any(|it| it.progress.status == DeploymentStatus::DeleteInProgress) {
+            return Ok(false);
+        }
+        let remaining = self.instances.iter().any(|it| self.service.pending_added.contains(&it.name));
+        let status = match remaining {
+            true => ServiceStatus::UpdateFailedCleanupFailed,
+            false => ServiceStatus::UpdateFailedCleanupComplete,
+        };
+        let message = self.service.status_message.clone();
+        self.conclude(engine, tx, status, message, None)
+    }
+
+    fn delete(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
+        if let Some(pipeline) = &self.pipeline {
+            return match pipeline.progress.status {
+                DeploymentStatus::DeleteInProgress => Ok(false),
+                DeploymentStatus::DeleteFailed => {
+                    let message = pipeline.progress.message.clone();
+                    self.end(engine, tx, ServiceStatus::DeleteFailed, message)
+                }
+                _ => {
+                    let target = Target::ServicePipeline { service: self.service.name.clone() };
+                    engine.delete(tx, &target).map(|_| true)
+                }
+            };
+        }
+        if self.remove_instances(engine, tx, |_, _| true)? {
+            return Ok(true);
+        }
+        if self.instances.iter().any(|it| it.progress.in_flight()) {
+            return Ok(false);
+        }
+        if !self.instances.is_empty() {
+            let message = self.failed_instances(engine, |_| true);
+            return self.end(engine, tx, ServiceStatus::DeleteFailed, message);
+        }
+        let arn = view::arn(&engine.scope, &self.service.name);
+        let detail = json!({ "name": self.service.name });
+        let previous = Some(self.service.status.as_str());
+        history::append(tx, &engine.scope, &arn, previous, history::DELETED, &detail, engine.now)?;
+        tags::remove_tags(tx, &engine.scope, &arn)?;
+        tx.delete(&engine.scope, &self.service)?;
+        Ok(false)
+    }
+
+    /// Brings the pipeline up to date where an instance came or was mended outside of a service update, and a failed
+    /// service back to ACTIVE once everything in it has succeeded.
+    fn recover(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
+        let settled = self.instances.iter().all(|it| it.progress.status == DeploymentStatus::Succeeded);
+        let active = self.service.status == ServiceStatus::Active;
+        if !settled || (active && !self.service.pipeline_due) {
+            return Ok(false);
+        }
+        let Some(pipeline) = &self.pipeline else {
+            return if active { Ok(false) } else { self.end(engine, tx, ServiceStatus::Active, None) };
+        };
+        if pipeline.progress.in_flight() {
+            return Ok(false);
+        }
+        if self.service.pipeline_due {
+            return self.provision_pipeline(engine, tx).map(|problem| problem.is_none());
+        }
+        let succeeded = pipeline.progress.status == DeploymentStatus::Succeeded;
+        if succeeded && !active { self.end(engine, tx, ServiceStatus::Active, None) } else { Ok(false) }
+    }
+
+    /// The last link of a create or update: the pipeline, and then the service's final status.
+    fn pipeline_then(
+        self,
+        engine: &Deployments,
+        tx: &mut dyn Transaction,
+        worst: ServiceStatus,
+        best: ServiceStatus,
+    ) -> Result<bool, ProtonError> {
+        let spec = self.service.pending_spec.clone();
+        let Some(pipeline) = &self.pipeline else { return self.conclude(engine, tx, best, None, spec) };
+        if self.service.pipeline_due {
+            return match self.provision_pipeline(engine, tx)? {
+                None => Ok(true),
+                Some(problem) => self.reload(engine, tx)?.conclude(engine, tx, worst, Some(problem), spec),
+            };
+        }
+        match pipeline.progress.status {
+            status if pipeline.progress.in_flight() => {
+                debug_assert!(status != DeploymentStatus::Succeeded);
+                Ok(false)
+            }
+            DeploymentStatus::Succeeded => self.conclude(engine, tx, best, None, spec),
+            _ => {
+                let message = pipeline.progress.message.clone();
+                self.conclude(engine, tx, worst, message, spec)
+            }
+        }
+    }
+
+    /// Begins the pipeline's deployment; tells why if that can't be.
+    fn provision_pipeline(
+        &self,
+        engine: &Deployments,
+        tx: &mut dyn Transaction,
+    ) -> Result<Option<String>, ProtonError> {
+        let mut service = plan::service_of(engine, tx, &self.service.name)?;
+        service.pipeline_due = false;
+        tx.save(&engine.scope, &mut service)?;
+        let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, &service.name)? else { return Ok(None) };
+        let spec = service.pending_spec.clone().unwrap_or_else(|| pipeline.spec.clone());
+        let used = &pipeline.template;
+        let key = TemplateVersion::key_of(TemplateKind::Service, &used.template, used.version);
+        let problem = match tx.get::<TemplateVersion>(&engine.scope, &key)? {
+            Some(version) => match plan::begin_pipeline(engine, tx, &service, &version, &spec) {
+                Ok(_) => return Ok(None),
+                Err(ProtonError::Validation(problem) | ProtonError::Conflict(problem)) => problem,
+                Err(other) => return Err(other),
+            },
+            None => format!("service template {} version {} is gone", used.template, used.version),
+        };
+        pipeline.progress.status = DeploymentStatus::Failed;
+        pipeline.progress.message = Some(problem.clone());
+        tx.save(&engine.scope, &mut pipeline)?;
+        Ok(Some(problem))
+    }
+
+    /// Starts the removal of the first instance that is to go and doesn't yet; whether there was one.
+    fn remove_instances(
+        &self,
+        engine: &Deployments,
+        tx: &mut dyn Transaction,
+        goes: impl Fn(&Service, &ServiceInstance) -> bool,
+    ) -> Result<bool, ProtonError> {
+        use DeploymentStatus as S;
+        let waits = |it: &&Stored<ServiceInstance>| {
+            goes(&self.service, it)
+                && !it.progress.in_flight()
+                && !(it.progress.status == S::DeleteFailed && self.tried(it))
+        };
+        let Some(instance) = self.instances.iter().find(waits) else { return Ok(false) };
+        let target = Target::ServiceInstance { service: instance.service.clone(), name: instance.name.clone() };
+        engine.delete(tx, &target)?;
+        Ok(true)
+    }
+
+    /// Whether the removal of an instance was tried since this change of the service began.
+    fn tried(&self, instance: &ServiceInstance) -> bool {
+        instance.progress.last_attempted_at >= self.service.last_modified_at
+    }
+
+    fn failed_instances(&self, engine: &Deployments, which: impl Fn(&str) -> bool) -> Option<String> {
+        let failed: Vec<String> = self
+            .instances
+            .iter()
+            .filter(|it| which(&it.name) && it.progress.status != DeploymentStatus::Succeeded)
+            .map(|it| Target::ServiceInstance { service: it.service.clone(), name: it.name.clone() }.arn(&engine.scope))
+            .collect();
+        let list = failed.join(", ");
+        (!failed.is_empty())
+            .then(|| format!("Service Instance(s): [{list}] failed to deploy - canceling pipeline deployment"))
+    }
+
+    /// A pipeline that waited for instances which failed; it stays due, so that mended instances bring it about.
+    fn call_off_pipeline(&self, engine: &Deployments, tx: &mut dyn Transaction, why: &str) -> Result<(), ProtonError> {
+        let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, &self.service.name)? else { return Ok(()) };
+        pipeline.progress.status = DeploymentStatus::Cancelled;
+        pipeline.progress.message = Some(why.to_owned());
+        Ok(tx.save(&engine.scope, &mut pipeline)?)
+    }
+
+    /// Gives a pipeline that was locked for an update, and never touched, the status of its last deployment back.
+    fn unlock_pipeline(&self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<(), ProtonError> {
+        let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, &self.service.name)? else { return Ok(()) };
+        let last = pipeline.progress.last_attempted_deployment_id.clone();
+        let last = last.map(|id| tx.get::<Deployment>(&engine.scope, &id)).transpose()?.flatten();
+        pipeline.progress.status = last.map_or(DeploymentStatus::Cancelled, |last| last.status);
+        tx.save(&engine.scope, &mut pipeline)?;
+        let mut service = plan::service_of(engine, tx, &self.service.name)?;
+        service.pipeline_due = false;
+        Ok(tx.save(&engine.scope, &mut service)?)
+    }
+
+    fn reload(&self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<Self, ProtonError> {
+        let service = plan::service_of(engine, tx, &self.service.name)?;
+        Self::load(engine, tx, service)
+    }
+
+    /// Ends a change: what was pending is over, and the service shows its new spec if there is one.
+    fn conclude(
+        self,
+        engine: &Deployments,
+        tx: &mut dyn Transaction,
+        status: ServiceStatus,
+        message: Option<String>,
+        spec: Option<String>,
+    ) -> Result<bool, ProtonError> {
+        let mut service = plan::service_of(engine, tx, &self.service.name)?;
+        if let Some(spec) = spec {
+            service.spec = spec;
+        }
+        service.pending_spec = None;
+        service.pending_added.clear();
+        service.pending_removed.clear();
+        tx.save(&engine.scope, &mut service)?;
+        self.end(engine, tx, status, message)
+    }
+
+    /// Moves the service's status; always a step.
+    fn end(
+        self,
+        engine: &Deployments,
+        tx: &mut dyn Transaction,
+        status: ServiceStatus,
+        message: Option<String>,
+    ) -> Result<bool, ProtonError> {
+        set_status(engine, tx, &self.service.name, status, message)?;
+        Ok(true)
+    }
+}
+
+/// Moves a service's status and writes its history.
+///
+/// # Errors
+/// `ResourceNotFoundException` if there is no such service.
+pub(super) fn set_status(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    name: &str,
+    status: ServiceStatus,
+    message: Option<String>,
+) -> Result<(), ProtonError> {
+    let mut service = plan::service_of(engine, tx, name)?;
+    let previous = service.status;
+    service.status = status;
+    service.status_message = message;
+    tx.save(&engine.scope, &mut service)?;
+    if previous == status {
+        return Ok(());
+    }
+    let arn = view::arn(&engine.scope, name);
+    let detail = json!({ "name": name });
+    Ok(history::append(tx, &engine.scope, &arn, Some(previous.as_str()), status.as_str(), &detail, engine.now)?)
+}
+
+/// Makes the service's spec tell what an instance was deployed with outside of a service update, so that whoever takes
+/// the service's spec, edits it and sends it back doesn't undo it.
+fn take_instance_spec(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &str,
+    name: &str,
+) -> Result<(), ProtonError> {
+    let Some(instance) = tx.get::<ServiceInstance>(&engine.scope, &ServiceInstance::key_of(service, name))? else {
+        return Ok(());
+    };
+    take_spec(engine, tx, service, |spec| ServiceSpec::with_instance_of(spec, name, &instance.spec))
+}
+
+fn take_pipeline_spec(engine: &Deployments, tx: &mut dyn Transaction, service: &str) -> Result<(), ProtonError> {
+    let Some(pipeline) = tx.get::<Pipeline>(&engine.scope, service)? else { return Ok(()) };
+    take_spec(engine, tx, service, |spec| ServiceSpec::with_pipeline_of(spec, &pipeline.spec))
+}
+
+fn take_spec(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &str,
+    merged: impl FnOnce(&str) -> Result<String, crate::domain::Problems>,
+) -> Result<(), ProtonError> {
+    let mut service = plan::service_of(engine, tx, service)?;
+    let changing = matches!(service.status, ServiceStatus::CreateInProgress | ServiceStatus::UpdateInProgress);
+    if changing {
+        return Ok(());
+    }
+    let spec = merged(&service.spec).map_err(refusal)?;
+    if spec != service.spec {
+        service.spec = spec;
+        tx.save(&engine.scope, &mut service)?;
+    }
+    Ok(())
+}

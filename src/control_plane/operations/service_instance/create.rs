@@ -1,0 +1,70 @@
+//! CreateServiceInstance: one more instance for a service that is there.
+
+use hadron_model::{CreateServiceInstanceInput, CreateServiceInstanceOutput, Operation};
+
+use super::instance_of;
+use crate::control_plane::Plane;
+use crate::control_plane::deployments::Deployments;
+use crate::control_plane::operations::deployment::refusal;
+use crate::control_plane::operations::idempotency::Once;
+use crate::control_plane::operations::service::{create::add_instance, must_be_settled, plan, view};
+use crate::control_plane::operations::templates;
+use crate::control_plane::records::{ServiceInstance, TemplateKind};
+use crate::control_plane::store::{Transaction, Typed};
+use crate::control_plane::wire::{Call, ProtonError};
+use crate::domain::ServiceSpec;
+
+/// Creates an instance from a ServiceSpec that holds it. Once it is deployed the pipeline is provisioned anew, since it
+/// lists the instances.
+///
+/// <https://docs.aws.amazon.com/proton/latest/APIReference/API_CreateServiceInstance.html>
+pub(crate) async fn create_service_instance(
+    plane: &Plane,
+    call: &mut Call,
+    input: CreateServiceInstanceInput,
+) -> Result<CreateServiceInstanceOutput, ProtonError> {
+    let engine = Deployments::of(plane, call);
+    let once = Once::new(Operation::CreateServiceInstance, input.client_token.as_deref(), &input)?;
+    let service_instance = plane
+        .store
+        .write(move |tx| {
+            let known = once.earlier(tx, &engine.scope, engine.now)?.is_some();
+            if !known {
+                create(&engine, tx, &input)?;
+                let key = ServiceInstance::key_of(&input.service_name, &input.name);
+                once.remember(tx, &engine.scope, &key, engine.now)?;
+            }
+            let instance = instance_of(&engine, tx, &input.service_name, &input.name)?;
+            Ok::<_, ProtonError>(view::instance(&engine.scope, &instance))
+        })
+        .await?;
+    plane.work.ring();
+    Ok(CreateServiceInstanceOutput { service_instance })
+}
+
+fn create(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    input: &CreateServiceInstanceInput,
+) -> Result<(), ProtonError> {
+    let mut service = plan::service_of(engine, tx, &input.service_name)?;
+    must_be_settled(&service)?;
+    let present = tx.by_term::<ServiceInstance>(&engine.scope, "service", &service.name)?;
+    if present.len() >= plan::MOST_INSTANCES {
+        // The operation declares no ServiceQuotaExceededException.
+        return Err(ProtonError::validation(format!("a service has at most {} instances", plan::MOST_INSTANCES)));
+    }
+    let text = ServiceSpec::without_current_val(&input.spec, &service.spec).map_err(refusal)?;
+    let spec = plan::parse_spec(&text)?;
+    let instance = spec.instance(&input.name).ok_or_else(|| {
+        ProtonError::validation(format!("the spec has no instance named {}; add it under `instances`", input.name))
+    })?;
+    let (major, minor) = (input.template_major_version.as_deref(), input.template_minor_version.as_deref());
+    let version =
+        templates::resolve_version(tx, &engine.scope, TemplateKind::Service, &service.template, major, minor)?;
+    service.pipeline_due = true;
+    service.last_modified_at = engine.now;
+    tx.save(&engine.scope, &mut service)?;
+    let extras = (input.client_token.clone(), input.tags.as_deref());
+    add_instance(engine, tx, &service.name, instance, &version, &text, extras)
+}

@@ -1,0 +1,122 @@
+//! Taking a lock and giving it back.
+
+use serde::Deserialize;
+
+use super::StateError;
+use super::address::Address;
+use super::caller::Caller;
+use crate::control_plane::records::{LockHolder, StateLock};
+use crate::control_plane::store::{StoreError, Transaction, Typed};
+use crate::domain::Scope;
+
+/// Terraform's description of a lock.
+#[derive(Debug, Clone)]
+pub(super) struct Info {
+    id: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct InfoText {
+    #[serde(rename = "ID", default)]
+    id: String,
+}
+
+impl Info {
+    /// None of an empty body, which is how `terraform force-unlock` asks.
+    pub(super) fn parse(body: &[u8]) -> Result<Option<Self>, StateError> {
+        if body.is_empty() {
+            return Ok(None);
+        }
+        let InfoText { id } = serde_json::from_slice(body).map_err(StateError::NotLockInfo)?;
+        if id.is_empty() {
+            return Err(StateError::NoLockId);
+        }
+        Ok(Some(Self { id, text: String::from_utf8_lossy(body).into_owned() }))
+    }
+}
+
+/// LOCK: for the current claim while the lock is free; once more for the holder of the same lock.
+pub(super) fn take(
+    tx: &mut dyn Transaction,
+    address: &Address,
+    caller: &Caller,
+    info: &Info,
+    now: i64,
+) -> Result<(), StateError> {
+    match caller.holder() {
+        Some(_) if caller.held().is_some_and(|held| held.lock_id == info.id) => Ok(()),
+        Some(holder) => Err(StateError::Held(Box::new(holder.clone()))),
+        None => {
+            let holder = caller.as_holder(&info.id, &info.text, now)?;
+            Ok(set(tx, &address.scope, &address.arn, Some(holder))?)
+        }
+    }
+}
+
+/// UNLOCK: by the holder, by its id or by force; a free lock and one released before are no error.
+pub(super) fn give_back(
+    tx: &mut dyn Transaction,
+    address: &Address,
+    caller: &Caller,
+    info: Option<&Info>,
+) -> Result<(), StateError> {
+    let Some(holder) = caller.holder() else { return Ok(()) };
+    let id = info.map(|info| info.id.as_str());
+    if caller.released(id) {
+        return Ok(());
+    }
+    if caller.held().is_none() || id.is_some_and(|id| id != holder.lock_id) {
+        return Err(StateError::Held(Box::new(holder.clone())));
+    }
+    if id.is_none() {
+        let LockHolder { lock_id, deployment, epoch, agent, .. } = holder;
+        tracing::warn!(
+            target.arn = %address.arn, deployment.id = %deployment, epoch, agent = %agent,
+            "the lock {lock_id} of {} is broken by force", address.arn
+        );
+    }
+    Ok(set(tx, &address.scope, &address.arn, None)?)
+}
+
+/// Releases the lock of a target if that claim of that deployment holds it, and says whether it did: for the report of
+/// a run that has ended without unlocking, and for operators who know that it has.
+///
+/// # Errors
+/// That the record refuses.
+pub fn release(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    target_arn: &str,
+    deployment: &str,
+    epoch: i64,
+) -> Result<bool, StoreError> {
+    let lock = tx.get::<StateLock>(scope, target_arn)?;
+    let held = lock.and_then(|lock| lock.value.holder).is_some_and(|holder| {
+        let same = holder.deployment == deployment && holder.epoch == epoch;
+        if same {
+            tracing::warn!(target.arn = target_arn, "the lock {} of {target_arn} is released", holder.lock_id);
+        }
+        same
+    });
+    if held {
+        set(tx, scope, target_arn, None)?;
+    }
+    Ok(held)
+}
+
+/// Hands the lock on; its present holder becomes the last one.
+fn set(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    target_arn: &str,
+    holder: Option<LockHolder>,
+) -> Result<(), StoreError> {
+    let Some(mut lock) = tx.get::<StateLock>(scope, target_arn)? else {
+        return tx.add(scope, &StateLock { target_arn: target_arn.to_owned(), holder, last: None });
+    };
+    if let Some(before) = std::mem::replace(&mut lock.holder, holder) {
+        lock.last = Some(before);
+    }
+    tx.save(scope, &mut lock)
+}

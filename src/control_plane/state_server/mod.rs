@@ -1,0 +1,168 @@
+//! Terraform's http backend: each target's state, its versions and its lock, kept in the record.
+//!
+//! The address is `/_hadron/state/<account>/<region>/<target>`, where the target is the resource part of its ARN in
+//! percent encoding. A run identifies itself as `<deployment>.<epoch>` with the password of
+//! [`state_password`](crate::support::credential::state_password).
+//!
+//! A fence must never lose state: what Terraform has done to the world is done, whoever's turn it is by now. So a lost
+//! lease, a revoked key or a finished deployment only keeps a run from taking *new* locks; whoever holds the lock may
+//! always write and release it. And since Terraform repeats a request whose answer was lost, a repeat is no error.
+//!
+//! <https://developer.hashicorp.com/terraform/language/backend/http>
+
+mod address;
+mod caller;
+mod error;
+mod lock;
+mod sealed;
+mod upload;
+mod versions;
+
+use axum::body::{Body, Bytes};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+pub use self::address::{sealed_url, state_url};
+pub use self::error::StateError;
+pub use self::lock::release;
+
+use self::address::Address;
+use self::caller::Credential;
+use self::upload::Upload;
+use super::Plane;
+
+/// No state of a sane size is refused; a runaway upload doesn't take all memory.
+const LARGEST_STATE: usize = 1 << 29;
+/// A lock's description is a few hundred bytes.
+const LARGEST_LOCK: usize = 1 << 16;
+
+/// Answers a request below `/_hadron/state/` or `/_hadron/sealed/`.
+pub async fn handle(plane: &Plane, request: Request<Body>) -> Response<Body> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    match route(plane, request).await {
+        Ok(response) => response,
+        Err(error) => {
+            error.log(&method, &path);
+            error.into_response()
+        }
+    }
+}
+
+async fn route(plane: &Plane, request: Request<Body>) -> Result<Response<Body>, StateError> {
+    let credential = Credential::of(request.headers())?;
+    let base_url = &plane.settings.base_url;
+    if let Some(deployment) = address::sealed(request.uri().path()) {
+        return match *request.method() {
+            Method::GET => sealed::get(plane, credential, deployment, sealed_url(base_url, deployment)).await,
+            _ => Err(StateError::Method),
+        };
+    }
+    let address = Address::of(request.uri().path(), base_url).ok_or(StateError::NoSuchAddress)?;
+    match request.method().as_str() {
+        "GET" => get(plane, address, credential).await,
+        "POST" => post(plane, address, credential, request).await,
+        "DELETE" => delete(plane, address, credential, request).await,
+        "LOCK" => lock(plane, address, credential, request).await,
+        "UNLOCK" => unlock(plane, address, credential, request).await,
+        _ => Err(StateError::Method),
+    }
+}
+
+async fn get(plane: &Plane, address: Address, credential: Credential) -> Result<Response<Body>, StateError> {
+    let now = plane.clock.now();
+    let state = plane.store.read(move |tx| {
+        caller::identify(tx, &address, &credential, now)?.may_read()?;
+        versions::current(tx, &address)
+    });
+    let Some(state) = state.await? else { return Ok(status(StatusCode::NO_CONTENT)) };
+    // Terraform compares the digest, so that a download that breaks off is no state.
+    let digest = HeaderValue::from_str(&upload::md5(&state)).expect("base64 is ASCII");
+    let mut response = Response::new(Body::from(state));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("content-md5", digest);
+    Ok(response)
+}
+
+async fn post(
+    plane: &Plane,
+    address: Address,
+    credential: Credential,
+    request: Request<Body>,
+) -> Result<Response<Body>, StateError> {
+    let (lock_id, digest) = (lock_id(&request), request.headers().get("content-md5").cloned());
+    let bytes = body(request, LARGEST_STATE).await?;
+    let checked = tokio::task::spawn_blocking(move || Upload::check(bytes, digest.as_ref()));
+    let upload = checked.await.map_err(|_| StateError::Interrupted)??;
+    let now = plane.clock.now();
+    let written = plane.store.write(move |tx| {
+        let caller = caller::identify(tx, &address, &credential, now)?;
+        caller.may_write(lock_id.as_deref())?;
+        versions::write(tx, &address, &caller, &upload, now)
+    });
+    written.await?;
+    Ok(status(StatusCode::OK))
+}
+
+async fn delete(
+    plane: &Plane,
+    address: Address,
+    credential: Credential,
+    request: Request<Body>,
+) -> Result<Response<Body>, StateError> {
+    let (lock_id, now) = (lock_id(&request), plane.clock.now());
+    let deleted = plane.store.write(move |tx| {
+        let caller = caller::identify(tx, &address, &credential, now)?;
+        caller.may_write(lock_id.as_deref())?;
+        versions::delete(tx, &address, &caller, now)
+    });
+    deleted.await?;
+    Ok(status(StatusCode::OK))
+}
+
+async fn lock(
+    plane: &Plane,
+    address: Address,
+    credential: Credential,
+    request: Request<Body>,
+) -> Result<Response<Body>, StateError> {
+    let info = lock::Info::parse(&body(request, LARGEST_LOCK).await?)?.ok_or(StateError::NoLockId)?;
+    let now = plane.clock.now();
+    let locked = plane.store.write(move |tx| {
+        let caller = caller::identify(tx, &address, &credential, now)?;
+        lock::take(tx, &address, &caller, &info, now)
+    });
+    locked.await?;
+    Ok(status(StatusCode::OK))
+}
+
+async fn unlock(
+    plane: &Plane,
+    address: Address,
+    credential: Credential,
+    request: Request<Body>,
+) -> Result<Response<Body>, StateError> {
+    let info = lock::Info::parse(&body(request, LARGEST_LOCK).await?)?;
+    let now = plane.clock.now();
+    let unlocked = plane.store.write(move |tx| {
+        let caller = caller::identify(tx, &address, &credential, now)?;
+        lock::give_back(tx, &address, &caller, info.as_ref())
+    });
+    unlocked.await?;
+    Ok(status(StatusCode::OK))
+}
+
+/// A body that breaks off is the client's to send again.
+async fn body(request: Request<Body>, limit: usize) -> Result<Bytes, StateError> {
+    axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| StateError::Torn)
+}
+
+/// Terraform names the lock it writes under in the query.
+fn lock_id(request: &Request<Body>) -> Option<String> {
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ID").map(|(_, value)| value.into_owned())
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,213 @@
+//! What a transaction reads and writes, statement by statement.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::refused;
+use crate::control_plane::store::{Row, Select, StatusChange, StoreError, Term, Transaction};
+use crate::domain::Scope;
+
+/// A transaction that someone else begins and ends.
+pub(super) struct Open<'c>(pub(super) &'c Connection);
+
+impl Transaction for Open<'_> {
+    fn fetch(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError> {
+        let sql = "SELECT key, version, body, '' FROM records
+                   WHERE account = ?1 AND region = ?2 AND kind = ?3 AND key = ?4";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("reading a document"))?;
+        let row = statement.query_row(params![scope.account, scope.region, kind, key], row).optional();
+        row.map_err(refused("reading a document"))
+    }
+
+    fn insert(
+        &mut self,
+        scope: &Scope,
+        kind: &'static str,
+        key: &str,
+        body: &str,
+        terms: &[Term],
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO records (account, region, kind, key, version, body) VALUES (?1, ?2, ?3, ?4, 1, ?5)
+                   ON CONFLICT DO NOTHING RETURNING id";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("adding a document"))?;
+        let id = statement.query_row(params![scope.account, scope.region, kind, key, body], |row| row.get(0));
+        let id = id.optional().map_err(refused("adding a document"))?;
+        let id = id.ok_or_else(|| StoreError::Exists { kind, key: key.to_owned() })?;
+        self.index(scope, kind, key, id, terms).map_err(refused("indexing a document"))
+    }
+
+    fn update(
+        &mut self,
+        scope: &Scope,
+        kind: &'static str,
+        key: &str,
+        version: i64,
+        body: &str,
+        terms: &[Term],
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE records SET version = version + 1, body = ?6
+                   WHERE account = ?1 AND region = ?2 AND kind = ?3 AND key = ?4 AND version = ?5 RETURNING id";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("changing a document"))?;
+        let id = statement.query_row(params![scope.account, scope.region, kind, key, version, body], |row| row.get(0));
+        let id = id.optional().map_err(refused("changing a document"))?;
+        let id = id.ok_or_else(|| StoreError::Stale { kind, key: key.to_owned() })?;
+        self.index_anew(scope, kind, key, id, terms).map_err(refused("indexing a document"))
+    }
+
+    fn remove(&mut self, scope: &Scope, kind: &'static str, key: &str, version: i64) -> Result<(), StoreError> {
+        // Its terms go with it by their foreign key.
+        let sql = "DELETE FROM records
+                   WHERE account = ?1 AND region = ?2 AND kind = ?3 AND key = ?4 AND version = ?5";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("removing a document"))?;
+        let count = statement.execute(params![scope.account, scope.region, kind, key, version]);
+        match count.map_err(refused("removing a document"))? {
+            0 => Err(StoreError::Stale { kind, key: key.to_owned() }),
+            _ => Ok(()),
+        }
+    }
+
+    fn select(&mut self, scope: &Scope, kind: &'static str, select: &Select<'_>) -> Result<Vec<Row>, StoreError> {
+        self.rows(scope, kind, select).map_err(refused("listing documents"))
+    }
+
+    fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
+        let scopes = || -> rusqlite::Result<Vec<Scope>> {
+            let sql = "SELECT DISTINCT account, region FROM records WHERE kind = ?1 ORDER BY account, region";
+            let mut statement = self.0.prepare_cached(sql)?;
+            let scopes = statement.query_map([kind], |row| Ok(Scope { account: row.get(0)?, region: row.get(1)? }))?;
+            scopes.collect()
+        };
+        scopes().map_err(refused("listing scopes"))
+    }
+
+    fn append_change(&mut self, scope: &Scope, change: &StatusChange) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO changes (account, region, arn, sequence, at, previous, status, detail)
+                   SELECT ?1, ?2, ?3, coalesce(max(sequence), 0) + 1, ?4, ?5, ?6, ?7 FROM changes
+                   WHERE account = ?1 AND region = ?2 AND arn = ?3 RETURNING sequence";
+        let StatusChange { arn, at, previous, status, detail, sequence: _ } = change;
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("adding to a history"))?;
+        let values = params![scope.account, scope.region, arn, at, previous, status, detail];
+        statement.query_row(values, |row| row.get(0)).map_err(refused("adding to a history"))
+    }
+
+    fn changes(&mut self, scope: &Scope, arn: &str, after: i64, limit: usize) -> Result<Vec<StatusChange>, StoreError> {
+        let changes = || -> rusqlite::Result<Vec<StatusChange>> {
+            let sql = "SELECT arn, sequence, at, previous, status, detail FROM changes
+                       WHERE account = ?1 AND region = ?2 AND arn = ?3 AND sequence > ?4 ORDER BY sequence LIMIT ?5";
+            let mut statement = self.0.prepare_cached(sql)?;
+            let values = params![scope.account, scope.region, arn, after, at_most(limit)];
+            statement.query_map(values, change)?.collect()
+        };
+        changes().map_err(refused("reading a history"))
+    }
+
+    fn put_blob(&mut self, scope: &Scope, kind: &'static str, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO blobs (account, region, kind, key, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
+                   ON CONFLICT (account, region, kind, key) DO UPDATE SET bytes = excluded.bytes";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("writing a blob"))?;
+        let count = statement.execute(params![scope.account, scope.region, kind, key, bytes]);
+        count.map(|_| ()).map_err(refused("writing a blob"))
+    }
+
+    fn blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT bytes FROM blobs WHERE account = ?1 AND region = ?2 AND kind = ?3 AND key = ?4";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("reading a blob"))?;
+        let bytes = statement.query_row(params![scope.account, scope.region, kind, key], |row| row.get(0));
+        bytes.optional().map_err(refused("reading a blob"))
+    }
+
+    fn remove_blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM blobs WHERE account = ?1 AND region = ?2 AND kind = ?3 AND key = ?4";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("removing a blob"))?;
+        let count = statement.execute(params![scope.account, scope.region, kind, key]);
+        count.map(|_| ()).map_err(refused("removing a blob"))
+    }
+}
+
+impl Open<'_> {
+    fn index(&self, scope: &Scope, kind: &str, key: &str, id: i64, terms: &[Term]) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO terms (account, region, kind, name, value, sort, key, record)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+        let mut statement = self.0.prepare_cached(sql)?;
+        for term in terms {
+            statement.execute(params![scope.account, scope.region, kind, term.name, term.value, term.sort, key, id])?;
+        }
+        Ok(())
+    }
+
+    /// Most updates leave every term as it was: those write nothing here.
+    fn index_anew(&self, scope: &Scope, kind: &str, key: &str, id: i64, terms: &[Term]) -> rusqlite::Result<()> {
+        let present = self.terms_of(id)?;
+        let is = |(name, value, sort): &(String, String, String), term: &Term| {
+            name == term.name && *value == term.value && *sort == term.sort
+        };
+        for gone in present.iter().filter(|old| !terms.iter().any(|term| is(old, term))) {
+            let sql = "DELETE FROM terms WHERE account = ?1 AND region = ?2 AND kind = ?3
+                       AND name = ?4 AND value = ?5 AND sort = ?6 AND key = ?7";
+            let mut statement = self.0.prepare_cached(sql)?;
+            statement.execute(params![scope.account, scope.region, kind, gone.0, gone.1, gone.2, key])?;
+        }
+        let new: Vec<Term> = terms.iter().filter(|term| !present.iter().any(|old| is(old, term))).cloned().collect();
+        self.index(scope, kind, key, id, &new)
+    }
+
+    fn terms_of(&self, id: i64) -> rusqlite::Result<Vec<(String, String, String)>> {
+        let mut statement = self.0.prepare_cached("SELECT name, value, sort FROM terms WHERE record = ?1")?;
+        let terms = statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        terms.collect()
+    }
+
+    fn rows(&self, scope: &Scope, kind: &str, select: &Select<'_>) -> rusqlite::Result<Vec<Row>> {
+        let Select { term, value, after, descending, limit } = *select;
+        let (Scope { account, region }, limit) = (scope, at_most(limit));
+        let mut statement = self.0.prepare_cached(page_sql(after.is_some(), descending))?;
+        match after {
+            None => statement.query_map(params![account, region, kind, term, value, limit], row)?.collect(),
+            Some((sort, key)) => {
+                statement.query_map(params![account, region, kind, term, value, limit, sort, key], row)?.collect()
+            }
+        }
+    }
+}
+
+/// One text for each shape of page, so that each is prepared once.
+fn page_sql(continues: bool, descending: bool) -> &'static str {
+    macro_rules! page {
+        ($behind:literal, $order:literal) => {
+            concat!(
+                "SELECT terms.key, version, body, sort FROM terms JOIN records ON records.id = terms.record
+                 WHERE terms.account = ?1 AND terms.region = ?2 AND terms.kind = ?3 AND name = ?4 AND value = ?5 ",
+                $behind,
+                " ORDER BY sort ",
+                $order,
+                ", terms.key ",
+                $order,
+                " LIMIT ?6"
+            )
+        };
+    }
+    match (continues, descending) {
+        (false, false) => page!("", "ASC"),
+        (false, true) => page!("", "DESC"),
+        (true, false) => page!("AND (sort, terms.key) > (?7, ?8)", "ASC"),
+        (true, true) => page!("AND (sort, terms.key) < (?7, ?8)", "DESC"),
+    }
+}
+
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row { key: row.get(0)?, version: row.get(1)?, body: row.get(2)?, sort: row.get(3)? })
+}
+
+fn change(row: &rusqlite::Row<'_>) -> rusqlite::Result<StatusChange> {
+    Ok(StatusChange {
+        arn: row.get(0)?,
+        sequence: row.get(1)?,
+        at: row.get(2)?,
+        previous: row.get(3)?,
+        status: row.get(4)?,
+        detail: row.get(5)?,
+    })
+}

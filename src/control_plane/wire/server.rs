@@ -1,0 +1,287 @@
+//! One port for everything: which request goes to whom.
+//!
+//! | request | goes to |
+//! |---|---|
+//! | `/_hadron/…` | the handler for what is our own, such as Terraform's state |
+//! | `/healthz`, `/readyz` | here |
+//! | signed for `s3`, `sts`, `proton` | the object server, STS, Proton |
+//! | `X-Amz-Target` | Proton |
+//! | a form posted to `/` | STS |
+//! | `GET /` without a signature | the page |
+//! | any other `POST /` | Proton, which says what is missing |
+//! | anything else | the object server |
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::answer::{Failure, Told, typed};
+use super::keys::{Key, Keys};
+use super::proton::{self, Operations};
+use super::sigv4::{Claim, SignatureError, scope_service};
+use super::{ProtonError, sts};
+use crate::support::Clock;
+
+/// The largest body of a Proton or STS request, in bytes: twice what the largest component can need when every letter
+/// is escaped.
+const LARGEST_BODY: usize = 4 << 20;
+
+/// How long a client may take to send such a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long requests under way are waited for at the end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves requests that aren't ours to understand.
+pub type Handler = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
+/// The parts that requests are handed to; cheap to clone.
+#[derive(Clone)]
+pub struct Front {
+    /// Who may sign.
+    pub keys: Arc<dyn Keys>,
+    /// Proton's operations.
+    pub operations: Arc<dyn Operations>,
+    /// The time.
+    pub clock: Clock,
+    /// The embedded S3, if there is one.
+    pub objects: Option<Handler>,
+    /// Everything below `/_hadron/`.
+    pub hadron: Option<Handler>,
+}
+
+struct Server {
+    front: Front,
+    /// Changes under way, which outlive their connection.
+    changes: TaskTracker,
+}
+
+/// Serves until `shutdown`, then finishes what is under way.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, front: Front, shutdown: CancellationToken) -> std::io::Result<()> {
+    let changes = TaskTracker::new();
+    let server = Arc::new(Server { front, changes: changes.clone() });
+    let router = Router::new().fallback(accept).with_state(server);
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+    });
+    let stop = shutdown.clone();
+    let listening = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = listening.into_future() => ended?,
+        () = overdue => tracing::warn!("some clients did not hang up within {GRACE:?} and were cut off"),
+    }
+    changes.close();
+    changes.wait().await;
+    Ok(())
+}
+
+/// One request: route it, survive its panics, give the answer its id, and log one line.
+async fn accept(State(server): State<Arc<Server>>, request: Request<Body>) -> Response<Body> {
+    let started = Instant::now();
+    let id = Uuid::new_v4().to_string();
+    let routed = AssertUnwindSafe(server.route(request, &id)).catch_unwind().await;
+    let mut answer = routed.unwrap_or_else(|_| {
+        tracing::error!(request.id = %id, "a request panicked");
+        Failure::internal(&id).answer()
+    });
+    let request_id = HeaderValue::from_str(&id).expect("a UUID is a header value");
+    answer.headers_mut().insert("x-amzn-requestid", request_id);
+    log(&answer, &id, started);
+    answer
+}
+
+fn log(answer: &Response<Body>, id: &str, started: Instant) {
+    let told = answer.extensions().get::<Told>();
+    let (operation, account) = told.map_or(("?", ""), |told| (&*told.operation, &*told.account));
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = answer.status().as_u16();
+    tracing::info!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
+}
+
+impl Server {
+    async fn route(self: &Arc<Self>, request: Request<Body>, id: &str) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        match room(&parts) {
+            Room::Proton => self.proton(parts, body, id).await,
+            Room::Sts => self.sts(parts, body, id).await,
+            Room::Objects => hand(self.front.objects.as_ref(), "s3", parts, body).await,
+            Room::Hadron => hand(self.front.hadron.as_ref(), "hadron", parts, body).await,
+            Room::Health => told(typed(StatusCode::OK, "text/plain", "ok\n"), "healthz"),
+            Room::Readiness => told(self.readiness().await, "readyz"),
+            Room::Page => told(typed(StatusCode::OK, "text/html; charset=utf-8", PAGE), "page"),
+        }
+    }
+
+    async fn proton(self: &Arc<Self>, parts: Parts, body: Body, id: &str) -> Response<Body> {
+        let body = match read_body(body).await {
+            Ok(body) => body,
+            Err(failure) => return told(failure.answer(), "?"),
+        };
+        let (operation, input) = match proton::read(&parts, &body) {
+            Ok(read) => read,
+            Err(failure) => return told(failure.answer(), "?"),
+        };
+        let now = self.front.clock.now();
+        let (claim, key) = match self.authenticate(&parts, &body, hadron_model::SIGNING_NAME, now).await {
+            Ok(known) => known,
+            Err(refusal) => return told(refusal.into_failure(id).answer(), operation.name()),
+        };
+        let call = proton::call(&parts, &key, claim.region(), id, now);
+        let server = Arc::clone(self);
+        let performing = async move { proton::perform(server.front.operations.as_ref(), call, operation, input).await };
+        if !proton::changes(operation) {
+            return performing.await;
+        }
+        match self.changes.spawn(performing).await {
+            Ok(answer) => answer,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    async fn sts(&self, parts: Parts, body: Body, id: &str) -> Response<Body> {
+        let body = match read_body(body).await {
+            Ok(body) => body,
+            Err(failure) => return told(failure.answer(), "sts:?"),
+        };
+        match self.authenticate(&parts, &body, sts::SERVICE, self.front.clock.now()).await {
+            Ok((_, key)) => sts::answer(&body, &key, id),
+            Err(Unauthenticated::Signature(refusal)) => told(sts::refuse(&refusal, id), "sts:?"),
+            Err(internal) => told(internal.into_failure(id).answer(), "sts:?"),
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        service: &str,
+        now: i64,
+    ) -> Result<(Claim, Key), Unauthenticated> {
+        let claim = Claim::read(parts, service, now)?;
+        let key = self.front.keys.find(claim.access_key()).await.map_err(Unauthenticated::Lookup)?;
+        let key = key.ok_or(SignatureError::UnknownKey)?;
+        claim.verify(parts, body, &key.secret)?;
+        Ok((claim, key))
+    }
+
+    /// Ready means that the record answers.
+    async fn readiness(&self) -> Response<Body> {
+        match self.front.keys.find("readiness").await {
+            Ok(_) => typed(StatusCode::OK, "text/plain", "ready\n"),
+            Err(error) => {
+                tracing::warn!(%error, "not ready: the record doesn't answer");
+                typed(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the record doesn't answer\n")
+            }
+        }
+    }
+}
+
+/// Why it isn't known who asks.
+enum Unauthenticated {
+    Signature(SignatureError),
+    Lookup(ProtonError),
+}
+
+impl From<SignatureError> for Unauthenticated {
+    fn from(error: SignatureError) -> Self {
+        Self::Signature(error)
+    }
+}
+
+impl Unauthenticated {
+    fn into_failure(self, id: &str) -> Failure {
+        match self {
+            Self::Signature(error) => error.into(),
+            Self::Lookup(error) => {
+                tracing::error!(request.id = id, error = %error, "an access key can't be looked up");
+                Failure::internal(id)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Proton,
+    Sts,
+    Objects,
+    Hadron,
+    Health,
+    Readiness,
+    Page,
+}
+
+fn room(parts: &Parts) -> Room {
+    let (path, service) = (parts.uri.path(), scope_service(parts));
+    match (path, service.as_deref()) {
+        ("/_hadron", _) => Room::Hadron,
+        _ if path.starts_with("/_hadron/") => Room::Hadron,
+        ("/healthz", _) => Room::Health,
+        ("/readyz", _) => Room::Readiness,
+        (_, Some("s3")) => Room::Objects,
+        (_, Some(sts::SERVICE)) => Room::Sts,
+        (_, Some(hadron_model::SIGNING_NAME)) => Room::Proton,
+        _ if parts.headers.contains_key("x-amz-target") => Room::Proton,
+        _ if sts::is_query(parts) => Room::Sts,
+        ("/", None) if parts.method == Method::GET || parts.method == Method::HEAD => Room::Page,
+        ("/", _) if parts.method == Method::POST => Room::Proton,
+        _ => Room::Objects,
+    }
+}
+
+async fn hand(handler: Option<&Handler>, name: &'static str, parts: Parts, body: Body) -> Response<Body> {
+    let operation = format!("{name}:{}", parts.method);
+    let mut answer = match handler {
+        Some(handler) => handler(Request::from_parts(parts, body)).await,
+        None => typed(StatusCode::NOT_FOUND, "text/plain", "nothing is served here\n"),
+    };
+    if answer.extensions().get::<Told>().is_none() {
+        answer.extensions_mut().insert(Told::of(operation));
+    }
+    answer
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Failure> {
+    let broken = |text: String| Failure::client("RequestAbortedException", Some(text));
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_limit(&error) => Err(Failure::too_large(LARGEST_BODY)),
+        Ok(Err(error)) => Err(broken(format!("The request's body broke off: {error}"))),
+        Err(_) => Err(broken(format!("The request's body did not arrive within {BODY_TIMEOUT:?}"))),
+    }
+}
+
+fn is_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
+}
+
+fn told(mut answer: Response<Body>, operation: &'static str) -> Response<Body> {
+    answer.extensions_mut().insert(Told::of(operation));
+    answer
+}
+
+const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Hadron</title></head>\
+    <body><h1>Hadron</h1><p>Point the AWS CLI here with <code>AWS_ENDPOINT_URL</code>.</p></body></html>\n";

@@ -1,0 +1,140 @@
+//! From files to a bundle that can be rendered, or every mistake that keeps it from being one.
+
+use super::manifest::{MANIFEST, Manifest};
+use super::{Bundle, BundleKind, Engine, Files, Part, terraform, unpack};
+use crate::domain::schema::SCHEMA_FILE;
+use crate::domain::{Problem, Problems, Schema};
+
+/// Unpacks and checks a bundle: its schema, its manifests, the files that they name, and the syntax of Terraform files.
+///
+/// `customer_managed` is the template's `provisioning` or `pipelineProvisioning`.
+///
+/// # Errors
+/// Every mistake at once, with file, line, column and remedy.
+pub fn open_bundle(kind: BundleKind, archive: &[u8], customer_managed: bool) -> Result<Bundle, Problems> {
+    check_bundle(kind, unpack(archive)?, customer_managed)
+}
+
+/// [`open_bundle`] for files that are unpacked already, with paths relative to the bundle's root.
+///
+/// # Errors
+/// As [`open_bundle`].
+pub fn check_bundle(kind: BundleKind, files: Files, customer_managed: bool) -> Result<Bundle, Problems> {
+    let mut check = Check { files, problems: Problems::default() };
+    let mut bundle = Bundle { schema: None, schema_text: None, infrastructure: None, instance: None, pipeline: None };
+    match kind {
+        BundleKind::Environment => {
+            check.schema(&mut bundle, kind, false, customer_managed);
+            if customer_managed {
+                check.refuse_folder("infrastructure", "the template is CUSTOMER_MANAGED: its bundle has only a schema");
+            } else {
+                bundle.infrastructure = check.required(&["infrastructure"], &["environment", "proton_tags"]);
+            }
+        }
+        BundleKind::Service => {
+            let pipeline = check.folder(&PIPELINE);
+            check.schema(&mut bundle, kind, pipeline.is_some(), customer_managed);
+            bundle.instance = check.required(&INSTANCE, &["environment", "service", "service_instance", "proton_tags"]);
+            if !customer_managed {
+                let variables = ["service_instances", "service", "pipeline", "proton_tags"];
+                bundle.pipeline = check.required(&PIPELINE, &variables);
+            } else if let Some(folder) = pipeline {
+                check.refuse_folder(folder, "the template's pipeline is CUSTOMER_MANAGED");
+            }
+        }
+        BundleKind::Component => {
+            let variables = ["component", "environment", "service", "service_instance", "proton_tags"];
+            bundle.infrastructure = check.required(&["infrastructure"], &variables);
+        }
+    }
+    check.problems.in_order().unless_any(|| bundle)
+}
+
+/// The folder's name, and the one from before Proton's release.
+const INSTANCE: [&str; 2] = ["instance_infrastructure", "infrastructure"];
+const PIPELINE: [&str; 2] = ["pipeline_infrastructure", "pipeline"];
+
+struct Check {
+    files: Files,
+    problems: Problems,
+}
+
+impl Check {
+    fn schema(&mut self, bundle: &mut Bundle, kind: BundleKind, has_pipeline: bool, customer_managed: bool) {
+        let Some(bytes) = self.files.get(SCHEMA_FILE) else {
+            let near =
+                ["schema/schema.yml", "schema/schema.json"].into_iter().find(|name| self.files.contains_key(*name));
+            let remedy = match near {
+                Some(near) => format!("rename {near}"),
+                None => "add it, and pack the folder that has schema/ in it".into(),
+            };
+            return self.problems.push(Problem::of(SCHEMA_FILE, "is missing", remedy));
+        };
+        let Ok(text) = String::from_utf8(bytes.clone()) else {
+            return self.problems.push(Problem::of(SCHEMA_FILE, "isn't UTF-8", "save it as UTF-8"));
+        };
+        bundle.schema = self.problems.note(Schema::parse(&text, kind, has_pipeline, customer_managed));
+        bundle.schema_text = Some(text);
+    }
+
+    /// The first of these folders that the bundle has.
+    fn folder(&self, names: &[&'static str]) -> Option<&'static str> {
+        names.iter().copied().find(|name| {
+            let prefix = format!("{name}/");
+            self.files.keys().any(|path| path.starts_with(&prefix))
+        })
+    }
+
+    fn refuse_folder(&mut self, folder: &str, why: &str) {
+        let prefix = format!("{folder}/");
+        if self.files.keys().any(|path| path.starts_with(&prefix)) {
+            let remedy = format!("remove {prefix}, or create the template without CUSTOMER_MANAGED");
+            self.problems.push(Problem::of(prefix, why, remedy));
+        }
+    }
+
+    /// The part in the first of these folders, which has to be there.
+    fn required(&mut self, names: &[&'static str], variables: &[&str]) -> Option<Part> {
+        let Some(folder) = self.folder(names) else {
+            let mut remedy = format!("add the folder with a {MANIFEST}");
+            if names[0] == PIPELINE[0] {
+                remedy += ", or create the template with pipelineProvisioning CUSTOMER_MANAGED";
+            }
+            self.problems.push(Problem::of(format!("{}/", names[0]), "is missing", remedy));
+            return None;
+        };
+        let prefix = format!("{folder}/");
+        let below = |(path, bytes): (&String, &Vec<u8>)| Some((path.strip_prefix(&prefix)?.to_owned(), bytes.clone()));
+        let mut files: Files = self.files.iter().filter_map(below).collect();
+        let name = format!("{folder}/{MANIFEST}");
+        let manifest = match files.remove(MANIFEST).map(String::from_utf8) {
+            Some(Ok(text)) => {
+                Manifest::parse(&name, &text).and_then(|manifest| Ok((manifest.select(&files)?, manifest)))
+            }
+            Some(Err(_)) => Err(Problem::of(name, "isn't UTF-8", "save it as UTF-8").into()),
+            None => Err(Problem::of(name, "is missing", "add it; it names the engine and the templates").into()),
+        };
+        let read = self.problems.note(manifest);
+        let engine = read.as_ref().map_or(Engine::Hcl, |(_, manifest)| manifest.engine);
+        if let Some((templates, manifest)) = &read
+            && engine == Engine::Hcl
+            && !manifest.selects_all()
+        {
+            files.retain(|path, _| templates.contains(path) || !is_terraforms(path));
+        }
+        let readable = read.is_some();
+        let templates = read.map(|(templates, _)| templates).unwrap_or_default();
+        let part = Part { folder: folder.to_owned(), engine, templates, files };
+        if engine == Engine::Hcl {
+            // Also without a manifest: the files' own mistakes are worth telling in the same round.
+            self.problems.append(terraform::check(&part, variables));
+        }
+        readable.then_some(part)
+    }
+}
+
+/// Whether Terraform reads a file of the folder itself by its name alone, so that it has to stay out unless it's
+/// selected. Everything else may be a module, or a file that a template reads.
+fn is_terraforms(path: &str) -> bool {
+    !path.contains('/') && (path.ends_with(terraform::HCL) || path.ends_with(terraform::JSON))
+}

@@ -1,0 +1,85 @@
+//! Template bundles: an archive of a schema and of the infrastructure code that it feeds.
+//!
+//! <https://docs.aws.amazon.com/proton/latest/userguide/ag-template-authoring.html>
+
+mod archive;
+mod checked;
+mod component;
+mod intake;
+mod layout;
+mod manifest;
+mod terraform;
+
+use std::collections::BTreeMap;
+
+pub use archive::unpack;
+pub use checked::{check_bundle, open_bundle};
+pub use component::pack_component;
+
+use super::{Schema, Target};
+
+/// Files by their path, which is relative and separated by `/`.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What a bundle is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BundleKind {
+    /// `schema/` and `infrastructure/`.
+    Environment,
+    /// `schema/`, `instance_infrastructure/` and, unless the customer manages it, `pipeline_infrastructure/`.
+    Service,
+    /// `infrastructure/` alone, made by [`pack_component`].
+    Component,
+}
+
+/// What turns a part's files into infrastructure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// A Terraform module, which gets its inputs as variables.
+    Hcl,
+    /// One `CloudFormation` template with Jinja2 in it.
+    Jinja,
+}
+
+/// One infrastructure folder of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The folder's name in the bundle.
+    pub folder: String,
+    /// The manifest's `rendering_engine`.
+    pub engine: Engine,
+    /// The paths that the manifest selects, relative to the folder, in order.
+    pub templates: Vec<String>,
+    /// What is to be laid out: the templates and whatever lies beside and below them, without the manifest and without
+    /// Terraform files of the folder itself that the manifest doesn't select. Relative to the folder.
+    pub files: Files,
+}
+
+/// A checked bundle.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// Absent in components only.
+    pub schema: Option<Schema>,
+    /// The schema as it was written.
+    pub schema_text: Option<String>,
+    /// Of an environment (unless the customer manages it) or a component.
+    pub infrastructure: Option<Part>,
+    /// Of a service.
+    pub instance: Option<Part>,
+    /// Of a service with a pipeline.
+    pub pipeline: Option<Part>,
+}
+
+impl Bundle {
+    /// The part that provisions a target.
+    pub fn part_for(&self, target: &Target) -> Option<&Part> {
+        match target {
+            Target::Environment { .. } | Target::Component { .. } => self.infrastructure.as_ref(),
+            Target::ServiceInstance { .. } => self.instance.as_ref(),
+            Target::ServicePipeline { .. } => self.pipeline.as_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! What can be said of Terraform files without Terraform: that they parse, and that they leave the state alone.
+
+use hcl_edit::Span;
+use hcl_edit::structure::{Block, Body};
+
+use super::Part;
+use crate::domain::yaml::{self, Node};
+use crate::domain::{Problem, Problems};
+
+/// The end of a file's name in Terraform's own syntax; Terraform minds the case.
+pub(super) const HCL: &str = ".tf";
+
+/// The end of a file's name in JSON.
+pub(super) const JSON: &str = ".tf.json";
+
+/// Checks every Terraform file of a part. `variables` are the names that the generated variables file declares.
+pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
+    let mut problems = Problems::default();
+    for (path, bytes) in &part.files {
+        let file = format!("{}/{path}", part.folder);
+        let own = !path.contains('/');
+        let (hcl, json) = (path.ends_with(HCL), path.ends_with(JSON));
+        if !hcl && !json {
+            continue;
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            problems.push(Problem::of(file, "isn't UTF-8", "save it as UTF-8"));
+            continue;
+        };
+        if json {
+            if let Some(document) = problems.note(read_json(&file, text))
+                && own
+                && is_override(path)
+            {
+                refuse_state_json(&file, &document, &mut problems);
+            }
+            continue;
+        }
+        let Some(body) = problems.note(read_hcl(&file, text)) else { continue };
+        if own && is_override(path) {
+            refuse_state(&file, text, &body, &mut problems);
+        } else if own && !is_generated(path) {
+            refuse_variables(&file, text, &body, variables, &mut problems);
+        }
+    }
+    problems
+}
+
+/// Terraform merges these over all others, in the order of their names.
+///
+/// <https://developer.hashicorp.com/terraform/language/files/override>
+fn is_override(path: &str) -> bool {
+    let stem = path.strip_suffix(JSON).or_else(|| path.strip_suffix(HCL)).unwrap_or(path);
+    stem == "override" || stem.ends_with("_override")
+}
+
+/// A copy of the file that is generated anyway, for an author's own `terraform validate`.
+fn is_generated(path: &str) -> bool {
+    path.starts_with("proton.") && path.ends_with(".variables.tf")
+}
+
+fn read_hcl(file: &str, text: &str) -> Result<Body, Problems> {
+    // Terraform skips a byte order mark, the parser doesn't.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    hcl_edit::parser::parse_body(text).map_err(|error| {
+        let at = error.location();
+        let message = format!("is no valid HCL: {}", error.message().replace('\n', ", "));
+        let remedy = format!("the line is: {}", error.line().trim());
+        Problem::of(file, message, remedy).at(at.line(), at.column()).into()
+    })
+}
+
+fn read_json(file: &str, text: &str) -> Result<Node, Problems> {
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        let message = error.to_string();
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+        let problem = Problem::of(file, format!("is no valid JSON: {message}"), "");
+        return Err(problem.at(error.line(), error.column().max(1)).into());
+    }
+    yaml::parse(file, text)
+}
+
+const STATE: &str = "remove the block: where the state is kept is the operator's choice";
+
+/// An override file could win over the backend that the agent sets, and the state would land elsewhere.
+fn refuse_state(file: &str, text: &str, body: &Body, problems: &mut Problems) {
+    let settings = body.get_blocks("terraform").flat_map(|terraform| terraform.body.blocks());
+    for block in settings.filter(|block| matches!(block.ident.as_str(), "backend" | "cloud")) {
+        let message = format!("an override file with a `{}` block would move the state", block.ident.as_str());
+        problems.push(placed(Problem::of(file, message, STATE), text, block));
+    }
+}
+
+fn refuse_state_json(file: &str, document: &Node, problems: &mut Problems) {
+    let Some(terraform) = document.get("terraform") else { return };
+    // A block may be written as an object or as a list of them.
+    let blocks = if terraform.is_map() { std::slice::from_ref(terraform) } else { terraform.items() };
+    for entry in blocks.iter().flat_map(Node::entries).filter(|entry| matches!(entry.key.as_str(), "backend" | "cloud"))
+    {
+        let message = format!("an override file with a `{}` block would move the state", entry.key);
+        problems.push(entry.problem(file, message, STATE));
+    }
+}
+
+/// Terraform refuses a variable that is declared twice, but only when the first deployment runs.
+fn refuse_variables(file: &str, text: &str, body: &Body, variables: &[&str], problems: &mut Problems) {
+    for block in body.get_blocks("variable") {
+        let name = block.labels.first().map(hcl_edit::structure::BlockLabel::as_str).unwrap_or_default();
+        if variables.contains(&name) {
+            let message = format!("the variable `{name}` is declared by Proton's generated file");
+            problems.push(placed(Problem::of(file, message, "remove this declaration"), text, block));
+        }
+    }
+}
+
+/// The problem at the line and column where a block begins.
+fn placed(problem: Problem, text: &str, block: &Block) -> Problem {
+    let Some(before) = block.span().and_then(|span| text.get(..span.start)) else { return problem };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    problem.at(line, column)
+}

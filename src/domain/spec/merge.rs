@@ -1,0 +1,131 @@
+//! A service's spec with one part of it as another spec has it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::{InstanceSpec, SPEC, ServiceSpec};
+use crate::domain::{Problem, Problems};
+
+impl ServiceSpec {
+    /// `text` with the instance `name` as `other` has it, added if it isn't there. Where that changes nothing the text
+    /// stays as its author wrote it; else it is written anew, JSON as JSON and everything else as YAML.
+    ///
+    /// # Errors
+    /// Either text isn't a service's spec, or `other` has no such instance.
+    pub fn with_instance_of(text: &str, name: &str, other: &str) -> Result<String, Problems> {
+        let (spec, other) = (Self::parse(text)?, Self::parse(other)?);
+        let Some(new) = other.instance(name) else {
+            return Err(Problem::of(SPEC, format!("there is no instance `{name}`"), "").into());
+        };
+        let same = |old: &InstanceSpec| old.spec == new.spec && old.environment == new.environment;
+        if spec.instance(name).is_some_and(same) {
+            return Ok(text.to_owned());
+        }
+        let mut instances: Vec<&InstanceSpec> = spec.instances.iter().collect();
+        match instances.iter_mut().find(|old| old.name == name) {
+            Some(place) => *place = new,
+            None => instances.push(new),
+        }
+        Ok(write(text, spec.pipeline.as_ref(), &instances))
+    }
+
+    /// `text` with the pipeline's inputs as `other` has them.
+    ///
+    /// # Errors
+    /// Either text isn't a service's spec.
+    pub fn with_pipeline_of(text: &str, other: &str) -> Result<String, Problems> {
+        let (spec, other) = (Self::parse(text)?, Self::parse(other)?);
+        if spec.pipeline == other.pipeline {
+            return Ok(text.to_owned());
+        }
+        let instances: Vec<&InstanceSpec> = spec.instances.iter().collect();
+        Ok(write(text, other.pipeline.as_ref(), &instances))
+    }
+}
+
+fn write(like: &str, pipeline: Option<&Map<String, Value>>, instances: &[&InstanceSpec]) -> String {
+    if like.trim_start().starts_with('{') { json_text(pipeline, instances) } else { yaml_text(pipeline, instances) }
+}
+
+fn json_text(pipeline: Option<&Map<String, Value>>, instances: &[&InstanceSpec]) -> String {
+    let instances: Vec<Value> =
+        instances.iter().map(|it| json!({ "name": it.name, "environment": it.environment, "spec": it.spec })).collect();
+    let document = match pipeline {
+        Some(pipeline) => json!({ "proton": "ServiceSpec", "pipeline": pipeline, "instances": instances }),
+        None => json!({ "proton": "ServiceSpec", "instances": instances }),
+    };
+    format!("{document:#}")
+}
+
+/// The frame in YAML's own style; every value as JSON on its line, which is YAML in any surroundings.
+fn yaml_text(pipeline: Option<&Map<String, Value>>, instances: &[&InstanceSpec]) -> String {
+    let mut text = "proton: ServiceSpec\n".to_owned();
+    if let Some(pipeline) = pipeline {
+        text.push_str(if pipeline.is_empty() { "pipeline: {}\n" } else { "pipeline:\n" });
+        push_entries(&mut text, "  ", pipeline);
+    }
+    text.push_str(if instances.is_empty() { "instances: []\n" } else { "instances:\n" });
+    for it in instances {
+        let (name, environment) = (Value::from(it.name.as_str()), Value::from(it.environment.as_str()));
+        writeln!(text, "  - name: {name}\n    environment: {environment}").expect("text takes text");
+        text.push_str(if it.spec.is_empty() { "    spec: {}\n" } else { "    spec:\n" });
+        push_entries(&mut text, "      ", &it.spec);
+    }
+    text
+}
+
+fn push_entries(text: &mut String, indent: &str, entries: &Map<String, Value>) {
+    for (key, value) in entries {
+        let plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+            // What YAML 1.1 readers (yq among them) take for a boolean or null is quoted.
+            && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&key.to_ascii_lowercase().as_str());
+        let key = if plain { key.clone() } else { Value::from(key.as_str()).to_string() };
+        writeln!(text, "{indent}{key}: {value}").expect("text takes text");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: &str = "# ours\nproton: ServiceSpec\npipeline:\n  repo: r\ninstances:\n  - name: dev\n    environment: e1\n    spec: {port: 80, tags: [a, b]}\n  - name: prod\n    environment: e2\n";
+
+    #[test]
+    fn a_changed_instance_is_taken_over_and_the_rest_stays() {
+        let other = "proton: ServiceSpec\ninstances:\n  - {name: dev, environment: e1, spec: {port: 81, on: true}}\n";
+        let merged = ServiceSpec::with_instance_of(SERVICE, "dev", other).unwrap();
+        insta::assert_snapshot!(merged, @r#"
+        proton: ServiceSpec
+        pipeline:
+          repo: "r"
+        instances:
+          - name: "dev"
+            environment: "e1"
+            spec:
+              port: 81
+              "on": true
+          - name: "prod"
+            environment: "e2"
+            spec: {}
+        "#);
+        let again = ServiceSpec::parse(&merged).unwrap();
+        assert_eq!(again.instance("dev").unwrap().spec["port"], 81);
+        assert_eq!(again.pipeline, ServiceSpec::parse(SERVICE).unwrap().pipeline);
+    }
+
+    #[test]
+    fn what_changes_nothing_leaves_the_text_alone() {
+        assert_eq!(ServiceSpec::with_instance_of(SERVICE, "dev", SERVICE).unwrap(), SERVICE);
+        assert_eq!(ServiceSpec::with_pipeline_of(SERVICE, SERVICE).unwrap(), SERVICE);
+    }
+
+    #[test]
+    fn a_new_instance_is_added_and_json_stays_json() {
+        let json = r#"{"proton":"ServiceSpec","instances":[]}"#;
+        let merged = ServiceSpec::with_instance_of(json, "prod", SERVICE).unwrap();
+        let value: Value = serde_json::from_str(&merged).unwrap();
+        assert_eq!(value["instances"][0]["name"], "prod");
+    }
+}

@@ -1,0 +1,269 @@
+//! Claim, heartbeat and report: all three are `NotifyResourceDeploymentStatusChange`, told apart by their headers.
+//!
+//! <https://docs.aws.amazon.com/proton/latest/APIReference/API_NotifyResourceDeploymentStatusChange.html>
+
+use std::time::Duration;
+
+use hadron_model::DeploymentStatus;
+use serde::{Deserialize, Serialize};
+
+use super::deployment::named;
+use super::headers::AnswerHeaders;
+use super::sdk::types::{Output as SdkOutput, ResourceDeploymentStatus as Told};
+use super::{Proton, ProtonError};
+use crate::domain::Output;
+
+/// The longest statusMessage, in characters.
+const MESSAGE_LIMIT: usize = 5000;
+
+/// What stands for a cut.
+const MARK: &str = "\n[…]\n";
+
+/// A claim on a deployment, with what the claim's answer said; plain data, so that it outlives the process in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The deployment.
+    pub deployment_id: String,
+    /// Its target.
+    pub target_arn: String,
+    /// The agent that claimed.
+    pub agent: String,
+    /// The fence that every later notify carries; None on a stock endpoint.
+    pub epoch: Option<i64>,
+    /// How long the claim holds without a heartbeat, in seconds.
+    pub seconds: Option<u64>,
+    /// The state server's URL for this target.
+    pub state: Option<String>,
+    /// The endpoint where bundle, inputs and run records lie, signed for with Proton's identity.
+    pub objects: Option<String>,
+    /// Where the sealed inputs can be read.
+    pub sealed: Option<String>,
+    /// The key that this target has in an S3 state bucket.
+    pub state_key: Option<String>,
+    /// Counts the attempts at this deployment.
+    pub attempt: u64,
+}
+
+impl Lease {
+    /// Whether the endpoint understands leases at all.
+    pub fn is_fenced(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// Half-way signs of life must fit three times into the lease, so that two may be lost.
+    pub fn heartbeat_every(&self) -> Duration {
+        Duration::from_millis(self.seconds.unwrap_or(60).max(1) * 1000 / 3)
+    }
+
+    /// Who we are to the state server and to the sealed inputs.
+    pub fn username(&self) -> String {
+        format!("{}.{}", self.deployment_id, self.epoch.unwrap_or_default())
+    }
+}
+
+/// How a deployment ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// Terraform did all of it.
+    Succeeded {
+        /// The target's outputs, replacing the earlier ones.
+        outputs: Vec<Output>,
+        /// Warnings, if any.
+        message: Option<String>,
+    },
+    /// It didn't end well.
+    Failed {
+        /// Why, and what to do about it.
+        message: String,
+    },
+}
+
+impl Proton {
+    /// Claims a deployment for `agent`; repeating it is harmless. The second value is where the deployment stands.
+    ///
+    /// # Errors
+    /// [`ProtonError::Conflict`] when somebody else holds it; its message names the holder.
+    pub async fn claim(
+        &self,
+        agent: &str,
+        deployment_id: &str,
+        target_arn: &str,
+    ) -> Result<(Lease, DeploymentStatus), ProtonError> {
+        let mut lease = Lease {
+            deployment_id: deployment_id.to_owned(),
+            target_arn: target_arn.to_owned(),
+            agent: agent.to_owned(),
+            epoch: None,
+            seconds: None,
+            state: None,
+            objects: None,
+            sealed: None,
+            state_key: None,
+            attempt: 1,
+        };
+        let answer = self.notify(&lease, Told::InProgress, None, &[]).await?;
+        lease.epoch = answer.parse("x-hadron-epoch");
+        lease.seconds = answer.parse("x-hadron-lease-seconds");
+        lease.state = answer.get("x-hadron-state");
+        lease.objects = answer.get("x-hadron-objects");
+        lease.sealed = answer.get("x-hadron-sealed");
+        lease.state_key = answer.get("x-hadron-state-key");
+        let epoch = lease.epoch.and_then(|epoch| u64::try_from(epoch).ok());
+        lease.attempt = answer.parse("x-hadron-attempt").or(epoch).unwrap_or(1);
+        let status = self.stands(&answer, deployment_id).await?;
+        Ok((lease, status))
+    }
+
+    /// Renews the lease, and says where the deployment stands: CANCELLING means that it shall be interrupted.
+    ///
+    /// # Errors
+    /// [`ProtonError::Conflict`] when the lease is lost.
+    pub async fn heartbeat(&self, lease: &Lease) -> Result<DeploymentStatus, ProtonError> {
+        let answer = self.notify(lease, Told::InProgress, None, &[]).await?;
+        self.stands(&answer, &lease.deployment_id).await
+    }
+
+    /// Tells how it ended; once. The repeat of a report that was heard is answered like the first.
+    ///
+    /// # Errors
+    /// [`ProtonError::Conflict`] when the lease is lost.
+    pub async fn report(&self, lease: &Lease, report: &Report) -> Result<(), ProtonError> {
+        match report {
+            Report::Succeeded { outputs, message } => {
+                let (outputs, message) = what_may_travel(lease, outputs, message.as_deref());
+                self.notify(lease, Told::Succeeded, message.as_deref(), &outputs).await?;
+            }
+            Report::Failed { message } => {
+                self.notify(lease, Told::Failed, Some(message), &[]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn notify(
+        &self,
+        lease: &Lease,
+        status: Told,
+        message: Option<&str>,
+        outputs: &[Output],
+    ) -> Result<AnswerHeaders, ProtonError> {
+        let answer = AnswerHeaders::default();
+        let headers = lease_headers(lease, outputs);
+        let terminal = status != Told::InProgress;
+        let request = self.client().notify_resource_deployment_status_change();
+        request
+            .resource_arn(&lease.target_arn)
+            .deployment_id(&lease.deployment_id)
+            .set_status_message(message.filter(|text| !text.is_empty()).map(shortened))
+            .set_outputs((terminal && !outputs.is_empty()).then(|| outputs.iter().map(sdk_output).collect()))
+            .status(status)
+            .customize()
+            .interceptor(answer.clone())
+            .mutate_request(move |request| {
+                for (name, value) in &headers {
+                    request.headers_mut().insert(*name, value.clone());
+                }
+            })
+            .send()
+            .await?;
+        Ok(answer)
+    }
+
+    /// A stock endpoint's notify says nothing, so it is asked.
+    async fn stands(&self, answer: &AnswerHeaders, id: &str) -> Result<DeploymentStatus, ProtonError> {
+        match answer.get("x-hadron-status").as_deref().and_then(named) {
+            Some(status) => Ok(status),
+            None => self.deployment(id).await.map(|deployment| deployment.status),
+        }
+    }
+}
+
+fn lease_headers(lease: &Lease, outputs: &[Output]) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("x-hadron-agent", lease.agent.clone())];
+    if let Some(epoch) = lease.epoch {
+        headers.push(("x-hadron-epoch", epoch.to_string()));
+    }
+    let sensitive = outputs.iter().enumerate().filter(|(_, output)| output.sensitive);
+    let sensitive: Vec<String> = sensitive.map(|(position, _)| position.to_string()).collect();
+    if !sensitive.is_empty() {
+        headers.push(("x-hadron-sensitive", sensitive.join(",")));
+    }
+    headers
+}
+
+/// Hadron seals sensitive outputs; a stock endpoint would show them to everyone, so they stay here.
+fn what_may_travel(lease: &Lease, outputs: &[Output], message: Option<&str>) -> (Vec<Output>, Option<String>) {
+    if lease.is_fenced() {
+        return (outputs.to_vec(), message.map(str::to_owned));
+    }
+    let (secret, plain): (Vec<Output>, Vec<Output>) = outputs.iter().cloned().partition(|output| output.sensitive);
+    if secret.is_empty() {
+        return (plain, message.map(str::to_owned));
+    }
+    let names: Vec<&str> = secret.iter().map(|output| output.key.as_str()).collect();
+    let warning =
+        format!("left out because they are sensitive and this endpoint can't seal them: {}", names.join(", "));
+    (plain, Some(message.map_or(warning.clone(), |message| format!("{message}\n{warning}"))))
+}
+
+fn sdk_output(output: &Output) -> SdkOutput {
+    SdkOutput::builder().key(&output.key).value_string(&output.text).build()
+}
+
+/// Cuts in the middle: the beginning says what failed, the end what to do.
+fn shortened(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= MESSAGE_LIMIT {
+        return text.to_owned();
+    }
+    let keep = MESSAGE_LIMIT - MARK.chars().count();
+    let head: String = text.chars().take(keep / 2).collect();
+    let tail: String = text.chars().skip(length - (keep - keep / 2)).collect();
+    format!("{head}{MARK}{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_keeps_both_ends_within_the_limit() {
+        let text = format!("begin{}end", "é".repeat(9000));
+        let short = shortened(&text);
+        assert_eq!(short.chars().count(), MESSAGE_LIMIT);
+        assert!(short.starts_with("begin") && short.ends_with("end"));
+        assert_eq!(shortened("short"), "short");
+    }
+
+    fn lease(epoch: Option<i64>) -> Lease {
+        Lease {
+            deployment_id: "d".into(),
+            target_arn: "arn".into(),
+            agent: "a".into(),
+            epoch,
+            seconds: Some(30),
+            state: None,
+            objects: None,
+            sealed: None,
+            state_key: None,
+            attempt: 1,
+        }
+    }
+
+    #[test]
+    fn sensitive_outputs_travel_only_where_they_are_sealed() {
+        let output = |key: &str, sensitive| Output { key: key.into(), text: "v".into(), sensitive };
+        let outputs = [output("a", true), output("b", false), output("c", true)];
+        let (sent, warning) = what_may_travel(&lease(None), &outputs, None);
+        assert_eq!(sent, [output("b", false)]);
+        assert!(warning.unwrap().ends_with(": a, c"));
+        let (sent, warning) = what_may_travel(&lease(Some(4)), &outputs, None);
+        assert_eq!((sent.len(), warning), (3, None));
+        assert_eq!(lease_headers(&lease(Some(4)), &outputs)[2], ("x-hadron-sensitive", "0,2".into()));
+    }
+
+    #[test]
+    fn three_heartbeats_fit_into_a_lease() {
+        assert_eq!(lease(Some(1)).heartbeat_every(), Duration::from_secs(10));
+    }
+}

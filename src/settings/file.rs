@@ -1,0 +1,122 @@
+//! `hadron.toml`: a flat table of settings, and what differs between environments.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{SettingsError, TABLE};
+
+/// What a site wants for one environment; `*` stands for every other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// The region given to Terraform's providers.
+    pub region: Option<String>,
+    /// A folder whose files are laid beside the rendered ones; relative to the settings file.
+    pub overlay: Option<PathBuf>,
+    /// Extra Terraform variables.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+}
+
+/// A settings file, read and checked.
+#[derive(Debug, Clone, Default)]
+pub struct File {
+    /// Where it lies, for messages.
+    pub path: PathBuf,
+    /// Settings by their name in [`TABLE`].
+    pub values: BTreeMap<String, String>,
+    /// Sites' wishes by environment.
+    pub environments: BTreeMap<String, Environment>,
+    /// Environment variables handed to Terraform as they are.
+    pub child_environment: BTreeMap<String, String>,
+}
+
+impl File {
+    /// Reads a settings file's text; `path` is only for messages and for relative folders.
+    ///
+    /// # Errors
+    /// Text that is no TOML, an unknown setting (with the nearest name), a value that is no scalar.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        let wrong = |message: String| SettingsError::File { path: path.to_owned(), message };
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        let mut file = Self { path: path.to_owned(), ..Self::default() };
+        if let Some(environments) = table.remove("environments") {
+            file.environments = environments.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        }
+        if let Some(variables) = table.get_mut("agent").and_then(|agent| agent.as_table_mut()?.remove("env")) {
+            file.child_environment = variables.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        }
+        flatten("", &table, &mut file.values).map_err(&wrong)?;
+        for name in file.values.keys() {
+            check_known(name).map_err(&wrong)?;
+        }
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        for environment in file.environments.values_mut() {
+            environment.overlay = environment.overlay.take().map(|overlay| folder.join(overlay));
+        }
+        Ok(file)
+    }
+}
+
+fn flatten(prefix: &str, table: &toml::Table, values: &mut BTreeMap<String, String>) -> Result<(), String> {
+    for (key, value) in table {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let text = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            toml::Value::Table(inner) => {
+                flatten(&name, inner, values)?;
+                continue;
+            }
+            other => return Err(format!("`{name}` must be text or a number, not {}", other.type_str())),
+        };
+        values.insert(name, text);
+    }
+    Ok(())
+}
+
+fn check_known(name: &str) -> Result<(), String> {
+    if TABLE.iter().any(|setting| setting.name == name) {
+        return Ok(());
+    }
+    let nearest = TABLE
+        .iter()
+        .map(|setting| setting.name)
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    Err(format!("there is no setting `{name}`; did you mean `{}`?", nearest.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<File, SettingsError> {
+        File::parse(Path::new("/etc/hadron/hadron.toml"), text)
+    }
+
+    #[test]
+    fn settings_environments_and_variables_are_read() {
+        let file = parse(
+            "listen = \"127.0.0.1:1\"\n[agent]\nconcurrency = 8\n[agent.env]\nAWS_PROFILE = \"site\"\n[environments.\"*\"]\noverlay = \"all\"\n",
+        )
+        .unwrap();
+        assert_eq!(file.values["agent.concurrency"], "8");
+        assert_eq!(file.child_environment["AWS_PROFILE"], "site");
+        assert_eq!(file.environments["*"].overlay.as_deref(), Some(Path::new("/etc/hadron/all")));
+    }
+
+    #[test]
+    fn an_unknown_setting_names_the_nearest() {
+        let message = parse("lissten = \"x\"").unwrap_err().to_string();
+        assert!(message.contains("did you mean `listen`"), "{message}");
+    }
+
+    #[test]
+    fn a_broken_file_names_its_line() {
+        let message = parse("a = 1\nb = = 2").unwrap_err().to_string();
+        assert!(message.contains("hadron.toml") && message.contains("line 2"), "{message}");
+    }
+}

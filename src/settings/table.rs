@@ -1,0 +1,86 @@
+//! Every setting, its default and its meaning: the one place that knows.
+
+/// One thing that an operator can choose.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in `hadron.toml`: `listen`, or `agent.concurrency` for a member of a table.
+    pub name: &'static str,
+    /// The environment variables that set it, the strongest first.
+    pub variables: &'static [&'static str],
+    /// What holds when nobody chose.
+    pub default: Option<&'static str>,
+    /// Whether its value is masked wherever it is shown.
+    pub secret: bool,
+    /// What it means, for `hadron settings` and the reference.
+    pub help: &'static str,
+}
+
+const fn setting(
+    name: &'static str,
+    variables: &'static [&'static str],
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Setting {
+    Setting { name, variables, default, secret: false, help }
+}
+
+/// All settings, in the order in which `hadron settings` prints them.
+pub const TABLE: &[Setting] = &[
+    setting("data", &["HADRON_DATA"], Some(".hadron"), "folder of the record, the objects and the agent's runs"),
+    setting("listen", &["HADRON_LISTEN"], Some("127.0.0.1:9440"), "address and port of the server; port 0 means any"),
+    setting("base_url", &["HADRON_BASE_URL"], None, "how agents and Terraform reach the server, if not by `listen`"),
+    setting("account", &["HADRON_ACCOUNT"], Some("123456789012"), "account of the first access key, twelve digits"),
+    setting(
+        "region",
+        &["HADRON_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"],
+        Some("us-east-1"),
+        "region of ARNs and of requests that we sign",
+    ),
+    setting("database", &["HADRON_DATABASE"], None, "`sqlite:PATH`; by default hadron.db in `data`"),
+    setting("bucket", &["HADRON_BUCKET"], None, "`s3://NAME` for bundles and run records; by default embedded"),
+    setting("objects", &["HADRON_OBJECTS"], None, "folder of the embedded object store; by default in `data`"),
+    setting(
+        "objects_endpoint",
+        &["HADRON_OBJECTS_ENDPOINT", "AWS_ENDPOINT_URL_S3"],
+        None,
+        "endpoint of the S3 that holds `bucket`, if not AWS",
+    ),
+    setting("lease_seconds", &["HADRON_LEASE_SECONDS"], Some("60"), "how long a claim holds without a sign of life"),
+    setting("endpoint", &["HADRON_ENDPOINT", "AWS_ENDPOINT_URL_PROTON"], None, "the Proton endpoint that we talk to"),
+    setting("access_key_id", &["HADRON_ACCESS_KEY_ID"], None, "the key that signs requests to `endpoint`"),
+    Setting {
+        name: "secret_access_key",
+        variables: &["HADRON_SECRET_ACCESS_KEY"],
+        default: None,
+        secret: true,
+        help: "the secret of that key",
+    },
+    setting("agent.name", &["HADRON_AGENT_NAME"], None, "the agent's name; by default the host's"),
+    setting("agent.concurrency", &["HADRON_CONCURRENCY"], Some("4"), "deployments at a time, each of another target"),
+    setting(
+        "agent.environments",
+        &["HADRON_ENVIRONMENTS"],
+        None,
+        "comma-separated environments to work for; all if none",
+    ),
+    setting(
+        "agent.bundles",
+        &["HADRON_BUNDLES"],
+        None,
+        "where bundles lie for a Proton that doesn't tell: s3://B/{template}/{version}.tar.gz",
+    ),
+    setting(
+        "state.backend",
+        &["HADRON_STATE"],
+        Some("hadron"),
+        "`hadron` (the server keeps Terraform's state) or `s3`",
+    ),
+    setting("state.bucket", &["HADRON_STATE_BUCKET"], None, "the bucket of Terraform's state when the backend is `s3`"),
+    setting("state.region", &["HADRON_STATE_REGION"], None, "its region; by default `region`"),
+    setting("state.endpoint", &["HADRON_STATE_ENDPOINT"], None, "its endpoint, if not AWS"),
+    setting("terraform.path", &["HADRON_TERRAFORM"], None, "the terraform or tofu binary; by default found on PATH"),
+    setting("terraform.cli_config", &["TF_CLI_CONFIG_FILE"], None, "Terraform's own configuration file, for mirrors"),
+    setting("terraform.plugin_cache", &["TF_PLUGIN_CACHE_DIR"], None, "Terraform's provider cache"),
+    setting("log.level", &["HADRON_LOG"], Some("info"), "what is logged to stderr: error, warn, info, debug, trace"),
+    setting("log.format", &["HADRON_LOG_FORMAT"], Some("text"), "`text` or `json`"),
+];

@@ -1,0 +1,36 @@
+//! The password of a deployment's claim, known to both rooms without ever being sent by one to the other.
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use super::Secret;
+
+/// The password for `url` as `username` (`<deployment>.<epoch>`): the hexadecimal HMAC-SHA256 of both under the secret
+/// of the access key that claimed the deployment. It is worth nothing at another address.
+pub fn state_password(secret: &Secret, url: &str, username: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(url.as_bytes());
+    mac.update(username.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_hmac_of_url_and_username() {
+        // Computed with openssl: printf '%s' URLUSERNAME | openssl dgst -sha256 -hmac SECRET
+        let password = state_password(&Secret::new("wJalrXUtnFEMI"), "http://127.0.0.1:1/_hadron/state/1/r/x", "d-1.2");
+        insta::assert_snapshot!(password, @"52fad27ee540f3fb5b87e2ac8246425511626acfabab2dd1f154baa16d63c4a3");
+    }
+
+    #[test]
+    fn another_secret_url_or_user_has_another_password() {
+        let password = |secret: &str, url, user| state_password(&Secret::new(secret), url, user);
+        let mine = password("s", "http://a/", "d.1");
+        assert_ne!(mine, password("t", "http://a/", "d.1"));
+        assert_ne!(mine, password("s", "http://b/", "d.1"));
+        assert_ne!(mine, password("s", "http://a/", "d.2"));
+    }
+}

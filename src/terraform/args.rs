@@ -1,0 +1,75 @@
+//! What Terraform is told: one pure function per command.
+//!
+//! Secrets never stand here, since every process of the machine may read another's arguments.
+
+use std::time::Duration;
+
+use super::{Mode, Terraform};
+
+/// Arguments of `init`.
+///
+/// `-reconfigure`, since the state is ours to place: without it a `terraform.tfstate` that came with a bundle, or the
+/// memory of an older backend, would make Terraform ask whether to copy. `-json` exists since Terraform 1.9
+/// (<https://developer.hashicorp.com/terraform/cli/commands/init>).
+pub(super) fn init(terraform: &Terraform) -> Vec<String> {
+    let mut args = words(&["init", "-input=false", "-no-color", "-reconfigure"]);
+    if terraform.init_speaks_json() {
+        args.push("-json".into());
+    }
+    args
+}
+
+/// Arguments of the one command that changes infrastructure
+/// (<https://developer.hashicorp.com/terraform/cli/commands/apply>).
+pub(super) fn apply(mode: Mode, lock_timeout: Duration) -> Vec<String> {
+    let mut args = words(&["apply"]);
+    if mode == Mode::Destroy {
+        args.push("-destroy".into());
+    }
+    args.extend(words(&["-json", "-auto-approve", "-input=false", "-no-color"]));
+    args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args
+}
+
+/// Arguments that make Terraform print every output in clear.
+pub(super) fn output() -> Vec<String> {
+    words(&["output", "-json", "-no-color"])
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terraform(version: &str, tofu: bool) -> Terraform {
+        Terraform { binary: "/opt/terraform".into(), version: version.parse().unwrap(), tofu }
+    }
+
+    #[test]
+    fn init_speaks_json_where_terraform_can() {
+        assert_eq!(init(&terraform("1.11.4", false)).join(" "), "init -input=false -no-color -reconfigure -json");
+        assert_eq!(init(&terraform("1.8.5", false)).join(" "), "init -input=false -no-color -reconfigure");
+        assert_eq!(init(&terraform("1.10.0", true)).join(" "), "init -input=false -no-color -reconfigure");
+    }
+
+    #[test]
+    fn apply_and_destroy_differ_in_one_word() {
+        let wait = Duration::from_mins(5);
+        assert_eq!(
+            apply(Mode::Apply, wait).join(" "),
+            "apply -json -auto-approve -input=false -no-color -lock-timeout=300s"
+        );
+        assert_eq!(
+            apply(Mode::Destroy, wait).join(" "),
+            "apply -destroy -json -auto-approve -input=false -no-color -lock-timeout=300s"
+        );
+    }
+
+    #[test]
+    fn outputs_are_read_as_json() {
+        assert_eq!(output().join(" "), "output -json -no-color");
+    }
+}

@@ -1,0 +1,151 @@
+//! The agent's side of a step: starts a supervisor, or comes back to one, and follows what it writes.
+//!
+//! Dropping a [`Child`], or the future of [`Child::wait`], lets go of the step; Terraform goes on.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::TerraformError;
+use super::event::Event;
+use super::step::{Command, Exit, StepDir};
+use super::tail::Tail;
+use crate::support::files;
+
+/// How often the folder is looked at: a step of an offline bundle takes some fifty milliseconds, and what polling adds to
+/// it should not be seen; later a hundredth of a second is soon enough.
+const EARLY_PAUSE: Duration = Duration::from_millis(1);
+const LATER_PAUSE: Duration = Duration::from_millis(10);
+const EARLY_LOOKS: u32 = 400;
+
+/// A step that runs, or has run.
+pub struct Child {
+    step: StepDir,
+    /// There if this process started the supervisor; then its death is known by waiting for it.
+    supervisor: Option<duct::Handle>,
+}
+
+/// Starts `hadron supervise STEP_DIR` with the binary `supervisor`, to run `argv` in `cwd` with exactly `env`.
+///
+/// # Errors
+/// The folder can't be made, or the supervisor not be started. What keeps Terraform from starting is told by `wait`.
+pub fn start(
+    supervisor: &Path,
+    step_dir: &Path,
+    argv: Vec<String>,
+    env: &BTreeMap<String, String>,
+    cwd: &Path,
+) -> Result<Child, TerraformError> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(TerraformError::io("resolving", path));
+    let (step_dir, cwd) = (&absolute(step_dir)?, absolute(cwd)?);
+    files::create_private_folder(step_dir).map_err(TerraformError::io("creating", step_dir))?;
+    let step = StepDir::new(step_dir);
+    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd })?;
+    let started = duct::cmd(supervisor, [OsStr::new("supervise"), step_dir.as_os_str()])
+        .full_env(env)
+        .dir(step_dir)
+        .stdin_null()
+        .stdout_null()
+        .stderr_path(step.supervisor_log())
+        .unchecked()
+        .start();
+    let handle = started.map_err(TerraformError::io("starting", supervisor))?;
+    Ok(Child { step, supervisor: Some(handle) })
+}
+
+/// Comes back to a step that an earlier agent began; `None` if none ever did.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn attach(step_dir: &Path) -> Result<Option<Child>, TerraformError> {
+    let step = StepDir::new(step_dir);
+    Ok(step.command()?.map(|_| Child { step, supervisor: None }))
+}
+
+impl Child {
+    /// Follows the step to its end. Every event since its beginning is handed on, in order. Once `stop` is cancelled
+    /// Terraform gets SIGINT, exactly one in the life of the step: a second would make it drop everything.
+    ///
+    /// # Errors
+    /// [`TerraformError::SupervisorLost`], once Terraform is gone as well; or the folder can't be read.
+    pub async fn wait(
+        mut self,
+        stop: &CancellationToken,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Exit, TerraformError> {
+        let mut tail = Tail::new(self.step.stdout());
+        let stdout = self.step.stdout();
+        let mut on_line = move |line: &str| on_event(&Event::parse(line));
+        let mut looks = 0;
+        loop {
+            if let Some(exit) = self.ended()? {
+                tail.finish(&mut on_line).map_err(TerraformError::io("reading", &stdout))?;
+                return Ok(exit);
+            }
+            tail.read(&mut on_line).map_err(TerraformError::io("reading", &stdout))?;
+            if stop.is_cancelled() {
+                self.interrupt()?;
+            }
+            tokio::time::sleep(if looks < EARLY_LOOKS { EARLY_PAUSE } else { LATER_PAUSE }).await;
+            looks += 1;
+        }
+    }
+
+    /// How the step ended, if it did.
+    fn ended(&mut self) -> Result<Option<Exit>, TerraformError> {
+        if let Some(exit) = self.step.exit()? {
+            self.bury();
+            return Ok(Some(exit));
+        }
+        let Some(alone) = self.without_supervisor()? else { return Ok(None) };
+        // It may have written the exit just before it went.
+        if let Some(exit) = self.step.exit()? {
+            return Ok(Some(exit));
+        }
+        match self.step.terraform()? {
+            // Terraform outlived its supervisor. It holds the lock of the state and may still change things: wait.
+            Some(terraform) if terraform.lives() => Ok(None),
+            Some(_) => Err(TerraformError::SupervisorLost { step_dir: self.step.path().to_owned() }),
+            None => {
+                // While we hold the lock, say so for good: a supervisor that comes late will find it and go.
+                let exit = Exit::never_ran(self.without_a_trace());
+                self.step.write_exit(&exit)?;
+                drop(alone);
+                Ok(Some(exit))
+            }
+        }
+    }
+
+    /// Why there is neither a Terraform nor a word of the supervisor, as far as its log knows.
+    fn without_a_trace(&self) -> String {
+        let log = std::fs::read(self.step.supervisor_log()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&log);
+        let reason = "its supervisor ended before it could start it";
+        if said.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", said.trim()) }
+    }
+
+    /// The supervisor's lock, once the supervisor is known to be gone.
+    fn without_supervisor(&self) -> Result<Option<std::fs::File>, TerraformError> {
+        let running = self.supervisor.as_ref().is_some_and(|handle| matches!(handle.try_wait(), Ok(None)));
+        if running { Ok(None) } else { self.step.unsupervised() }
+    }
+
+    /// Waits for a supervisor that has written its last file, so that it doesn't stay a zombie.
+    fn bury(&mut self) {
+        if let Some(handle) = self.supervisor.take() {
+            handle.wait().ok();
+        }
+    }
+
+    /// Sends SIGINT unless that was done before, or Terraform hasn't begun.
+    fn interrupt(&self) -> Result<(), TerraformError> {
+        let Some(terraform) = self.step.terraform()? else { return Ok(()) };
+        if !self.step.interrupted() && self.step.may_interrupt()? {
+            terraform.interrupt().map_err(TerraformError::io("interrupting the terraform of", self.step.path()))?;
+        }
+        Ok(())
+    }
+}

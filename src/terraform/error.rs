@@ -1,0 +1,252 @@
+//! What can go wrong with Terraform, in words that end up in a deployment's status message.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use semver::Version;
+
+use super::{Diagnostic, Severity, Step};
+
+/// Why Terraform could not be found, started, trusted or finished. Each names the way out where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum TerraformError {
+    /// Neither Terraform nor OpenTofu is there.
+    #[error(
+        "terraform was not found: looked for {looked_for} (install Terraform 1.5 or newer from \
+         https://developer.hashicorp.com/terraform/install, or OpenTofu from https://opentofu.org/docs/intro/install, \
+         and put it on PATH or name it in the settings)"
+    )]
+    NotFound {
+        /// The path that was configured, or the names and folders that were searched.
+        looked_for: String,
+    },
+    /// The binary is older than what Hadron relies on.
+    #[error("{} is version {found}, older than {floor} (install Terraform {floor} or newer)", binary.display())]
+    TooOld {
+        /// The binary that was asked.
+        binary: PathBuf,
+        /// Its version.
+        found: Version,
+        /// The oldest version that will do.
+        floor: Version,
+    },
+    /// The binary doesn't answer `version -json` as Terraform does.
+    #[error("{} doesn't answer `version -json` like Terraform: {said}", binary.display())]
+    NotTerraform {
+        /// The binary that was asked.
+        binary: PathBuf,
+        /// What it said instead.
+        said: String,
+    },
+    /// This Terraform can't keep the state in S3 in the way that was asked for.
+    #[error("the S3 backend needs Terraform {needed} or newer for {what}, and this is {found} ({remedy})")]
+    BackendUnsupported {
+        /// What it can't do.
+        what: &'static str,
+        /// The first version that can.
+        needed: Version,
+        /// The version at hand.
+        found: Version,
+        /// The way out.
+        remedy: &'static str,
+    },
+    /// The site's environment holds a variable that would reach past Hadron's own settings.
+    #[error("the environment variable {name} must not reach Terraform: {reason}")]
+    RefusedVariable {
+        /// Its name.
+        name: String,
+        /// What it would do.
+        reason: &'static str,
+    },
+    /// After `init` the state is not where we put it.
+    #[error(
+        "the state would not be kept where Hadron keeps it: expected {expected}, found {found} (remove the backend or \
+         cloud block from the bundle's override files)"
+    )]
+    BackendNotOurs {
+        /// Our backend, in short.
+        expected: String,
+        /// The one that Terraform would use, in short.
+        found: String,
+    },
+    /// Terraform ended with an error of its own.
+    #[error("terraform {step} ended with exit code {exit}{}", told(diagnostics))]
+    Failed {
+        /// The command.
+        step: Step,
+        /// Its exit code.
+        exit: i32,
+        /// What it said, warnings included.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// Terraform ended early because we asked it to.
+    #[error("terraform {step} was interrupted{}{}", half_done(*step), told(diagnostics))]
+    Interrupted {
+        /// The command.
+        step: Step,
+        /// What it said, warnings included.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// Terraform ended without having been able to write the state; it left the state in a file.
+    #[error(
+        "terraform {step} could not save the state and left it in {} (push it with `terraform state push` before \
+         anything else is applied){}", file.display(), told(diagnostics)
+    )]
+    StateAtRisk {
+        /// The command.
+        step: Step,
+        /// The state that was never uploaded.
+        file: PathBuf,
+        /// What it said, warnings included.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// Somebody killed Terraform.
+    #[error(
+        "terraform {step} was killed by signal {signal}{}{}", likely(*signal), unsaved(*step)
+    )]
+    Killed {
+        /// The command.
+        step: Step,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Stop was asked for before Terraform ran.
+    #[error("terraform {step} was not started, since the deployment is being stopped")]
+    Stopped {
+        /// The command.
+        step: Step,
+    },
+    /// The supervisor could not start Terraform.
+    #[error("terraform could not be started: {reason}")]
+    NotStarted {
+        /// The supervisor's own words.
+        reason: String,
+    },
+    /// The supervisor is gone, and with it Terraform's exit code.
+    #[error(
+        "the supervisor of {} disappeared, so how Terraform ended is not known; infrastructure may be half changed \
+         and the state may still be locked", step_dir.display()
+    )]
+    SupervisorLost {
+        /// The step's folder, with all that was said until then.
+        step_dir: PathBuf,
+    },
+    /// The supervisor could not leave the agent's session.
+    #[error("the supervisor can't lead a session of its own")]
+    Session(#[source] io::Error),
+    /// `output -json` was not what Terraform documents.
+    #[error("terraform's outputs can't be read")]
+    Outputs(#[source] serde_json::Error),
+    /// The file system refused.
+    #[error("{doing} {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl TerraformError {
+    /// For `map_err`: names what was being done to `path`.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// Terraform's own words, when it had any.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Failed { diagnostics, .. }
+            | Self::Interrupted { diagnostics, .. }
+            | Self::StateAtRisk { diagnostics, .. } => diagnostics,
+            _ => &[],
+        }
+    }
+}
+
+/// The errors among `diagnostics`, each on lines of its own, those that name a file first: the others are mostly
+/// introductions. Warnings are left to the log.
+fn told(diagnostics: &[Diagnostic]) -> String {
+    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity != Severity::Warning);
+    let placed = errors().filter(|error| error.file.is_some());
+    let unplaced = errors().filter(|error| error.file.is_none());
+    placed.chain(unplaced).fold(String::new(), |text, error| text + "\n" + &error.to_string())
+}
+
+fn changes(step: Step) -> bool {
+    matches!(step, Step::Apply | Step::Destroy)
+}
+
+fn half_done(step: Step) -> &'static str {
+    if changes(step) { "; infrastructure may be half changed" } else { "" }
+}
+
+fn unsaved(step: Step) -> &'static str {
+    let warning = "; its last changes may be missing from the state, and the state may still be locked";
+    if changes(step) { warning } else { "" }
+}
+
+/// What a signal usually means.
+fn likely(signal: i32) -> &'static str {
+    const SIGKILL: i32 = 9;
+    if signal == SIGKILL {
+        " (as the kernel does when memory runs out: give it more, or lower its parallelism)"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terraform::{Event, EventKind};
+
+    fn failed(step: Step, stream: &str) -> String {
+        let diagnostics = stream.lines().filter_map(|line| match Event::parse(line).kind {
+            EventKind::Diagnostic(diagnostic) => Some(diagnostic),
+            _ => None,
+        });
+        TerraformError::Failed { step, exit: 1, diagnostics: diagnostics.collect() }.to_string()
+    }
+
+    #[test]
+    fn a_failed_apply_reads_as_terraform_told_it() {
+        let stream = include_str!("../../tests/fixtures/terraform/1.11/failed.jsonl");
+        insta::assert_snapshot!(failed(Step::Apply, stream), @r#"
+        terraform apply ended with exit code 1
+        main.tf:15: local-exec provisioner error (terraform_data.broken)
+          |   provisioner "local-exec" { command = "echo on its way; exit 3" }
+          Error running command 'echo on its way; exit 3': exit status 3. Output: on its way
+        "#);
+    }
+
+    #[test]
+    fn the_place_comes_before_the_introduction() {
+        let stream = include_str!("../../tests/fixtures/terraform/1.11/init_failed.jsonl");
+        insta::assert_snapshot!(failed(Step::Init, stream), @"
+        terraform init ended with exit code 1
+        bad.tf:1: Unclosed configuration block
+          | terraform {
+          There is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.
+        Terraform encountered problems during initialisation, including problems
+        with the configuration, described below.
+
+        The Terraform configuration must be valid before initialization so that
+        Terraform can determine which modules and providers need to be installed.
+        ");
+    }
+
+    #[test]
+    fn a_killed_terraform_hints_at_memory() {
+        let text = TerraformError::Killed { step: Step::Apply, signal: 9 }.to_string();
+        assert!(
+            text.starts_with("terraform apply was killed by signal 9 (as the kernel does when memory runs out"),
+            "{text}"
+        );
+        let text = TerraformError::Killed { step: Step::Apply, signal: 11 }.to_string();
+        assert!(!text.contains("memory"), "{text}");
+    }
+}

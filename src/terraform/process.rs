@@ -1,0 +1,63 @@
+//! Processes that aren't our children, known by their number and the moment they began.
+
+use std::fs;
+use std::io;
+
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+
+/// A process. Numbers are used again, so the number alone names nobody: with the start time beside it a stranger that got
+/// the number later is not taken for ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ProcessId {
+    /// The kernel's number.
+    pub(super) pid: i32,
+    /// When it began, in clock ticks since the machine started.
+    pub(super) start_time: u64,
+}
+
+impl ProcessId {
+    /// Names the process that has this number now.
+    pub(super) fn of(pid: i32) -> io::Result<Self> {
+        let (_, start_time) = stat(pid)?;
+        Ok(Self { pid, start_time })
+    }
+
+    /// Whether it still runs. A zombie doesn't: nobody may be left to bury it.
+    pub(super) fn lives(self) -> bool {
+        stat(self.pid).is_ok_and(|(state, start_time)| start_time == self.start_time && !matches!(state, 'Z' | 'X'))
+    }
+
+    /// Sends SIGINT, if the process is still the one that was meant.
+    pub(super) fn interrupt(self) -> io::Result<()> {
+        match Pid::from_raw(self.pid) {
+            Some(pid) if self.lives() => Ok(rustix::process::kill_process(pid, Signal::INT)?),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// State and start time of `/proc/PID/stat` (fields 3 and 22 of proc(5)). The name before them may hold anything, closing
+/// parentheses included.
+fn stat(pid: i32) -> io::Result<(char, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let state = fields.first().and_then(|field| field.chars().next());
+    let start_time = fields.get(19).and_then(|field| field.parse().ok());
+    state.zip(start_time).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unexpected form of /proc/PID/stat"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_under_its_own_start_time_only() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let own = ProcessId::of(pid).unwrap();
+        assert!(own.lives());
+        let earlier = ProcessId { start_time: own.start_time - 1, ..own };
+        assert!(!earlier.lives());
+        earlier.interrupt().unwrap();
+    }
+}

@@ -1,0 +1,188 @@
+//! One deployment's Terraform, from `init` to its outputs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use signal_hook::consts::SIGINT;
+use tokio_util::sync::CancellationToken;
+
+use super::applied::Journal;
+use super::child::{self, Child};
+use super::step::{Exit, Step, StepDir};
+use super::{Applied, Backend, Diagnostic, Event, OutputValue, Severity, Terraform, TerraformError, args, output};
+
+/// What is to be done with the infrastructure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Make it as the files say.
+    Apply,
+    /// Remove it.
+    Destroy,
+}
+
+impl Mode {
+    fn step(self) -> Step {
+        match self {
+            Self::Apply => Step::Apply,
+            Self::Destroy => Step::Destroy,
+        }
+    }
+}
+
+/// One run: its directory, its files and its backend.
+///
+/// Each method either starts its step or, when the run directory shows that it was begun before, comes back to it: an
+/// agent that was restarted makes the same calls again and gets the same answers. To try anew, take a new run directory.
+pub struct Session {
+    /// The Terraform to run.
+    pub terraform: Terraform,
+    /// The `hadron` binary, for `hadron supervise`. Take a copy's or the running executable's absolute path.
+    pub supervisor: PathBuf,
+    /// The run directory; each step gets a folder in it.
+    pub run_dir: PathBuf,
+    /// The directory with the rendered files. The backend's override file is written here.
+    pub work_dir: PathBuf,
+    /// Terraform's whole environment, as [`super::child_env`] builds it for the same backend.
+    pub env: BTreeMap<String, String>,
+    /// Where the state is kept.
+    pub backend: Backend,
+    /// How long Terraform waits for a state that somebody else has locked.
+    pub lock_timeout: Duration,
+}
+
+impl Session {
+    /// Puts the state where it belongs and prepares providers and modules.
+    ///
+    /// # Errors
+    /// Terraform's own, or [`TerraformError::BackendNotOurs`] when the bundle would keep its state elsewhere.
+    pub async fn init(&self, stop: &CancellationToken) -> Result<(), TerraformError> {
+        self.backend.supported_by(&self.terraform)?;
+        self.prepare()?;
+        self.run(Step::Init, args::init(&self.terraform), stop, &mut |_| {}).await?;
+        self.backend.verify(&self.work_dir)
+    }
+
+    /// Plans and applies in one go. Cancelling `stop` sends Terraform exactly one SIGINT; if it still ends well, that
+    /// counts.
+    ///
+    /// # Errors
+    /// See [`TerraformError`]; [`TerraformError::Failed`] carries Terraform's diagnostics.
+    pub async fn apply(
+        &self,
+        mode: Mode,
+        stop: &CancellationToken,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Applied, TerraformError> {
+        let journal = self.run(mode.step(), args::apply(mode, self.lock_timeout), stop, on_event).await?;
+        let mut applied = journal.applied();
+        if output::any_hidden(&applied.outputs) {
+            applied.outputs = self.outputs().await?;
+        }
+        Ok(applied)
+    }
+
+    /// All outputs in clear, by a step that leaves no copy of them. Everything is applied by now, so this isn't stopped.
+    async fn outputs(&self) -> Result<BTreeMap<String, OutputValue>, TerraformError> {
+        let folder = self.run_dir.join(Step::Output.folder());
+        // Its answer was thrown away; ask again.
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(TerraformError::io("removing", &folder))?;
+        }
+        let never = CancellationToken::new();
+        let ran = self.run(Step::Output, args::output(), &never, &mut |_| {}).await;
+        let path = StepDir::new(&folder).stdout();
+        let stdout = fs::read(&path).map_err(TerraformError::io("reading", &path));
+        fs::remove_file(&path).map_err(TerraformError::io("removing", &path))?;
+        ran?;
+        output::parse(&stdout?)
+    }
+
+    /// Lays down what Terraform needs beside the author's files.
+    fn prepare(&self) -> Result<(), TerraformError> {
+        for folder in ["HOME", "TMPDIR"].into_iter().filter_map(|name| self.env.get(name)) {
+            fs::create_dir_all(folder).map_err(TerraformError::io("creating", folder.as_ref()))?;
+        }
+        let (name, bytes) = self.backend.override_file();
+        let path = self.work_dir.join(name);
+        // An agent that comes back leaves alone what Terraform may be reading.
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        fs::write(&path, bytes).map_err(TerraformError::io("writing", &path))
+    }
+
+    async fn run(
+        &self,
+        which: Step,
+        words: Vec<String>,
+        stop: &CancellationToken,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Journal, TerraformError> {
+        let child = self.start_or_attach(which, words, stop)?;
+        let mut journal = Journal::default();
+        let mut note = |event: &Event| {
+            journal.note(event);
+            on_event(event);
+        };
+        let exit = child.wait(stop, &mut note).await?;
+        self.judge(which, exit, journal)
+    }
+
+    fn start_or_attach(
+        &self,
+        which: Step,
+        words: Vec<String>,
+        stop: &CancellationToken,
+    ) -> Result<Child, TerraformError> {
+        let folder = self.run_dir.join(which.folder());
+        if let Some(child) = child::attach(&folder)? {
+            return Ok(child);
+        }
+        if stop.is_cancelled() {
+            return Err(TerraformError::Stopped { step: which });
+        }
+        let program = self.terraform.binary.to_string_lossy().into_owned();
+        let argv = std::iter::once(program).chain(words).collect();
+        child::start(&self.supervisor, &folder, argv, &self.env, &self.work_dir)
+    }
+
+    /// What the end of a step means.
+    fn judge(&self, step: Step, exit: Exit, journal: Journal) -> Result<Journal, TerraformError> {
+        if let Some(reason) = exit.error {
+            return Err(TerraformError::NotStarted { reason });
+        }
+        let folder = StepDir::new(self.run_dir.join(step.folder()));
+        let (signal, code) = (exit.signal, exit.code.unwrap_or(-1));
+        // Our own SIGINT kills a Terraform that has only just begun.
+        if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
+            return Err(TerraformError::Killed { step, signal });
+        }
+        if signal.is_none() && code == 0 {
+            return Ok(journal);
+        }
+        let diagnostics = said(journal.diagnostics, &folder);
+        let file = self.work_dir.join("errored.tfstate");
+        if matches!(step, Step::Apply | Step::Destroy) && file.exists() {
+            return Err(TerraformError::StateAtRisk { step, file, diagnostics });
+        }
+        if folder.interrupted() {
+            return Err(TerraformError::Interrupted { step, diagnostics });
+        }
+        Err(TerraformError::Failed { step, exit: code, diagnostics })
+    }
+}
+
+/// The diagnostics; where there is no error among them, what Terraform wrote to stderr stands for one.
+fn said(mut diagnostics: Vec<Diagnostic>, folder: &StepDir) -> Vec<Diagnostic> {
+    const LONGEST: usize = 4000;
+    if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
+        let stderr = fs::read(folder.stderr()).unwrap_or_default();
+        let text: String = String::from_utf8_lossy(&stderr).trim().chars().take(LONGEST).collect();
+        if !text.is_empty() {
+            diagnostics.push(Diagnostic::plain(&text));
+        }
+    }
+    diagnostics
+}

@@ -1,0 +1,193 @@
+//! One step's folder: what the agent asks for, what the supervisor saw.
+//!
+//! ```text
+//! command.json      agent       argv, names of the variables, work directory
+//! supervisor.lock   supervisor  locked while it lives
+//! pid.json          supervisor  terraform's number and start time
+//! stdout.jsonl      terraform
+//! stderr.log        terraform
+//! interrupted       agent       exists once SIGINT was sent
+//! exit.json         supervisor  how terraform ended
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::TerraformError;
+use super::process::ProcessId;
+
+/// A command of Terraform, as a step of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// `terraform init`.
+    Init,
+    /// `terraform apply`.
+    Apply,
+    /// `terraform apply -destroy`.
+    Destroy,
+    /// `terraform output`, only when outputs are sensitive. Its stdout doesn't stay on disk.
+    Output,
+}
+
+impl Step {
+    /// The step's folder within the run directory.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Init => "1-init",
+            Self::Apply => "2-apply",
+            Self::Destroy => "2-destroy",
+            Self::Output => "3-output",
+        }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.folder().split_at(2).1)
+    }
+}
+
+/// How Terraform ended: one of the three is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// It exited with this code.
+    #[serde(default)]
+    pub code: Option<i32>,
+    /// This signal killed it.
+    #[serde(default)]
+    pub signal: Option<i32>,
+    /// It never ran, and this is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Exit {
+    pub(super) fn never_ran(reason: impl Into<String>) -> Self {
+        Self { error: Some(reason.into()), ..Self::default() }
+    }
+}
+
+/// What the supervisor is to start. Variables are named only: their values come by the supervisor's own environment,
+/// since among them are secrets, and this is a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Command {
+    pub(super) argv: Vec<String>,
+    pub(super) env: Vec<String>,
+    pub(super) cwd: PathBuf,
+}
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub(super) struct StepDir(PathBuf);
+
+impl StepDir {
+    pub(super) fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn stdout(&self) -> PathBuf {
+        self.0.join("stdout.jsonl")
+    }
+
+    pub(super) fn stderr(&self) -> PathBuf {
+        self.0.join("stderr.log")
+    }
+
+    pub(super) fn supervisor_log(&self) -> PathBuf {
+        self.0.join("supervisor.log")
+    }
+
+    pub(super) fn command(&self) -> Result<Option<Command>, TerraformError> {
+        self.read("command.json")
+    }
+
+    pub(super) fn write_command(&self, command: &Command) -> Result<(), TerraformError> {
+        self.write("command.json", command)
+    }
+
+    pub(super) fn terraform(&self) -> Result<Option<ProcessId>, TerraformError> {
+        self.read("pid.json")
+    }
+
+    pub(super) fn write_terraform(&self, process: ProcessId) -> Result<(), TerraformError> {
+        self.write("pid.json", &process)
+    }
+
+    pub(super) fn exit(&self) -> Result<Option<Exit>, TerraformError> {
+        self.read("exit.json")
+    }
+
+    pub(super) fn write_exit(&self, exit: &Exit) -> Result<(), TerraformError> {
+        self.write("exit.json", exit)
+    }
+
+    /// Whether SIGINT was already sent.
+    pub(super) fn interrupted(&self) -> bool {
+        self.0.join("interrupted").exists()
+    }
+
+    /// Whether it is for the caller to send SIGINT: true once in the life of this folder, whoever asks.
+    pub(super) fn may_interrupt(&self) -> Result<bool, TerraformError> {
+        let path = self.0.join("interrupted");
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(TerraformError::io("creating", &path)(error)),
+        }
+    }
+
+    /// Waits until no other supervisor is at work here, and keeps others away until the file is dropped.
+    pub(super) fn supervise_alone(&self) -> Result<File, TerraformError> {
+        let (path, file) = self.lock_file()?;
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(io::Error::from)
+            .map_err(TerraformError::io("locking", &path))?;
+        Ok(file)
+    }
+
+    /// The lock, if no supervisor holds it.
+    pub(super) fn unsupervised(&self) -> Result<Option<File>, TerraformError> {
+        let (path, file) = self.lock_file()?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(TerraformError::io("locking", &path)(error.into())),
+        }
+    }
+
+    fn lock_file(&self) -> Result<(PathBuf, File), TerraformError> {
+        let path = self.0.join("supervisor.lock");
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = opened.map_err(TerraformError::io("opening", &path))?;
+        Ok((path, file))
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, TerraformError> {
+        let path = self.0.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|e| TerraformError::io("reading", &path)(e.into()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(TerraformError::io("reading", &path)(error)),
+        }
+    }
+
+    /// Writes a file that appears whole. It isn't synced: these files speak of processes, and no process survives the
+    /// power cut that would lose them.
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), TerraformError> {
+        let path = self.0.join(name);
+        let new = self.0.join(format!("{name}.new"));
+        let bytes = serde_json::to_vec(value).map_err(|e| TerraformError::io("writing", &path)(e.into()))?;
+        fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path)).map_err(TerraformError::io("writing", &path))
+    }
+}

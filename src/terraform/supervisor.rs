@@ -1,0 +1,119 @@
+//! `hadron supervise STEP_DIR`: a small process that starts Terraform, waits, and writes down how it ended.
+//!
+//! It leads a session of its own and doesn't react to signals, so that nothing which ends the agent (a key press, a
+//! restart, a crash) reaches Terraform. Nothing here needs a runtime: it starts in about a millisecond.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rustix::process::{Pid, Signal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::TerraformError;
+use super::process::ProcessId;
+use super::step::{Command, Exit, StepDir};
+
+/// Starts the Terraform that `step_dir/command.json` describes and waits until it ends. Whatever happens is written to
+/// `exit.json`; a step that already has one is left alone.
+///
+/// # Errors
+/// Only when not even `exit.json` can be written.
+pub fn supervise(step_dir: &Path) -> Result<(), TerraformError> {
+    let step = StepDir::new(step_dir);
+    let _alone = step.supervise_alone()?;
+    if step.exit()?.is_some() {
+        return Ok(());
+    }
+    let exit = run(&step).unwrap_or_else(|error| Exit::never_ran(with_cause(&error)));
+    step.write_exit(&exit)
+}
+
+fn run(step: &StepDir) -> Result<Exit, TerraformError> {
+    let Some(command) = step.command()? else {
+        return Ok(Exit::never_ran("its folder holds no command.json"));
+    };
+    catch_signals().map_err(TerraformError::Session)?;
+    rustix::process::setsid().map_err(|error| TerraformError::Session(error.into()))?;
+    let terraform = start(step, &command)?;
+    let output = terraform.wait().map_err(TerraformError::io("waiting for", Path::new(&command.argv[0])))?;
+    let exit = Exit { code: output.status.code(), signal: output.status.signal(), error: None };
+    clear_up(&terraform, output.status);
+    Ok(exit)
+}
+
+/// Handlers that do nothing, rather than ignoring: what is ignored stays ignored in Terraform, a handler does not.
+fn catch_signals() -> std::io::Result<()> {
+    let unread = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&unread))?;
+    }
+    Ok(())
+}
+
+/// Starts Terraform and writes `pid.json`.
+fn start(step: &StepDir, command: &Command) -> Result<duct::Handle, TerraformError> {
+    let Some((program, args)) = command.argv.split_first() else {
+        return Err(TerraformError::NotStarted { reason: "the command is empty".to_owned() });
+    };
+    let create = |path: &Path| File::create(path).map_err(TerraformError::io("creating", path));
+    let terraform = duct::cmd(program, args)
+        .full_env(environment(&command.env)?)
+        .dir(&command.cwd)
+        .stdin_null()
+        .stdout_file(create(&step.stdout())?)
+        .stderr_file(create(&step.stderr())?)
+        .unchecked()
+        // A group of its own, so that what it leaves behind can be found.
+        .before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        })
+        .start()
+        .map_err(TerraformError::io("starting", Path::new(program)))?;
+    if let Some(process) = pid_of(&terraform).and_then(|pid| ProcessId::of(pid).ok()) {
+        step.write_terraform(process)?;
+    }
+    Ok(terraform)
+}
+
+/// The named variables, out of the supervisor's own environment.
+fn environment(names: &[String]) -> Result<BTreeMap<String, String>, TerraformError> {
+    let mut own: BTreeMap<String, String> = std::env::vars().collect();
+    names
+        .iter()
+        .map(|name| match own.remove(name) {
+            Some(value) => Ok((name.clone(), value)),
+            None => {
+                Err(TerraformError::NotStarted { reason: format!("the variable {name} didn't reach the supervisor") })
+            }
+        })
+        .collect()
+}
+
+/// A Terraform that was killed leaves its providers running, and they would go on changing things unobserved. One that
+/// ended by itself has stopped them; what else it left, an author's provisioner has started on purpose.
+fn clear_up(terraform: &duct::Handle, status: ExitStatus) {
+    if status.signal().is_none() {
+        return;
+    }
+    if let Some(group) = pid_of(terraform).and_then(Pid::from_raw) {
+        // Usually nobody is left, which is an error here and fine.
+        rustix::process::kill_process_group(group, Signal::KILL).ok();
+    }
+}
+
+fn pid_of(terraform: &duct::Handle) -> Option<i32> {
+    terraform.pids().first().and_then(|pid| i32::try_from(*pid).ok())
+}
+
+fn with_cause(error: &TerraformError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

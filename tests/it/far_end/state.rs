@@ -1,0 +1,62 @@
+//! Terraform's http backend: one state and its lock per path.
+//!
+//! <https://developer.hashicorp.com/terraform/language/backend/http>
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+#[derive(Debug, Default)]
+pub(crate) struct States {
+    pub(crate) states: Mutex<BTreeMap<String, Bytes>>,
+    pub(crate) locks: Mutex<BTreeMap<String, Bytes>>,
+    /// The Basic credentials that came along, decoded by nobody.
+    pub(crate) authorizations: Mutex<Vec<String>>,
+}
+
+pub(crate) async fn start() -> (String, Arc<States>) {
+    let states = Arc::new(States::default());
+    let router = Router::new().fallback(answer).with_state(Arc::clone(&states));
+    (super::serve(router).await, states)
+}
+
+async fn answer(
+    State(states): State<Arc<States>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(authorization) = headers.get("authorization") else { return StatusCode::UNAUTHORIZED.into_response() };
+    states.authorizations.lock().unwrap().push(authorization.to_str().unwrap().to_owned());
+    let path = uri.path().to_owned();
+    match method.as_str() {
+        "GET" => match states.states.lock().unwrap().get(&path) {
+            Some(state) => (StatusCode::OK, state.clone()).into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        },
+        "POST" => {
+            states.states.lock().unwrap().insert(path, body);
+            StatusCode::OK.into_response()
+        }
+        "LOCK" => match states.locks.lock().unwrap().entry(path) {
+            std::collections::btree_map::Entry::Occupied(held) => {
+                (StatusCode::LOCKED, held.get().clone()).into_response()
+            }
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(body);
+                StatusCode::OK.into_response()
+            }
+        },
+        "UNLOCK" => {
+            states.locks.lock().unwrap().remove(&path);
+            StatusCode::OK.into_response()
+        }
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
+}

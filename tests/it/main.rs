@@ -1,0 +1,16 @@
+//! Hermetic tests of whole rooms: real clients and real Terraform against far ends on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod far_end;
+
+mod architecture;
+mod journey;
+mod objects;
+mod proton;
+mod session;
+mod state;
+mod object_server;
+mod state_server;
+mod supervisor;
+mod wire;

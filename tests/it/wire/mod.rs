@@ -1,0 +1,8 @@
+//! The control plane over its wire: real clients, the record in SQLite, an object store on loopback.
+
+mod bench;
+mod front_door;
+mod registration;
+mod sts;
+mod tags;
+mod templates;
