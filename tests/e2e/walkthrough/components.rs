@@ -54,7 +54,7 @@ pub(super) fn attach_a_queue(story: &Story) {
         .failed(255, &["ConflictException", "detach it first"]);
 }
 
-/// A component's outputs reach the instance with the next deployment.
+/// A component's outputs reach the instance with the next deployment: 16.
 fn the_instance_learns_of_its_queue(story: &Story) {
     story.shell.ok("aws proton update-service-instance --service-name payment-api --name dev \
         --deployment-type CURRENT_VERSION --spec file://instance-spec.yaml");

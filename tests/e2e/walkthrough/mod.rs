@@ -107,6 +107,8 @@ fn the_article_can_be_followed_in_its_own_order() {
     services::add_the_prod_instance(&story);
     sync::link_the_repository(&story);
     components::attach_a_queue(&story);
+    // The platform team goes on while prod is deployed.
+    operations::publish_the_next_minor_version(&story);
     services::see_both_instances_and_their_stages(&story);
     everything_exists(&story);
     operations::roll_out_a_minor_version(&story);

@@ -25,7 +25,7 @@ fn next_minor_version() -> Vec<u8> {
     bundle::tar_gz(&files)
 }
 
-fn publish_the_next_minor_version(story: &Story) {
+pub(super) fn publish_the_next_minor_version(story: &Story) {
     let shell = &story.shell;
     shell.file("bundle.tar.gz", next_minor_version());
     shell.ok("aws s3 cp bundle.tar.gz s3://my-proton-templates/ecs-svc/v1.1/bundle.tar.gz");
@@ -53,7 +53,6 @@ fn outdated(story: &Story, literal: &str) -> Vec<String> {
 
 pub(super) fn roll_out_a_minor_version(story: &Story) {
     let shell = &story.shell;
-    publish_the_next_minor_version(story);
     // 26. As written the literal is a number and every version is text, so nothing is ever equal; see below.
     assert_eq!(outdated(story, TEXT), ["ledger-api/dev", "payment-api/dev", "payment-api/prod"]);
     // 27. What it calls drift is a time.
@@ -113,10 +112,9 @@ pub(super) fn ask_for_drift(story: &Story) {
         --resource-arn arn:aws:proton:us-east-1:123456789012:environment/prod \
         --status IN_PROGRESS",
         )
-        .failed(255, &["ConflictException", "no deployment under way"]);
+        .failed(255, &["ConflictException", "has ended already"]);
     // 31, which does restore the template's state.
     shell.ok("aws proton update-environment --name prod --deployment-type CURRENT_VERSION");
-    shell.ok("aws proton wait environment-deployed --name prod");
 }
 
 /// The accepted forms of these are 3, 7 and 28.
@@ -126,7 +124,7 @@ pub(super) fn use_the_quick_reference(story: &Story) {
     // 32, as written.
     shell
         .run("aws proton update-environment-template-version --status PUBLISHED")
-        .failed(2, &[&lacks("--template-name, --major-version, --minor-version")]);
+        .failed(2, &[&lacks("--major-version, --minor-version, --template-name")]);
     // 33, as written.
     shell
         .run("aws proton create-environment --name dev --template-name ecs-shared-env --template-major-version 1")

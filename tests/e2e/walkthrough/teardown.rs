@@ -5,16 +5,15 @@ use super::{Story, components};
 pub(super) fn delete_everything(story: &Story) {
     let shell = &story.shell;
     shell.run("aws proton delete-environment --name dev").failed(255, &["ConflictException"]);
-    components::detach_and_delete_the_queue(story);
-
     // The one that failed goes as well as the one that didn't.
-    for service in ["payment-api", "ledger-api"] {
-        shell.ok(&format!("aws proton delete-service --name {service}"));
-    }
-    for service in ["payment-api", "ledger-api"] {
+    shell.ok("aws proton delete-service --name ledger-api");
+    components::detach_and_delete_the_queue(story);
+    shell.ok("aws proton delete-service --name payment-api");
+    for service in ["ledger-api", "payment-api"] {
         shell.ok(&format!("aws proton wait service-deleted --name {service}"));
     }
 
+    shell.ok("aws proton wait environment-deployed --name prod");
     for environment in ["dev", "prod"] {
         shell.ok(&format!("aws proton delete-environment --name {environment}"));
     }
