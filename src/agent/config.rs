@@ -34,7 +34,8 @@ pub struct Config {
     pub child_env: BTreeMap<String, String>,
     /// Choices per environment, by its name; `pipeline` for pipelines, which have no environment; `*` for all others.
     pub environments: BTreeMap<String, EnvironmentConfig>,
-    /// The only environments to work for; empty = all. (Hadron also binds agents by their access key.)
+    /// The only environments to work for, `pipeline` among them if pipelines are wanted; empty = all. (Hadron also binds
+    /// agents by their access key.)
     pub bound_to: Vec<String>,
     /// How long a poll may be held by an endpoint that can, at most 50 s.
     pub poll_wait: Duration,
@@ -71,7 +72,17 @@ pub struct S3State {
 impl Config {
     /// The choices for an environment; `""` is a pipeline's. They are one block: a named block doesn't inherit from `*`.
     pub(super) fn environment(&self, name: &str) -> EnvironmentConfig {
-        let name = if name.is_empty() { "pipeline" } else { name };
+        let name = called(name);
         self.environments.get(name).or_else(|| self.environments.get("*")).cloned().unwrap_or_default()
     }
+
+    /// Whether the agent works for an environment; `""` is a pipeline's.
+    pub(super) fn works_for(&self, environment: &str) -> bool {
+        self.bound_to.is_empty() || self.bound_to.iter().any(|bound| bound == called(environment))
+    }
+}
+
+/// What an operator calls an environment.
+fn called(environment: &str) -> &str {
+    if environment.is_empty() { "pipeline" } else { environment }
 }

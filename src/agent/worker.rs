@@ -187,11 +187,10 @@ impl Shift {
             Poll::Offered(pending) => (pending, false),
             Poll::Everything(pending) => (pending, true),
         };
-        let bound = self.context.config.bound_to.clone();
-        let ours = |environment: &String| bound.is_empty() || bound.contains(environment);
         let mut taken = 0;
-        for pending in pending.into_iter().filter(|pending| ours(&pending.environment)) {
-            if taken < free && self.may_take(&pending.id, &pending.target_arn) {
+        for pending in pending {
+            let ours = self.context.config.works_for(&pending.environment);
+            if ours && taken < free && self.may_take(&pending.id, &pending.target_arn) {
                 self.set_out(pending.into(), false);
                 taken += 1;
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
 use hadron::agent::{Agent, Config, EnvironmentConfig, S3State, Verdict};
 use hadron::objects::ObjectsConfig;
 use hadron::support::{AwsAccess, Clock, Secret};
@@ -125,7 +126,6 @@ impl Scene {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test finds Terraform where its developer has it")]
 fn search_path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
@@ -198,7 +198,7 @@ async fn a_deployment_is_applied_and_reported_with_its_outputs() {
     let expected = [("password", "hush"), ("vpc", "vpc-1"), ("zones", r#"["a","b"]"#)];
     assert_eq!(done.outputs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     assert_eq!(done.sensitive.as_deref(), Some("0"));
-    assert!(scene.states.states.lock().unwrap().contains_key("/dev"), "the state is remote");
+    assert!(scene.states.kept.lock().unwrap().contains_key("/dev"), "the state is remote");
     assert!(scene.states.locks.lock().unwrap().is_empty());
 }
 
@@ -235,7 +235,6 @@ async fn proton_and_its_objects_are_asked_as_hadron_and_the_state_with_a_derived
     assert_eq!(keys(stored), ["AKIDHADRON".to_owned()].into());
     let url = format!("{}/dev", scene.state_url);
     let password = hadron::support::credential::state_password(&Secret::new("hadron"), &url, "d1.1");
-    use base64::Engine;
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("d1.1:{password}"));
     assert!(scene.states.authorizations.lock().unwrap().iter().all(|seen| *seen == format!("Basic {basic}")));
 }
@@ -286,7 +285,7 @@ async fn a_lost_lease_stops_before_apply() {
     assert_eq!(scene.drains().await.exit_code(), 14);
     assert!(scene.run_dir("d1").join("1-init").exists());
     assert!(!scene.run_dir("d1").join("2-apply").exists(), "nothing may be applied without the lease");
-    assert!(scene.states.states.lock().unwrap().is_empty());
+    assert!(scene.states.kept.lock().unwrap().is_empty());
     assert_eq!(scene.proton.deployment("d1").status, "IN_PROGRESS", "a stale epoch changes nothing");
 }
 
@@ -370,7 +369,7 @@ async fn a_delete_destroys_and_only_then_is_complete() {
     let done = scene.proton.deployment("d2");
     assert_eq!((done.status.as_str(), done.outputs.len()), ("DELETE_COMPLETE", 0));
     assert!(gone.exists());
-    let state: Value = serde_json::from_slice(&scene.states.states.lock().unwrap()["/dev"]).unwrap();
+    let state: Value = serde_json::from_slice(&scene.states.kept.lock().unwrap()["/dev"]).unwrap();
     assert_eq!(state["resources"], json!([]));
 }
 
@@ -443,7 +442,7 @@ async fn sealed_inputs_reach_terraform_and_a_mask_never_does() {
     assert!(scene.proton.deployment("d1").message.contains("sealed values"));
     scene
         .states
-        .states
+        .kept
         .lock()
         .unwrap()
         .insert("/sealed/d2".into(), r#"{"/environment/outputs/token":"12345678"}"#.into());

@@ -6,11 +6,12 @@ mod far_end;
 
 mod architecture;
 mod journey;
+mod object_server;
 mod objects;
 mod proton;
 mod session;
 mod state;
-mod object_server;
 mod state_server;
 mod supervisor;
+mod upkeep;
 mod wire;

@@ -49,6 +49,30 @@ pub(super) struct Described {
     pub(super) metadata: BTreeMap<String, String>,
 }
 
+/// What the input of a put, a copy or an upload says of its object.
+macro_rules! described {
+    ($input:ident) => {
+        $crate::control_plane::object_server::catalog::Described {
+            content_type: $input.content_type,
+            content_encoding: $input
+                .content_encoding
+                .as_deref()
+                .and_then($crate::control_plane::object_server::catalog::encoding_at_rest),
+            content_language: $input.content_language,
+            content_disposition: $input.content_disposition,
+            cache_control: $input.cache_control,
+            metadata: $input.metadata.unwrap_or_default().into_iter().collect(),
+        }
+    };
+}
+pub(super) use described;
+
+/// How an object is encoded, without how it travelled.
+pub(super) fn encoding_at_rest(sent: &str) -> Option<String> {
+    let kept: Vec<&str> = sent.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
+    Some(kept.join(",")).filter(|encoding| !encoding.is_empty())
+}
+
 /// An object.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Object {

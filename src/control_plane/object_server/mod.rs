@@ -23,7 +23,8 @@ use std::fmt;
 use std::path::Path;
 
 use axum::body::Body;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use self::access::{Keys, Names};
@@ -79,7 +80,8 @@ impl ObjectServer {
 
     /// Answers one request, whose path must be as the client signed it.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let request = request.map(s3s::Body::http_body_unsync);
+        let mut request = request.map(s3s::Body::http_body_unsync);
+        join_encodings(request.headers_mut());
         let mut response = match self.0.call(request).await {
             Ok(response) => response.map(Body::new),
             Err(error) => {
@@ -92,10 +94,20 @@ impl ObjectServer {
         if response.status() == StatusCode::NOT_MODIFIED {
             // Such an answer has no body, and must not announce one.
             *response.body_mut() = Body::empty();
-            response.headers_mut().remove(http::header::CONTENT_LENGTH);
+            response.headers_mut().remove(CONTENT_LENGTH);
         }
         let id = uuid::Uuid::new_v4().simple().to_string();
         response.headers_mut().insert("x-amz-request-id", HeaderValue::from_str(&id).expect("hexadecimal is ASCII"));
         response
+    }
+}
+
+/// The AWS SDK says `aws-chunked` in a header beside the caller's own Content-Encoding, where s3s takes only one. Joined
+/// by a comma they mean and sign the same.
+fn join_encodings(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() > 1 {
+        let joined = HeaderValue::from_bytes(&all.join(&b","[..])).expect("parts of header values make a header value");
+        headers.insert(CONTENT_ENCODING, joined);
     }
 }

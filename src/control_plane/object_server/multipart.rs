@@ -8,16 +8,17 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
-    CompletedPart, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part as PartEntry, UploadPartInput,
-    UploadPartOutput,
+    CompletedPart, CopyPartResult, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload,
+    Part as PartEntry, Range, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::catalog::{self, Described, Object, Part, Piece, Upload, scope};
-use super::conditions::WriteIf;
-use super::digest::Announced;
-use super::objects::{length, timestamp};
+use super::catalog::{self, Object, Part, Piece, Upload, scope};
+use super::conditions::{ReadIf, WriteIf};
+use super::content::Draft;
+use super::digest::{Announced, Digests};
+use super::objects::{self, length, timestamp};
 use super::service::Objects;
 use crate::control_plane::store::{Document, Stored, Transaction, Typed};
 
@@ -36,14 +37,7 @@ pub(super) async fn create(
         bucket: input.bucket,
         key: input.key,
         started_at: server.clock.now(),
-        described: Described {
-            content_type: input.content_type,
-            content_encoding: input.content_encoding,
-            content_language: input.content_language,
-            content_disposition: input.content_disposition,
-            cache_control: input.cache_control,
-            metadata: input.metadata.unwrap_or_default().into_iter().collect(),
-        },
+        described: catalog::described!(input),
     };
     let output = CreateMultipartUploadOutput {
         bucket: Some(upload.bucket.clone()),
@@ -64,39 +58,81 @@ pub(super) async fn create(
 pub(super) async fn upload_part(server: &Objects, request: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
     let announced = Announced::of(&request.headers);
     let S3Request { input, trailing_headers, .. } = request;
-    if !(1..=MOST).contains(&input.part_number) {
-        return Err(s3_error!(InvalidArgument, "a part's number lies between 1 and {MOST}"));
-    }
     let whose = Whose { bucket: input.bucket, key: input.key, upload: input.upload_id };
-    let early = whose.clone();
-    server.store.read(move |tx| find(tx, &early).map(|_| ())).await?;
+    expected(server, &whose, input.part_number).await?;
     let (draft, digests) = server.contents.receive(input.body, announced, trailing_headers).await?;
-    let part = Part {
-        upload: whose.upload.clone(),
-        number: input.part_number,
-        piece: draft.piece.clone(),
-        etag: digests.etag(),
-        modified_at: server.clock.now(),
-    };
     let checksums = digests.checksums();
-    let output = UploadPartOutput {
-        e_tag: Some(ETag::Strong(part.etag.clone())),
+    let part = record(server, whose, input.part_number, draft, &digests).await?;
+    Ok(UploadPartOutput {
+        e_tag: Some(ETag::Strong(part.etag)),
         checksum_crc32: checksums.get("crc32").cloned(),
         checksum_crc32c: checksums.get("crc32c").cloned(),
         checksum_crc64nvme: checksums.get("crc64nvme").cloned(),
         checksum_sha1: checksums.get("sha1").cloned(),
         checksum_sha256: checksums.get("sha256").cloned(),
         ..Default::default()
+    })
+}
+
+pub(super) async fn upload_part_copy(
+    server: &Objects,
+    request: S3Request<UploadPartCopyInput>,
+) -> S3Result<UploadPartCopyOutput> {
+    let input = request.input;
+    let whose = Whose { bucket: input.bucket, key: input.key, upload: input.upload_id };
+    expected(server, &whose, input.part_number).await?;
+    let conditions = ReadIf {
+        matches: input.copy_source_if_match,
+        none_matches: input.copy_source_if_none_match,
+        modified_since: input.copy_source_if_modified_since,
+        unmodified_since: input.copy_source_if_unmodified_since,
     };
-    let draft = Arc::new(draft);
+    let (source, reading) = objects::source(server, input.copy_source, &conditions).await?;
+    let range = match input.copy_source_range {
+        Some(range) => {
+            Range::parse(&range).map_err(|_| s3_error!(InvalidArgument, "{range} is no range"))?.check(source.size)?
+        }
+        None => 0..source.size,
+    };
+    let body = server.contents.read(reading, range.start, range.end - range.start);
+    let (draft, digests) = server.contents.receive(Some(body), Announced::default(), None).await?;
+    let part = record(server, whose, input.part_number, draft, &digests).await?;
+    let result = CopyPartResult {
+        e_tag: Some(ETag::Strong(part.etag)),
+        last_modified: Some(timestamp(part.modified_at)),
+        ..Default::default()
+    };
+    Ok(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() })
+}
+
+/// Refuses a part that no upload waits for, before it is sent.
+async fn expected(server: &Objects, whose: &Whose, number: i32) -> S3Result<()> {
+    if !(1..=MOST).contains(&number) {
+        return Err(s3_error!(InvalidArgument, "a part's number lies between 1 and {MOST}"));
+    }
+    let whose = whose.clone();
+    server.store.read(move |tx| find(tx, &whose).map(|_| ())).await
+}
+
+/// Makes a part of a new file, in the place of whatever had its number.
+async fn record(server: &Objects, whose: Whose, number: i32, draft: Draft, digests: &Digests) -> S3Result<Part> {
+    let part = Part {
+        upload: whose.upload.clone(),
+        number,
+        piece: draft.piece.clone(),
+        etag: digests.etag(),
+        modified_at: server.clock.now(),
+    };
+    // The draft moves into the work, which decides over its file even if the client goes away meanwhile.
+    let (new, draft) = (part.clone(), Arc::new(draft));
     let replaced = server.store.write(move |tx| {
         find(tx, &whose)?;
-        let replaced = replace(tx, part.clone())?;
+        let replaced = replace(tx, new.clone())?;
         draft.keep();
         Ok::<_, s3s::S3Error>(replaced)
     });
     server.contents.discard(&replaced.await?);
-    Ok(output)
+    Ok(part)
 }
 
 /// Which upload a request means.

@@ -11,7 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::catalog::{self, Described, Object, Piece, scope};
+use super::catalog::{self, Object, Piece, scope};
 use super::conditions::{ReadIf, WriteIf};
 use super::content::{Draft, Reading};
 use super::digest::Announced;
@@ -48,14 +48,7 @@ pub(super) async fn put(server: &Objects, request: S3Request<PutObjectInput>) ->
         pieces: vec![draft.piece.clone()],
         etag: digests.etag(),
         modified_at: server.clock.now(),
-        described: Described {
-            content_type: input.content_type,
-            content_encoding: input.content_encoding,
-            content_language: input.content_language,
-            content_disposition: input.content_disposition,
-            cache_control: input.cache_control,
-            metadata: input.metadata.unwrap_or_default().into_iter().collect(),
-        },
+        described: catalog::described!(input),
         checksums: digests.checksums(),
         upload: None,
     };
@@ -177,33 +170,32 @@ fn content_range(start: u64, end: u64, size: u64) -> String {
     format!("bytes {start}-{}/{size}", end.saturating_sub(1))
 }
 
-pub(super) async fn copy(server: &Objects, request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
-    let input = request.input;
-    let CopySource::Bucket { bucket, key, version_id: None } = input.copy_source else {
+/// What a copy copies, if it is as demanded.
+pub(super) async fn source(server: &Objects, source: CopySource, conditions: &ReadIf) -> S3Result<(Object, Reading)> {
+    let CopySource::Bucket { bucket, key, version_id: None } = source else {
         return Err(s3_error!(NotImplemented, "a copy's source is an object of a bucket, without a version"));
     };
+    let (object, reading) = find(server, &bucket, &key).await?;
+    // For a copy a condition that doesn't hold is a failure, not an answer.
+    conditions.check(&object).map_err(|_| s3_error!(PreconditionFailed, "the copy's source is not as demanded"))?;
+    Ok((object, reading))
+}
+
+pub(super) async fn copy(server: &Objects, request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
+    let input = request.input;
     let replaces = input.metadata_directive.is_some_and(|given| given.as_str() == MetadataDirective::REPLACE);
-    if !replaces && *bucket == *input.bucket && *key == *input.key {
-        return Err(s3_error!(InvalidRequest, "a copy onto itself must replace the metadata"));
-    }
-    let (source, reading) = find(server, &bucket, &key).await?;
     let conditions = ReadIf {
         matches: input.copy_source_if_match,
         none_matches: input.copy_source_if_none_match,
         modified_since: input.copy_source_if_modified_since,
         unmodified_since: input.copy_source_if_unmodified_since,
     };
-    // For a copy a condition that doesn't hold is a failure, not an answer.
-    conditions.check(&source).map_err(|_| s3_error!(PreconditionFailed, "the copy's source is not as demanded"))?;
+    let (source, reading) = source(server, input.copy_source, &conditions).await?;
+    if !replaces && source.bucket == input.bucket && source.key == input.key {
+        return Err(s3_error!(InvalidRequest, "a copy onto itself must replace the metadata"));
+    }
     let drafts = server.contents.link(&reading).await?;
-    let given = Described {
-        content_type: input.content_type,
-        content_encoding: input.content_encoding,
-        content_language: input.content_language,
-        content_disposition: input.content_disposition,
-        cache_control: input.cache_control,
-        metadata: input.metadata.unwrap_or_default().into_iter().collect(),
-    };
+    let given = catalog::described!(input);
     let object = Object {
         bucket: input.bucket,
         key: input.key,

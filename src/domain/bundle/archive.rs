@@ -19,11 +19,16 @@ const NO_LINKS: &str = "put a copy of the file there";
 /// # Errors
 /// Everything that keeps it from being a bundle: no archive, quotas exceeded, paths that lead out of it, links.
 pub fn unpack(archive: &[u8]) -> Result<Files, Problems> {
+    unpack_within(archive, MOST_BYTES)
+}
+
+/// [`unpack`] to at most `most_bytes`.
+pub(super) fn unpack_within(archive: &[u8], most_bytes: u64) -> Result<Files, Problems> {
     if archive.len() > LARGEST_ARCHIVE {
         let message = format!("the archive is larger than {} MiB", LARGEST_ARCHIVE >> 20);
         return Err(Problem::of(BUNDLE, message, "leave out what the templates don't need").into());
     }
-    let mut intake = Intake::default();
+    let mut intake = Intake::new(most_bytes);
     match archive {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => from_zip(archive, &mut intake),
         [0x1f, 0x8b, ..] => from_tar(archive, &mut intake),
@@ -94,7 +99,7 @@ fn broken_zip(error: ZipError, name: &str, intake: &mut Intake) {
 }
 
 fn from_tar(archive: &[u8], intake: &mut Intake) {
-    let limited = Limited { inner: GzDecoder::new(archive), left: MOST_BYTES };
+    let limited = Limited { inner: GzDecoder::new(archive), left: intake.most_bytes };
     let mut archive = tar::Archive::new(limited);
     let entries = match archive.entries() {
         Ok(entries) => entries,

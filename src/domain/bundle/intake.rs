@@ -27,16 +27,20 @@ pub(super) const BUNDLE: &str = "bundle";
 const JUNK_FOLDERS: [&str; 3] = [".git", ".terraform", "__MACOSX"];
 
 /// Takes the files of an archive in, one after the other, within the quotas.
-#[derive(Default)]
 pub(super) struct Intake {
     pub(super) files: Files,
     pub(super) problems: Problems,
     bytes: u64,
+    pub(super) most_bytes: u64,
     /// A quota of the whole is exceeded: nothing more is read.
     pub(super) full: bool,
 }
 
 impl Intake {
+    pub(super) fn new(most_bytes: u64) -> Self {
+        Self { files: Files::new(), problems: Problems::default(), bytes: 0, most_bytes, full: false }
+    }
+
     /// Where an entry belongs; `None` for what isn't wanted, and for what is refused, which is noted.
     pub(super) fn path(&mut self, name: &str) -> Option<String> {
         match clean(name) {
@@ -67,7 +71,7 @@ impl Intake {
         } else if let Some(twice) = self.files.insert(path.clone(), bytes).map(|_| path) {
             self.refuse(twice, "is in the archive twice", "pack the bundle afresh");
         }
-        if self.bytes > MOST_BYTES {
+        if self.bytes > self.most_bytes {
             self.too_much();
         }
     }
@@ -78,7 +82,7 @@ impl Intake {
     }
 
     pub(super) fn too_much(&mut self) {
-        let message = format!("unpacks to more than {} MiB", MOST_BYTES >> 20);
+        let message = format!("unpacks to more than {} MiB", self.most_bytes >> 20);
         self.refuse(BUNDLE, message, "leave out what the templates don't need");
         self.full = true;
     }

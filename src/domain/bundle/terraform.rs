@@ -27,6 +27,8 @@ pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
             problems.push(Problem::of(file, "isn't UTF-8", "save it as UTF-8"));
             continue;
         };
+        // Terraform skips a byte order mark, the parsers don't.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if json {
             if let Some(document) = problems.note(read_json(&file, text))
                 && own
@@ -60,8 +62,6 @@ fn is_generated(path: &str) -> bool {
 }
 
 fn read_hcl(file: &str, text: &str) -> Result<Body, Problems> {
-    // Terraform skips a byte order mark, the parser doesn't.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     hcl_edit::parser::parse_body(text).map_err(|error| {
         let at = error.location();
         let message = format!("is no valid HCL: {}", error.message().replace('\n', ", "));

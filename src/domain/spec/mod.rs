@@ -39,7 +39,10 @@ impl EnvironmentSpec {
             problems.push(given.problem(SPEC, format!("`spec` must be a map, not {}", given.kind()), MAP));
             return Err(problems);
         }
-        let inputs = problems.note(schema.check(SPEC, InputType::Environment, &as_map(given)));
+        // Only services can keep values; here the words would be deployed as text.
+        let inputs = current_val::kept(&as_map(given), None)
+            .and_then(|given| schema.check(SPEC, InputType::Environment, &given));
+        let inputs = problems.note(inputs);
         problems.in_order().unless_any(|| Self { inputs: inputs.unwrap_or_default() })
     }
 }

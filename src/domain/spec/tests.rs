@@ -173,6 +173,13 @@ fn current_val_without_a_current_value_is_refused() {
 }
 
 #[test]
+fn an_environment_cant_keep_values() {
+    let text = "proton: EnvironmentSpec\nspec:\n  vpc_cidr: \"${Proton::CURRENT_VAL}\"\n";
+    let problems = EnvironmentSpec::parse(text, &environment_schema()).unwrap_err().to_string();
+    assert!(problems.starts_with("spec:3:13: `vpc_cidr` is to keep its current value"), "{problems}");
+}
+
+#[test]
 fn a_text_without_current_val_stays_byte_for_byte() {
     assert_eq!(ServiceSpec::without_current_val(SERVICE, "not: [even yaml").unwrap(), SERVICE);
 }

@@ -17,7 +17,5 @@ pub(super) fn register(environment: &mut Environment<'_>) {
 fn remainder(value: &Value, by: i64) -> Result<i64, Error> {
     let number = i64::try_from(value.clone())
         .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("{} is no integer", value.kind())))?;
-    number
-        .checked_rem_euclid(by)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "can't be divided by zero"))
+    number.checked_rem_euclid(by).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "can't be divided by zero"))
 }

@@ -24,7 +24,8 @@ pub(super) fn namespaces(document: &serde_json::Value) -> Value {
 fn service_instance(instance: &serde_json::Value, environment: &serde_json::Value) -> Value {
     let members = instance.as_object().into_iter().flatten().map(|(name, value)| {
         let detached = name == "components" && value.get("default").is_none();
-        let value = if detached { Value::from_pairs([("default", nothing_attached())]) } else { Value::from(Serde(value)) };
+        let value =
+            if detached { Value::from_pairs([("default", nothing_attached())]) } else { Value::from(Serde(value)) };
         (name.as_str(), value)
     });
     let older_name = instance.get("environment").is_none().then(|| ("environment", Value::from(Serde(environment))));

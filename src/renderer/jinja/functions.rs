@@ -55,12 +55,7 @@ impl Object for Cycler {
         if key.as_str() == Some("current") { self.current() } else { None }
     }
 
-    fn call_method(
-        self: &Arc<Self>,
-        _: &mut State<'_, '_>,
-        method: &str,
-        args: &[Value],
-    ) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let () = from_args(args)?;
         match method {
             "next" => {
@@ -160,6 +155,9 @@ mod tests {
     fn floats_read_as_python_writes_them() {
         let floats = [0.0, -0.0, 1.0, 0.1 + 0.2, 1e15, 1e16, 1.5e300, 1e-4, 1e-5, 123_456.789, f64::INFINITY];
         let texts = floats.map(float_text).join(" ");
-        assert_eq!(texts, "0.0 -0.0 1.0 0.30000000000000004 1000000000000000.0 1e+16 1.5e+300 0.0001 1e-05 123456.789 inf");
+        assert_eq!(
+            texts,
+            "0.0 -0.0 1.0 0.30000000000000004 1000000000000000.0 1e+16 1.5e+300 0.0001 1e-05 123456.789 inf"
+        );
     }
 }

@@ -86,7 +86,8 @@ fn of_mapping(mapping: &Value, method: &str, _args: &[Value]) -> Result<Option<V
 }
 
 fn unchangeable(what: &str) -> Error {
-    let way_out = "keep it in a namespace() and set it anew: {% set ns.all = ns.all + [item] %}, or dict(ns.all, key=value)";
+    let way_out =
+        "keep it in a namespace() and set it anew: {% set ns.all = ns.all + [item] %}, or dict(ns.all, key=value)";
     Error::new(ErrorKind::InvalidOperation, format!("{what} can't be changed in place; {way_out}"))
 }
 
@@ -158,7 +159,7 @@ fn expand_tabs(text: &str, size: usize) -> String {
     for c in text.chars() {
         match c {
             '\t' => {
-                let blanks = size.checked_sub(column.checked_rem(size).unwrap_or_default()).unwrap_or_default();
+                let blanks = size.saturating_sub(column.checked_rem(size).unwrap_or_default());
                 out.push_str(&" ".repeat(blanks));
                 column += blanks;
             }
@@ -202,9 +203,8 @@ fn partition(whole: &str, method: &str, args: &[Value]) -> Result<Value, Error> 
 }
 
 fn swap_case(text: &str) -> String {
-    let swap = |c: char| -> String {
-        if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
-    };
+    let swap =
+        |c: char| -> String { if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() } };
     text.chars().map(swap).collect()
 }
 

@@ -31,7 +31,9 @@ fn ecs_variables(outputs: &Value, given: Rest<ValueOrKwargs>) -> Result<String, 
 
 fn lambda_variables(outputs: &Value, given: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let variables = variables(outputs, given)?;
-    Ok(marked(&Json::Object(variables.into_iter().map(|(name, value)| (name, Json::from(value))).collect::<Map<_, _>>())))
+    Ok(marked(&Json::Object(
+        variables.into_iter().map(|(name, value)| (name, Json::from(value))).collect::<Map<_, _>>(),
+    )))
 }
 
 fn policy_arns(outputs: &Value) -> Result<String, Error> {

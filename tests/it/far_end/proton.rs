@@ -222,8 +222,8 @@ fn finish(deployment: &mut Deployment, told: &str, seen: &Seen, input: &Value) {
         ("DELETE_IN_PROGRESS", _) => "DELETE_FAILED",
         _ => told,
     };
-    deployment.status = status.to_owned();
-    deployment.message = input["statusMessage"].as_str().unwrap_or_default().to_owned();
+    status.clone_into(&mut deployment.status);
+    input["statusMessage"].as_str().unwrap_or_default().clone_into(&mut deployment.message);
     deployment.sensitive = seen.header("x-hadron-sensitive").map(str::to_owned);
     deployment.outputs = input["outputs"]
         .as_array()

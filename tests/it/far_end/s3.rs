@@ -86,9 +86,8 @@ fn list(objects: &BTreeMap<String, Bytes>, bucket: &str, query: &str) -> Respons
     let keys = objects.iter().filter_map(|(key, bytes)| Some((key.strip_prefix(&inside)?, bytes.len())));
     let keys: Vec<_> = keys.filter(|(key, _)| key.starts_with(prefix) && *key > after).collect();
     // Small pages, so that a client that forgets to turn them is found out.
-    let contents = keys.iter().take(2).map(|(key, size)| {
-        format!("<Contents><Key>{key}</Key><Size>{size}</Size></Contents>")
-    });
+    let contents =
+        keys.iter().take(2).map(|(key, size)| format!("<Contents><Key>{key}</Key><Size>{size}</Size></Contents>"));
     let page = contents.collect::<Vec<_>>().concat();
     let next = keys.get(1).filter(|_| keys.len() > 2);
     let next = next.map_or(String::new(), |(key, _)| format!("<NextContinuationToken>{key}</NextContinuationToken>"));

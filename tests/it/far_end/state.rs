@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 #[derive(Debug, Default)]
 pub(crate) struct States {
-    pub(crate) states: Mutex<BTreeMap<String, Bytes>>,
+    pub(crate) kept: Mutex<BTreeMap<String, Bytes>>,
     pub(crate) locks: Mutex<BTreeMap<String, Bytes>>,
     /// The Basic credentials that came along, decoded by nobody.
     pub(crate) authorizations: Mutex<Vec<String>>,
@@ -36,12 +36,12 @@ async fn answer(
     states.authorizations.lock().unwrap().push(authorization.to_str().unwrap().to_owned());
     let path = uri.path().to_owned();
     match method.as_str() {
-        "GET" => match states.states.lock().unwrap().get(&path) {
+        "GET" => match states.kept.lock().unwrap().get(&path) {
             Some(state) => (StatusCode::OK, state.clone()).into_response(),
             None => StatusCode::NOT_FOUND.into_response(),
         },
         "POST" => {
-            states.states.lock().unwrap().insert(path, body);
+            states.kept.lock().unwrap().insert(path, body);
             StatusCode::OK.into_response()
         }
         "LOCK" => match states.locks.lock().unwrap().entry(path) {

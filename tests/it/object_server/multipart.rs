@@ -69,6 +69,29 @@ async fn parts_in_any_order_become_one_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn parts_are_copied_from_other_objects() {
+    let (_bench, client) = Bench::with_buckets().await;
+    let source = bytes(PART + 2000);
+    client.put_object().bucket("two").key("s").body(ByteStream::from(source.clone())).send().await.unwrap();
+    let upload = begin(&client).await;
+    let copy = |number, range: String| {
+        let copy = client.upload_part_copy().bucket("one").key("a").upload_id(&upload).part_number(number);
+        copy.copy_source("two/s").copy_source_range(range)
+    };
+    let mut parts = Vec::new();
+    for (number, range) in [(1, format!("bytes=0-{}", PART - 1)), (2, format!("bytes={PART}-{}", PART + 1999))] {
+        let copied = copy(number, range).send().await.unwrap();
+        let etag = copied.copy_part_result().unwrap().e_tag().unwrap().to_owned();
+        parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
+    }
+    assert_eq!(refusal(copy(3, "bytes=99999999-".into()).send().await), "InvalidRange 416");
+    let complete = client.complete_multipart_upload().bucket("one").key("a").upload_id(&upload);
+    complete.multipart_upload(named(&parts)).send().await.unwrap();
+    let got = client.get_object().bucket("one").key("a").send().await.unwrap();
+    assert!(got.body.collect().await.unwrap().to_vec() == source);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_etag_of_parts_is_the_md5_of_their_md5s() {
     let (_bench, client) = Bench::with_buckets().await;
     let upload = begin(&client).await;

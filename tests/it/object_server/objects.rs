@@ -59,6 +59,20 @@ async fn every_checksum_is_checked_and_told_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_whose_checksum_follows_it_is_stored_as_it_was_meant() {
+    let (bench, client) = Bench::with_buckets().await;
+    let path = bench.folder.path().join("upload");
+    std::fs::write(&path, bytes(500_000)).unwrap();
+    for (sent, kept) in [(None, None), (Some("gzip"), Some("gzip"))] {
+        let put = client.put_object().bucket("one").key("a").body(ByteStream::from_path(&path).await.unwrap());
+        put.set_content_encoding(sent.map(str::to_owned)).send().await.unwrap();
+        let got = client.get_object().bucket("one").key("a").send().await.unwrap();
+        assert_eq!((got.content_encoding(), got.checksum_crc32().is_some()), (kept, true));
+        assert!(got.body.collect().await.unwrap().to_vec() == bytes(500_000));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ranges_are_cut_exactly() {
     let (_bench, client) = Bench::with_buckets().await;
     let whole = bytes(700_000);

@@ -249,12 +249,12 @@ async fn what_lies_in_an_environment_keeps_it() {
         test.plane.delete_environment(&mut test.call(), input).await.map(|it| it.environment.unwrap())
     };
     let refused = delete().await.unwrap_err();
-    assert!(matches!(&refused, ProtonError::Conflict(text) if text.contains("pay/api")), "{refused}");
+    assert!(matches!(&refused, ProtonError::Conflict(told) if told.contains("pay/api")), "{refused}");
     test.settle(&api, &[]).await;
     let engine = test.engine();
     let inside = api.target.clone();
-    let gone = test.write(move |tx| engine.delete(tx, &inside).map(|it| it.value)).await.unwrap();
-    test.settle(&gone, &[]).await;
+    let removed = test.write(move |tx| engine.delete(tx, &inside).map(|it| it.value)).await.unwrap();
+    test.settle(&removed, &[]).await;
     assert_eq!(delete().await.unwrap().deployment_status, S::DeleteInProgress);
     let deletion = last(&test).await;
     test.settle(&deletion, &[]).await;

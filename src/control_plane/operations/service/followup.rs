@@ -401,7 +401,7 @@ fn take_spec(
     service: &str,
     merged: impl FnOnce(&str) -> Result<String, crate::domain::Problems>,
 ) -> Result<(), ProtonError> {
-    let mut service = plan::service_of(engine, tx, service)?;
+    let Some(mut service) = tx.get::<Service>(&engine.scope, service)? else { return Ok(()) };
     let changing = matches!(service.status, ServiceStatus::CreateInProgress | ServiceStatus::UpdateInProgress);
     if changing {
         return Ok(());

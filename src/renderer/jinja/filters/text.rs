@@ -188,7 +188,8 @@ fn urlencode(state: &State<'_, '_>, value: &Value) -> Result<String, Error> {
             Ok(pairs.collect::<Result<Vec<_>, Error>>()?.join("&"))
         }
         ValueKind::Seq | ValueKind::Iterable => {
-            let pairs = value.try_iter()?.map(|pair| query_pair(&pair.get_item_by_index(0)?, &pair.get_item_by_index(1)?));
+            let pairs =
+                value.try_iter()?.map(|pair| query_pair(&pair.get_item_by_index(0)?, &pair.get_item_by_index(1)?));
             Ok(pairs.collect::<Result<Vec<_>, Error>>()?.join("&"))
         }
         _ => Ok(utf8_percent_encode(&text_of(state, value)?, PATH).to_string()),
@@ -200,6 +201,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'_').remove(b'.')
 const QUERY: &AsciiSet = &PATH.add(b'/');
 
 fn query_pair(name: &Value, value: &Value) -> Result<String, Error> {
-    let quote = |value: &Value| Ok::<_, Error>(utf8_percent_encode(&text(value)?, QUERY).to_string().replace("%20", "+"));
+    let quote =
+        |value: &Value| Ok::<_, Error>(utf8_percent_encode(&text(value)?, QUERY).to_string().replace("%20", "+"));
     Ok(format!("{}={}", quote(name)?, quote(value)?))
 }

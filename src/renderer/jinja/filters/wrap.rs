@@ -15,7 +15,8 @@ pub(super) fn wordwrap(state: &State<'_, '_>, value: &Value, given: Rest<ValueOr
     let width: usize = arguments.get_or("width", 79)?;
     let long = arguments.flag("break_long_words", true);
     let hyphens = arguments.flag("break_on_hyphens", true);
-    let separator = arguments.value("wrapstring").filter(|given| !given.is_none()).map_or_else(|| Ok("\n".to_owned()), text)?;
+    let separator =
+        arguments.value("wrapstring").filter(|given| !given.is_none()).map_or_else(|| Ok("\n".to_owned()), text)?;
     let value = text_of(state, value)?;
     // No line is shorter than a character, so this is the most that separators can add.
     afford(state, separator.len().saturating_mul(value.len()))?;
@@ -86,7 +87,11 @@ fn chunks(line: &str, hyphens: bool) -> Vec<String> {
             Some('-') => hyphens && cuts_after_hyphen(&characters, index),
             Some(_) => false,
         };
-        if starts { chunks.push(c.to_string()) } else if let Some(chunk) = chunks.last_mut() { chunk.push(*c) }
+        if starts {
+            chunks.push(c.to_string());
+        } else if let Some(chunk) = chunks.last_mut() {
+            chunk.push(*c);
+        }
     }
     chunks
 }
