@@ -2,7 +2,6 @@
 
 mod jinja;
 
-
 use serde_json::Value;
 
 use crate::domain::{Files, Part, Problems, Target};
