@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::StepError;
 use super::bundles::{BundleLocation, component_bundle};
@@ -13,8 +13,8 @@ use super::context::Context;
 use super::fetch::{LARGEST_BUNDLE, Material};
 use super::validate::open;
 use crate::domain::{
-    self, Attachment, Bundle, BundleKind, EnvironmentFacts, EnvironmentSpec, InputType, OutputTexts, PipelineInstance,
-    Problems, Schema, Scope, ServiceSpec, Target,
+    self, Attachment, Bundle, BundleKind, EnvironmentFacts, EnvironmentSpec, OutputTexts, PipelineInstance, Problems,
+    Schema, Scope, ServiceSpec, Target,
 };
 use crate::proton::{Attempt, Deployment, Proton, ProtonError, Service};
 use crate::terraform::Mode;
