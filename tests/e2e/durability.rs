@@ -4,7 +4,7 @@
 //! in the round is read back, and at the end everything that ever was. A write whose answer never came may be there or
 //! not, but never in part.
 //!
-//! `HADRON_TEST_ROUNDS` says how often the process is killed: 20 unless set, which takes half a minute; 200 before a
+//! `HADRON_TEST_ROUNDS` says how often the process is killed: 50 unless set, which takes half a minute; 200 before a
 //! release.
 
 #![expect(deprecated, reason = "AWS marks the whole service as closed; its API is what we keep alive")]
@@ -31,7 +31,7 @@ use hyper_util::rt::TokioExecutor;
 use crate::client::{Client, access, ask, environment_bundle, spec};
 use crate::support::plane::{Plane, Start, free_port};
 
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 50;
 const WRITERS: usize = 16;
 const BUCKET: &str = "durable";
 

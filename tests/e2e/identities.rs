@@ -106,14 +106,14 @@ impl Scene {
     /// The agent's settings and environment: AWS's endpoint and key are there under every name.
     fn agent(&self, settings: &str) -> Start {
         let settings = format!(
-            "objects_endpoint = {:?}\n{settings}\n[terraform]\ncli_config = {:?}\n[environments.\"*\"]\noverlay = {:?}\n",
-            self.to_aws.url(),
+            "{settings}\n[terraform]\ncli_config = {:?}\n[environments.\"*\"]\noverlay = {:?}\n",
             Tools::get().terraform_rc(),
             self.folder.path().join("overlay"),
         );
         let mut env = environment(AWS);
         env.insert("AWS_ENDPOINT_URL".into(), "http://127.0.0.1:9".into());
         env.insert("AWS_ENDPOINT_URL_S3".into(), "http://127.0.0.1:9".into());
+        env.insert("HADRON_OBJECTS_ENDPOINT".into(), self.to_aws.url());
         Start { settings, env, ..Start::default() }
     }
 

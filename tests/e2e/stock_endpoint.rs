@@ -172,7 +172,7 @@ async fn an_endpoint_that_never_sees_a_header_of_ours_gets_the_same_outputs() {
     };
 
     assert!(stripper.from_requests.load(Ordering::SeqCst) > 10, "the agent offers its headers");
-    assert_eq!(stripper.from_answers.load(Ordering::SeqCst), 0, "who doesn't see them doesn't answer them");
+    assert!(stripper.from_answers.load(Ordering::SeqCst) > 10, "and the server still says where a deployment stands");
     let mut with = with_headers().await;
     // What is secret is sealed where that can be, else it stays at the agent.
     let secret = |told: &mut BTreeMap<&str, Outputs>| told.get_mut("environment").unwrap().remove("Token");
