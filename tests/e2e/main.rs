@@ -6,9 +6,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod client;
+mod dead_agent;
+mod durability;
 mod examples;
+mod identities;
 mod plain;
 mod walkthrough;
+mod proxy;
+mod restart;
+mod stock_endpoint;
+mod two_agents;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/mod.rs"]

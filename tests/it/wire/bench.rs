@@ -190,9 +190,9 @@ impl Raw {
         let url = format!("http://{}/", self.get("host"));
         let request = SignableRequest::new(&self.method, url, headers, SignableBody::Bytes(&self.body)).unwrap();
         let (instructions, _) = sign(request, &params).unwrap().into_parts();
-        let mut signed = Request::new(());
-        instructions.apply_to_request_http1x(&mut signed);
-        signed.headers().iter().fold(self, |raw, (name, value)| raw.set(name.as_str(), value.to_str().unwrap()))
+        let mut bearer = Request::new(());
+        instructions.apply_to_request_http1x(&mut bearer);
+        bearer.headers().iter().fold(self, |raw, (name, value)| raw.set(name.as_str(), value.to_str().unwrap()))
     }
 
     pub(crate) async fn send(&self, bench: &Bench) -> Answer {
