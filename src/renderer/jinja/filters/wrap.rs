@@ -88,15 +88,9 @@ fn chunks(line: &str, hyphens: bool) -> Vec<String> {
             Some(_) => false,
         };
         if starts {
-<<<<<<< HEAD
-            chunks.push(c.to_string())
-        } else if let Some(chunk) = chunks.last_mut() {
-            chunk.push(*c)
-=======
             chunks.push(c.to_string());
         } else if let Some(chunk) = chunks.last_mut() {
             chunk.push(*c);
->>>>>>> renderer
         }
     }
     chunks
