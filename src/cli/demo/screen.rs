@@ -91,7 +91,12 @@ pub(super) fn table(outputs: &[TargetOutputs]) -> String {
     for (target, rows) in outputs {
         writeln!(text, "{target}").expect("text takes text");
         for (key, value) in rows {
-            writeln!(text, "  {key:<width$}  {value}").expect("text takes text");
+            let mut lines = value.lines();
+            let first = lines.next().unwrap_or_default();
+            writeln!(text, "  {key:<width$}  {first}").expect("text takes text");
+            for line in lines {
+                writeln!(text, "  {:<width$}  {line}", "").expect("text takes text");
+            }
         }
     }
     text
@@ -113,12 +118,14 @@ mod tests {
     fn outputs_stand_below_their_target_in_columns() {
         let row = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let outputs = [
-            ("environment dev".to_owned(), vec![row("Url", "https://x")]),
+            ("environment dev".to_owned(), vec![row("Url", "https://x"), row("Welcome", "Hello.\nBye.")]),
             ("pipeline".to_owned(), vec![row("PipelineName", "p")]),
         ];
         insta::assert_snapshot!(table(&outputs), @r"
         environment dev
           Url           https://x
+          Welcome       Hello.
+                        Bye.
         pipeline
           PipelineName  p
         ");
