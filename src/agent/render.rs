@@ -97,11 +97,7 @@ async fn publish(
 
 fn metadata(claimed: &Claimed, checked: &Checked) -> Metadata {
     let fetched = &checked.fetched;
-    let state = if fetched.mode == Mode::Destroy {
-        fetched.deployment.initial_state.as_ref().or(fetched.deployment.target_state.as_ref())
-    } else {
-        fetched.deployment.target_state.as_ref()
-    };
+    let state = fetched.deployment.rendered_state(fetched.mode == Mode::Destroy);
     let template = state.and_then(|state| state.template.as_ref());
     let (service, instance) = match &claimed.target {
         Target::ServiceInstance { service, name } => (Some(service.clone()), Some(name.clone())),

@@ -117,6 +117,7 @@ pub(super) async fn build(settings: &Resolved, access: Access, hadron_keys: &[St
             credentials: None,
             path_style: settings.text("objects_endpoint").is_some(),
         },
+        bundles: settings.text("agent.bundles").map(|_| settings.value("agent.bundles")).transpose()?,
         proton: access.aws(),
         terraform: settings.text("terraform.path").map(PathBuf::from),
         search_path: process.get("PATH").cloned().unwrap_or_default().into(),

@@ -91,12 +91,9 @@ pub(super) fn table(outputs: &[TargetOutputs]) -> String {
     for (target, rows) in outputs {
         writeln!(text, "{target}").expect("text takes text");
         for (key, value) in rows {
-            let mut lines = value.lines();
-            let first = lines.next().unwrap_or_default();
-            writeln!(text, "  {key:<width$}  {first}").expect("text takes text");
-            for line in lines {
-                writeln!(text, "  {:<width$}  {line}", "").expect("text takes text");
-            }
+            // What follows a line break stays in the column of values.
+            let value = value.trim_end().replace('\n', &format!("\n{:1$}", "", width + 4));
+            writeln!(text, "  {key:<width$}  {value}").expect("text takes text");
         }
     }
     text
@@ -118,14 +115,13 @@ mod tests {
     fn outputs_stand_below_their_target_in_columns() {
         let row = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let outputs = [
-            ("environment dev".to_owned(), vec![row("Url", "https://x"), row("Welcome", "Hello.\nBye.")]),
+            ("environment dev".to_owned(), vec![row("Url", "https://x\nand more\n")]),
             ("pipeline".to_owned(), vec![row("PipelineName", "p")]),
         ];
         insta::assert_snapshot!(table(&outputs), @r"
         environment dev
           Url           https://x
-          Welcome       Hello.
-                        Bye.
+                        and more
         pipeline
           PipelineName  p
         ");
