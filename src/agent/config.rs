@@ -53,6 +53,8 @@ pub struct Config {
 pub struct EnvironmentConfig {
     /// A folder whose files are laid beside the rendered ones, such as `*_override.tf` for provider endpoints.
     pub overlay: Option<PathBuf>,
+    /// Values for variables that the template declares itself; Terraform warns of one that it doesn't.
+    pub variables: BTreeMap<String, String>,
     /// Where the state goes when Proton's endpoint doesn't keep it.
     pub state: Option<S3State>,
     /// More for Terraform's environment, over [`Config::child_env`].

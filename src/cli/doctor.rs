@@ -53,7 +53,7 @@ fn lines(finding: &Finding) -> String {
     match &finding.result {
         Ok(found) => format!("ok       {:<12} {found}\n", finding.what),
         Err(failure) => {
-            let mut lines = format!("missing  {:<12} {:#}\n", finding.what, failure.error);
+            let mut lines = format!("problem  {:<12} {:#}\n", finding.what, failure.error);
             for hint in &failure.hints {
                 writeln!(lines, "         {:<12} hint: {hint}", "").expect("text takes text");
             }
