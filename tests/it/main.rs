@@ -6,6 +6,10 @@
 mod far_end;
 
 mod architecture;
+mod assemble;
+#[expect(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/bundle.rs"]
+mod bundle;
 mod journey;
 mod object_server;
 mod objects;
