@@ -12,11 +12,11 @@ mod durability;
 mod examples;
 mod identities;
 mod plain;
-mod walkthrough;
 mod proxy;
 mod restart;
 mod stock_endpoint;
 mod two_agents;
+mod walkthrough;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/mod.rs"]
