@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aws_sdk_proton::config::Region;
 use aws_sdk_proton::error::SdkError;
 use aws_sdk_proton::types::{ResourceDeploymentStatus, Tag};
 use base64::Engine;
@@ -175,11 +176,12 @@ impl Far {
         match place {
             Place::Template(name) => {
                 let create = self.user.proton.create_environment_template().name(name).display_name(words(number));
-                create.send().await?;
+                create.customize().config_override(region_of(name)).send().await?;
             }
             Place::Tag(arn) => {
                 let tag = Tag::builder().key("number").value(words(number)).build().unwrap();
-                self.user.proton.tag_resource().resource_arn(arn).tags(tag).send().await?;
+                let request = self.user.proton.tag_resource().resource_arn(arn).tags(tag);
+                request.customize().config_override(region_of(arn)).send().await?;
             }
             Place::Message(environment) => {
                 let held = self.held(environment);
@@ -206,15 +208,16 @@ impl Far {
     async fn read(&self, place: &Place) -> Option<Vec<u8>> {
         match place {
             Place::Template(name) => {
-                let got = self.user.proton.get_environment_template().name(name).send().await;
-                match got {
+                let get = self.user.proton.get_environment_template().name(name).customize();
+                match get.config_override(region_of(name)).send().await {
                     Ok(got) => got.environment_template.unwrap().display_name.map(String::into_bytes),
                     Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => None,
                     Err(error) => panic!("{place:?}: {error:?}"),
                 }
             }
             Place::Tag(arn) => {
-                let tags = ask!(self.user.proton.list_tags_for_resource().resource_arn(arn)).tags;
+                let list = self.user.proton.list_tags_for_resource().resource_arn(arn).customize();
+                let tags = ask!(list.config_override(region_of(arn))).tags;
                 tags.into_iter().find(|tag| tag.key == "number").map(|tag| tag.value.into_bytes())
             }
             Place::Message(environment) => {
@@ -261,6 +264,16 @@ impl Place {
     }
 }
 
+/// The region in which a template of this name is: one holds no more than a thousand.
+fn region(template: &str) -> String {
+    format!("us-east-{}", template.bytes().last().unwrap_or_default() % 10)
+}
+
+/// To ask in the region of a template or of its ARN.
+fn region_of(template: &str) -> aws_sdk_proton::config::Builder {
+    aws_sdk_proton::Config::builder().region(Region::new(region(template)))
+}
+
 /// Where a writer writes next: a fourth of them each creates templates and tags them, reports, puts, writes states.
 fn next_place(writer: usize, number: u64, tagged: &mut Option<String>, held: &[Held]) -> Place {
     let mine = &held[writer % held.len()].environment;
@@ -288,7 +301,7 @@ async fn keep_writing(writer: usize, far: Arc<Far>, ledger: Arc<Ledger>) -> usiz
                 ledger.acknowledge(&place, number);
                 acknowledged += 1;
                 if let Place::Template(name) = place {
-                    tagged = Some(format!("arn:aws:proton:us-east-1:123456789012:environment-template/{name}"));
+                    tagged = Some(format!("arn:aws:proton:{}:123456789012:environment-template/{name}", region(&name)));
                 }
             }
             Err(Refused::Broken) if ledger.dying.load(Ordering::SeqCst) => return acknowledged,

@@ -23,7 +23,7 @@ const AWS: (&str, &str) = ("AKIDOFTHEAGENTATAWS", "secret-of-the-agent-at-aws");
 const SERVER: (&str, &str) = ("AKIDOFTHESERVER", "secret-of-the-server");
 
 /// One real resource of AWS, and everything that a child of Terraform can see.
-const QUEUE: &str = r#"
+const LOG_GROUP: &str = r#"
 terraform {
   required_providers {
     aws = {
@@ -35,7 +35,7 @@ terraform {
 
 provider "aws" {}
 
-resource "aws_sqs_queue" "jobs" {
+resource "aws_cloudwatch_log_group" "jobs" {
   name = "${var.environment.name}-jobs"
 
   provisioner "local-exec" {
@@ -43,8 +43,8 @@ resource "aws_sqs_queue" "jobs" {
   }
 }
 
-output "Queue" {
-  value = aws_sqs_queue.jobs.name
+output "LogGroup" {
+  value = aws_cloudwatch_log_group.jobs.name
 }
 "#;
 
@@ -95,7 +95,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let at = to_aws.url();
         let overlay = format!(
-            "provider \"aws\" {{\n  skip_metadata_api_check = true\n  endpoints {{\n    sqs = {at:?}\n    sts = {at:?}\n    \
+            "provider \"aws\" {{\n  skip_metadata_api_check = true\n  endpoints {{\n    cloudwatchlogs = {at:?}\n    sts = {at:?}\n    \
              iam = {at:?}\n  }}\n}}\n"
         );
         fs::create_dir(folder.path().join("overlay")).unwrap();
@@ -145,10 +145,10 @@ fn only(who: &str) -> BTreeSet<String> {
 }
 
 async fn deploy(user: &Client, folder: &Path) {
-    user.environment_template("queue", environment_bundle(&["folder"], QUEUE)).await;
-    user.create_environment("dev", "queue", &format!("folder: {}", folder.display())).await;
+    user.environment_template("logs", environment_bundle(&["folder"], LOG_GROUP)).await;
+    user.create_environment("dev", "logs", &format!("folder: {}", folder.display())).await;
     user.deployed("dev").await;
-    assert_eq!(user.outputs("dev").await["Queue"], "dev-jobs");
+    assert_eq!(user.outputs("dev").await["LogGroup"], "dev-jobs");
 }
 
 /// Hadron's endpoint and key reach no child, AWS's key does.
@@ -185,7 +185,7 @@ async fn what_hadron_keeps_is_asked_for_with_hadrons_key_and_aws_with_its_own() 
         BTreeMap::from([("proton".into(), only(&key.0)), ("s3".into(), only(&key.0)), ("basic".into(), only(&claim))]);
     assert_eq!(at_hadron, expected);
     let at_aws = scene.aws.heard();
-    assert!(at_aws.contains_key("sqs") && !at_aws.contains_key("s3"), "{at_aws:?}");
+    assert!(at_aws.contains_key("logs") && !at_aws.contains_key("s3"), "{at_aws:?}");
     assert!(at_aws.values().all(|who| *who == only(AWS.0)), "{at_aws:?}");
     check_child(&scene.seen(), &plane, &to_hadron.url());
 }
@@ -214,7 +214,7 @@ async fn state_and_bundles_in_aws_are_asked_for_with_awss_key() {
 
     assert_eq!(hadron.heard(), BTreeMap::from([("proton".into(), only(&key.0))]));
     let at_aws = scene.aws.heard();
-    assert!(at_aws.contains_key("sqs") && at_aws.contains_key("s3"), "{at_aws:?}");
+    assert!(at_aws.contains_key("logs") && at_aws.contains_key("s3"), "{at_aws:?}");
     assert!(at_aws.values().all(|who| *who == only(AWS.0)), "{at_aws:?}");
     assert_eq!(servers.heard(), BTreeMap::from([("s3".into(), only(SERVER.0))]));
     check_child(&scene.seen(), &plane, &to_hadron.url());
