@@ -10,6 +10,7 @@ mod error;
 mod headers;
 mod lease;
 mod poll;
+mod resource;
 mod sealed;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use deployment::{Action, Attempt, Deployment, Work};
 pub use error::ProtonError;
 pub use lease::{Lease, Report};
 pub use poll::{Pending, Poll};
+pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
 
 use crate::support::{AwsAccess, Secret, credential};
 

@@ -1,54 +1,116 @@
 //! Checked bundle and inputs in, files out; the same input gives the same bytes.
+//!
+//! What a repository looked like that Proton provisioned into, so does a work directory of Hadron: the bundle's files
+//! under a banner, the variables they may use, the values, and a note of what was deployed. A `CloudFormation` template
+//! becomes a Terraform module that makes a stack of it.
 
+mod banner;
+mod cloudformation;
 mod jinja;
+mod metadata;
+mod pretty;
+mod variables;
 
 use serde_json::Value;
 
-use crate::domain::{Files, Part, Problems, Target};
+use crate::domain::{Engine, Files, Part, Problem, Problems, Target};
 
-/// Interface only, until the renderer's own branch is merged.
-#[expect(missing_docs, reason = "replaced by the renderer's branch")]
+/// The values of the generated variables.
+const VALUES: &str = "proton.auto.tfvars.json";
+
+/// What is to be rendered.
 #[derive(Debug)]
 pub struct Request<'a> {
+    /// What it provisions.
     pub target: &'a Target,
+    /// The target's ARN, as the files name it.
     pub arn: &'a str,
+    /// The bundle's files for it.
     pub part: &'a Part,
+    /// The tfvars document.
     pub inputs: &'a Value,
+    /// What the note of the deployment says.
     pub metadata: Metadata,
+    /// Where a `CloudFormation` template can be read that is too large to be handed over as text; see [`Rendered`].
     pub stack_template_url: Option<&'a str>,
 }
 
-/// Interface only, until the renderer's own branch is merged.
-#[expect(missing_docs, reason = "replaced by the renderer's branch")]
-#[derive(Debug, Clone)]
+/// What `.proton/deployment-metadata.json` is made of; ARNs without a version.
+#[derive(Debug, Clone, Default)]
 pub struct Metadata {
+    /// The deployment's id; replaced by a fixed word once the resource is deleted.
     pub deployment_id: String,
+    /// Absent for components, which have none.
     pub template_arn: Option<String>,
+    /// Major and minor.
     pub template_version: Option<(String, String)>,
+    /// Of a service instance and a component.
     pub environment_arn: Option<String>,
+    /// Of an attached component.
     pub service_arn: Option<String>,
+    /// Of an attached component.
     pub service_instance_arn: Option<String>,
+    /// Whether the files serve a destroy.
     pub is_resource_deleted: bool,
 }
 
-/// Interface only, until the renderer's own branch is merged.
-#[expect(missing_docs, reason = "replaced by the renderer's branch")]
+/// A work directory's files.
 #[derive(Debug)]
 pub struct Rendered {
+    /// By their path in the work directory.
     pub files: Files,
+    /// A `CloudFormation` template over 51,200 bytes: it must be uploaded, and [`Request::stack_template_url`] name it in a
+    /// second rendering. Absent once it does.
     pub large_template: Option<String>,
 }
 
-/// Interface only, until the renderer's own branch is merged.
+/// Renders one target.
 ///
 /// # Errors
-/// None yet.
+/// What is wrong with the bundle's templates for these inputs, all of it at once.
 pub fn render(request: &Request<'_>) -> Result<Rendered, Problems> {
-    let mut files = request.part.files.clone();
-    files.insert("proton.auto.tfvars.json".into(), request.inputs.to_string().into_bytes());
-    let keys = request.inputs.as_object().into_iter().flat_map(|it| it.keys()).filter(|key| *key != "//");
-    let variables: String =
-        keys.map(|key| format!("variable \"{key}\" {{\n  type = any\n  default = null\n}}\n")).collect();
-    files.insert("proton.variables.tf".into(), variables.into_bytes());
-    Ok(Rendered { files, large_template: None })
+    let (mut files, large_template) = match request.part.engine {
+        Engine::Hcl => (terraform_files(request)?, None),
+        Engine::Jinja => cloudformation::files(request)?,
+    };
+    files.insert(VALUES.to_owned(), pretty::print(request.inputs).into_bytes());
+    let metadata = metadata::document(request);
+    files.insert(metadata::PATH.to_owned(), pretty::print(&metadata).into_bytes());
+    Ok(Rendered { files, large_template })
 }
+
+/// The bundle's files, and the declaration of the variables that Proton gives them.
+fn terraform_files(request: &Request<'_>) -> Result<Files, Problems> {
+    let banner = banner::text(request.arn, request.metadata.is_resource_deleted);
+    let generated = variables::file_name(request.target);
+    let mut problems = Problems::default();
+    let mut files = Files::new();
+    for (path, bytes) in &request.part.files {
+        if path == VALUES || path == metadata::PATH {
+            let file = format!("{}/{path}", request.part.folder);
+            problems.push(Problem::of(
+                file,
+                "is a file that Proton generates",
+                "rename it or take it out of the bundle",
+            ));
+        } else if path != generated {
+            // A bundle may hold a copy of the generated file, so that its author can run `terraform validate`.
+            files.insert(path.clone(), under(&banner, path, bytes));
+        }
+    }
+    let declarations = variables::declarations(request.target, request.inputs);
+    files.insert(generated.to_owned(), under(&banner, generated, declarations.as_bytes()));
+    problems.unless_any(|| files)
+}
+
+fn under(banner: &str, path: &str, bytes: &[u8]) -> Vec<u8> {
+    if path.contains('/') || path.strip_suffix(".tf").is_none() {
+        return bytes.to_vec();
+    }
+    // Terraform skips a byte order mark at the beginning of a file only.
+    let body = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    [banner.as_bytes(), b"\n", body].concat()
+}
+
+#[cfg(test)]
+mod tests;

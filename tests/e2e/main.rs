@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
 mod client;
 mod dead_agent;
 mod durability;
@@ -15,6 +16,7 @@ mod proxy;
 mod restart;
 mod stock_endpoint;
 mod two_agents;
+mod walkthrough;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/mod.rs"]

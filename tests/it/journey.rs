@@ -97,6 +97,7 @@ impl Scene {
                 credentials: Some(("AKIDSITE".into(), Secret::new("site"))),
                 path_style: true,
             },
+            bundles: None,
             terraform: None,
             search_path: search_path(),
             supervisor: PathBuf::from(env!("CARGO_BIN_EXE_hadron")),

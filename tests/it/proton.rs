@@ -110,7 +110,7 @@ async fn a_deployment_tells_its_template_and_its_work() {
     far.add("d1", deployment);
     let proton = client(&far).await;
     let told = proton.deployment("d1").await.unwrap();
-    let template = told.rendered_state().unwrap().template.clone().unwrap();
+    let template = told.rendered_state(false).unwrap().template.clone().unwrap();
     assert_eq!(template, ("net".into(), "1".into(), "0".into()));
     let work = proton.work(&told.arn).await.unwrap();
     assert_eq!((work.bundle.as_deref(), work.action), (Some("s3://b/bundles/sha256/1"), Some(Action::Update)));

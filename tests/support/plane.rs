@@ -80,6 +80,11 @@ impl Plane {
         self.folder.path().join("data")
     }
 
+    /// Its process's id.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The process itself.
     pub(crate) fn process(&mut self) -> &mut Running {
         &mut self.process

@@ -91,6 +91,8 @@ pub(super) fn table(outputs: &[TargetOutputs]) -> String {
     for (target, rows) in outputs {
         writeln!(text, "{target}").expect("text takes text");
         for (key, value) in rows {
+            // What follows a line break stays in the column of values.
+            let value = value.trim_end().replace('\n', &format!("\n{:1$}", "", width + 4));
             writeln!(text, "  {key:<width$}  {value}").expect("text takes text");
         }
     }
@@ -113,12 +115,13 @@ mod tests {
     fn outputs_stand_below_their_target_in_columns() {
         let row = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let outputs = [
-            ("environment dev".to_owned(), vec![row("Url", "https://x")]),
+            ("environment dev".to_owned(), vec![row("Url", "https://x\nand more\n")]),
             ("pipeline".to_owned(), vec![row("PipelineName", "p")]),
         ];
         insta::assert_snapshot!(table(&outputs), @r"
         environment dev
           Url           https://x
+                        and more
         pipeline
           PipelineName  p
         ");

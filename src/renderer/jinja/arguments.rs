@@ -20,17 +20,17 @@ impl Arguments {
 
     /// The same for values as methods get them.
     pub(super) fn bind_values(names: &'static [&'static str], given: &[Value]) -> Result<Self, Error> {
-        let (positional, named): (&[Value], Kwargs) = from_args(given)?;
-        if positional.len() > names.len() {
-            return Err(refuse(format!("takes at most {} arguments, not {}", names.len(), positional.len())));
+        let (by_place, by_name): (&[Value], Kwargs) = from_args(given)?;
+        if by_place.len() > names.len() {
+            return Err(refuse(format!("takes at most {} arguments, not {}", names.len(), by_place.len())));
         }
-        let mut given: Vec<Option<Value>> = positional.iter().cloned().map(Some).collect();
+        let mut given: Vec<Option<Value>> = by_place.iter().cloned().map(Some).collect();
         given.resize(names.len(), None);
-        for name in named.args() {
+        for name in by_name.args() {
             let Some(place) = names.iter().position(|known| *known == name) else {
                 return Err(refuse(format!("takes no argument `{name}`, only {}", names.join(", "))));
             };
-            if given[place].replace(named.get(name)?).is_some() {
+            if given[place].replace(by_name.get(name)?).is_some() {
                 return Err(refuse(format!("got the argument `{name}` twice")));
             }
         }

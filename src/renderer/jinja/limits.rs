@@ -6,10 +6,14 @@
 use minijinja::{Error, ErrorKind, State};
 
 /// What minijinja may burn: one for each instruction and for each 64 bytes that it makes.
-pub(super) const FUEL: u64 = 2_000_000;
+pub(super) const FUEL: u64 = 1_000_000;
 
 /// How deeply macros and recursive loops may nest; each level costs stack.
 pub(super) const RECURSION: usize = 100;
+
+/// Bytes of stack. What the fuel can nest at most, some hundred thousand lists in each other, is written and dropped by
+/// recursion; pages that nobody touches cost nothing.
+pub(super) const STACK: usize = 1024 * 1024 * 1024;
 
 /// Bytes of text that a template may yield.
 ///

@@ -159,7 +159,7 @@ fn expand_tabs(text: &str, size: usize) -> String {
     for c in text.chars() {
         match c {
             '\t' => {
-                let blanks = size.checked_sub(column.checked_rem(size).unwrap_or_default()).unwrap_or_default();
+                let blanks = size.saturating_sub(column.checked_rem(size).unwrap_or_default());
                 out.push_str(&" ".repeat(blanks));
                 column += blanks;
             }

@@ -30,13 +30,23 @@ use crate::domain::Problem;
 /// What the template does wrong, with its line and expression; also when it asks for too much work or text.
 pub(super) fn render(file: &str, source: &str, document: &serde_json::Value) -> Result<String, Problem> {
     let source = with_unix_newlines(source);
-    let text = run(file, &source, document).map_err(|error| problem::of(file, &source, &error))?;
+    let text = on_a_deep_stack(|| run(file, &source, document).map_err(|error| problem::of(file, &source, &error)))
+        .unwrap_or_else(|| Err(Problem::of(file, "can't be rendered: there is no memory for it", "")))?;
     if text.len() > limits::LONGEST_TEXT {
         let message =
             format!("the template yields {} bytes, and CloudFormation takes {}", text.len(), limits::LONGEST_TEXT);
         return Err(Problem::of(file, message, "look for a loop that writes too much"));
     }
     Ok(proton::lay_out(&text))
+}
+
+/// Runs `work` where lists within lists may be deeper than anybody's own stack, since a stack that overflows takes the
+/// whole process along. `None` if the machine can't spare the address space.
+fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("jinja".to_owned()).stack_size(limits::STACK);
+        thread.spawn_scoped(scope, work).ok()?.join().ok()
+    })
 }
 
 fn run(file: &str, source: &str, document: &serde_json::Value) -> Result<String, Error> {
@@ -172,7 +182,20 @@ mod tests {
             let answer = render("t", bomb, &json!({}));
             assert!(answer.is_err(), "{bomb} came through");
         }
-        insta::assert_snapshot!(refusal("{% for a in range(10**9) %}{% endfor %}"), @"cloudformation.yaml:1:13: range has too many elements, in `range(10**9)`");
+        insta::assert_snapshot!(refusal("{% for a in range(99999) %}\n{% for b in range(99999) %}{% endfor %}{% endfor %}"), @"cloudformation.yaml:2: the template asks for too much work (look for an endless loop, a huge range or a text that is multiplied)");
         insta::assert_snapshot!(refusal("{{ 'x' * 2000000 }}"), @"cloudformation.yaml: the template yields 2000000 bytes, and CloudFormation takes 1048576 (look for a loop that writes too much)");
+    }
+
+    #[test]
+    fn deep_nesting_takes_nobody_along() {
+        let wrap = "| batch(1) ".repeat(24);
+        for (levels, deeper) in [(90_000, "[ns.x]"), (90_000, "{'a': ns.x}"), (13_300, &format!("ns.x {wrap}"))] {
+            for usage in ["{{ ns.x }}", "{{ ns.x | tojson }}", "{{ ns.x | pprint }}", "{{ ns.x == [[1]] }}"] {
+                let nested =
+                    format!("{{% for i in range({levels}) %}}{{% set ns.x = {deeper} %}}{{% endfor %}}{usage}");
+                // Whether it comes out or is refused: the process is still there to say so.
+                drop(render("t", &format!("{{% set ns = namespace(x=[1]) %}}{nested}"), &json!({})));
+            }
+        }
     }
 }

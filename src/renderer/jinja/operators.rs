@@ -82,26 +82,26 @@ fn add(state: &State<'_, '_>, a: Value, b: Value) -> Result<Value, Error> {
         return Ok(a.try_iter()?.chain(b.try_iter()?).collect());
     }
     // The sum of one value and a start is minijinja's own `+`, which it doesn't offer by name.
-    filters::sum(state, Value::from(vec![b]), None, Some(a), Kwargs::from_iter(std::iter::empty::<(String, Value)>()))
+    filters::sum(state, Value::from(vec![b]), None, Some(a), std::iter::empty::<(String, Value)>().collect())
 }
 
-fn concatenate(state: &State<'_, '_>, a: Value, b: Value) -> Result<String, Error> {
-    defined(state, &a)?;
-    defined(state, &b)?;
-    let (a, b) = (text(&a)?, text(&b)?);
+fn concatenate(state: &State<'_, '_>, a: &Value, b: &Value) -> Result<String, Error> {
+    defined(state, a)?;
+    defined(state, b)?;
+    let (a, b) = (text(a)?, text(b)?);
     afford(state, a.len() + b.len())?;
     Ok(a + &b)
 }
 
 /// The rest of a division, with the sign of the divisor; or a text formatted as by C's `printf`.
-fn remainder(state: &mut State<'_, '_>, a: Value, b: Value) -> Result<Value, Error> {
-    defined(state, &a)?;
-    defined(state, &b)?;
+fn remainder(state: &mut State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
+    defined(state, a)?;
+    defined(state, b)?;
     if a.kind() == ValueKind::String {
-        return format(state, &a, &b);
+        return format(state, a, b);
     }
     let unfit = || Error::new(ErrorKind::InvalidOperation, format!("{} % {} has no meaning", a.kind(), b.kind()));
-    if float(&a).is_some() || float(&b).is_some() {
+    if float(a).is_some() || float(b).is_some() {
         let (x, y) = (f64::try_from(a.clone()).map_err(|_| unfit())?, f64::try_from(b.clone()).map_err(|_| unfit())?);
         let rest = x % y;
         return if y == 0.0 { Err(by_zero()) } else { Ok(Value::from(if rest * y < 0.0 { rest + y } else { rest })) };

@@ -88,9 +88,9 @@ fn chunks(line: &str, hyphens: bool) -> Vec<String> {
             Some(_) => false,
         };
         if starts {
-            chunks.push(c.to_string())
+            chunks.push(c.to_string());
         } else if let Some(chunk) = chunks.last_mut() {
-            chunk.push(*c)
+            chunk.push(*c);
         }
     }
     chunks
