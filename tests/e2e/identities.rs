@@ -95,7 +95,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let at = to_aws.url();
         let overlay = format!(
-            "provider \"aws\" {{\n  skip_metadata_api_check = true\n  endpoints {{\n    cloudwatchlogs = {at:?}\n    sts = {at:?}\n    \
+            "provider \"aws\" {{\n  skip_metadata_api_check = true\n  endpoints {{\n    cloudwatchlogs = {at:?}\n    sts = {at:?}\n    ec2 = {at:?}\n    \
              iam = {at:?}\n  }}\n}}\n"
         );
         fs::create_dir(folder.path().join("overlay")).unwrap();
