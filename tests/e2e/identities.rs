@@ -106,9 +106,9 @@ impl Scene {
     /// The agent's settings and environment: AWS's endpoint and key are there under every name.
     fn agent(&self, settings: &str) -> Start {
         let settings = format!(
-            "{settings}\n[terraform]\ncli_config = {:?}\n[environments.\"*\"]\noverlay = {:?}\n",
-            Tools::get().terraform_rc(),
-            self.folder.path().join("overlay"),
+            "{settings}\n[terraform]\ncli_config = \"{}\"\n[environments.\"*\"]\noverlay = \"{}\"\n",
+            Tools::get().terraform_rc().display(),
+            self.folder.path().join("overlay").display(),
         );
         let mut env = environment(AWS);
         env.insert("AWS_ENDPOINT_URL".into(), "http://127.0.0.1:9".into());
@@ -170,7 +170,7 @@ async fn what_hadron_keeps_is_asked_for_with_hadrons_key_and_aws_with_its_own() 
     let to_hadron = Proxy::start(format!("127.0.0.1:{port}"), &hadron).await;
     let mut env = environment(SERVER);
     env.insert("HADRON_BASE_URL".into(), to_hadron.url());
-    let plane = Plane::serve(Start { port, env, ..Start::default() });
+    let plane = Plane::serve(Start { env, port, ..Start::default() });
     let key = key_of(&plane);
     // Around the proxy, which shall see the agent alone.
     let direct = format!("http://127.0.0.1:{port}");
@@ -204,7 +204,7 @@ async fn state_and_bundles_in_aws_are_asked_for_with_awss_key() {
     env.insert("HADRON_OBJECTS_ENDPOINT".into(), servers_to_aws.url());
     env.insert("HADRON_STATE".into(), "s3".into());
     let flags = vec!["--bucket".to_owned(), "s3://bundles".to_owned()];
-    let plane = Plane::serve(Start { port, env, flags, ..Start::default() });
+    let plane = Plane::serve(Start { flags, env, port, ..Start::default() });
     let (key, users) = (key_of(&plane), ("AKIDOFTHEUSER".to_owned(), "secret".to_owned()));
     let user = Client::at(&format!("http://127.0.0.1:{port}"), &key, (scene.moto.endpoint(), &users)).await;
     ask!(user.s3.create_bucket().bucket("states"));
