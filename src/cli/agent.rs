@@ -180,8 +180,7 @@ pub(super) fn find_terraform(settings: &Resolved) -> Result<Terraform, Failure> 
 }
 
 fn no_terraform(error: TerraformError) -> Failure {
-    Failure::new(Exit::Settings, error)
-        .hint("one that isn't on PATH is named by HADRON_TERRAFORM=/path/to/terraform")
+    Failure::new(Exit::Settings, error).hint("one that isn't on PATH is named by HADRON_TERRAFORM=/path/to/terraform")
 }
 
 fn failure(error: AgentError) -> Failure {

@@ -70,7 +70,8 @@ fn random(length: usize, alphabet: &[u8]) -> String {
 pub(super) fn of_this_machine(settings: &Resolved) -> Result<KeyPair, Failure> {
     let data = PathBuf::from(settings.text("data").unwrap_or_default());
     if !LocalKeys::path(&data).exists() {
-        let words = anyhow::anyhow!("there is no access key: none is set, and the data folder {} holds none", data.display());
+        let words =
+            anyhow::anyhow!("there is no access key: none is set, and the data folder {} holds none", data.display());
         return Err(Failure::new(Exit::Settings, words)
             .hint("start `hadron up` and run the `export` lines that it prints, or name its folder with --data")
             .hint("for a server elsewhere set HADRON_ENDPOINT, HADRON_ACCESS_KEY_ID and HADRON_SECRET_ACCESS_KEY"));

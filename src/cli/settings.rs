@@ -22,7 +22,8 @@ pub(super) fn run(settings: &Resolved, form: Form) -> Result<(), Failure> {
         writeln!(out, "{}", serde_json::to_string_pretty(&rows).context("writing settings as JSON")?)?;
         return Ok(());
     }
-    let rows: Vec<_> = settings.describe().into_iter().map(|(row, value, source)| (row, value, source.to_string())).collect();
+    let rows: Vec<_> =
+        settings.describe().into_iter().map(|(row, value, source)| (row, value, source.to_string())).collect();
     let wide = |of: &dyn Fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (name, value, source) =
         (wide(&|row| row.0.name.len()), wide(&|row| row.1.chars().count()), wide(&|row| row.2.chars().count()));

@@ -8,7 +8,9 @@
 mod bad_input;
 mod examples;
 mod plain;
+mod site;
 mod walkthrough;
+mod way_out;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/mod.rs"]

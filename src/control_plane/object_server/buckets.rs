@@ -8,9 +8,9 @@ use s3s::dto::{
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::catalog::{self, Bucket, Object, Upload, scope};
-use super::{OWN_BUCKET, multipart};
 use super::objects::timestamp;
 use super::service::Objects;
+use super::{OWN_BUCKET, multipart};
 use crate::control_plane::store::{Select, StoreError, Typed};
 
 /// The region whose buckets have no location constraint.
