@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hadron::proton::sdk::error::ProvideErrorMetadata;
 use hadron::proton::sdk::types::{
-    ComponentDeploymentUpdateType, DeploymentStatus, DeploymentUpdateType, ResourceDeploymentStatus,
+    ComponentDeploymentUpdateType, DeploymentStatus, DeploymentUpdateType, Output, ResourceDeploymentStatus,
 };
 use tempfile::TempDir;
 
@@ -138,10 +138,14 @@ async fn failed_instances_pipelines_and_components_can_be_updated_and_deleted() 
     let update = site.proton.update_service_instance().service_name("shop").name("one").spec(&corrected);
     update.deployment_type(DeploymentUpdateType::CurrentVersion).send().await.unwrap();
     succeeded(site.instance_settled("shop", "one").await);
+    // With the last instance mended its creation goes on, as the service was created.
+    let message = failed(site.pipeline_settled("shop").await);
+    assert!(message.contains("main.tf:21"), "{message}");
     let update = site.proton.update_service_pipeline().service_name("shop").spec(&corrected);
     update.deployment_type(DeploymentUpdateType::CurrentVersion).send().await.unwrap();
     succeeded(site.pipeline_settled("shop").await);
-    assert_eq!(read(&notes("instance")), "made\n");
+    assert_eq!(site.service_settled("shop").await.as_deref(), Some("ACTIVE"));
+    assert_eq!((read(&notes("instance")), read(&notes("pipeline"))), ("made\n".to_owned(), "made\n".to_owned()));
 
     let component = |broken: &str| half_way(&notes("component"), broken);
     let create_component = |name: &str| {
@@ -223,13 +227,17 @@ async fn a_strangers_notify_changes_nothing() {
         notify.status(ResourceDeploymentStatus::Failed).deployment_id(deployment)
     };
     let unknown = refusal!(notify(&one.arn, "00000000-0000-4000-8000-000000000000"));
-    assert!(unknown.starts_with("ResourceNotFoundException: "), "{unknown}");
+    assert!(unknown.contains("environment one has no deployment 00000000-"), "{unknown}");
     let foreign = refusal!(notify(&two.arn, &finished));
-    assert!(foreign.starts_with("ValidationException: ") && foreign.contains(&finished), "{foreign}");
+    assert!(foreign.contains(&format!("environment two has no deployment {finished}")), "{foreign}");
     let nonsense = refusal!(notify("arn:aws:proton:us-east-1:123456789012:environment/absent", &finished));
     assert!(nonsense.contains("absent"), "{nonsense}");
-    // An old workflow that runs again.
-    notify(&one.arn, &finished).send().await.unwrap();
+    let late = refusal!(notify(&one.arn, &finished));
+    assert!(late.ends_with(&format!("deployment {finished} has ended already: it is SUCCEEDED")), "{late}");
+    // An old workflow that runs again says what it said before, and with other outputs.
+    let again = notify(&one.arn, &finished).status(ResourceDeploymentStatus::Succeeded);
+    let output = Output::builder().key("Name").value_string("changed").build();
+    again.outputs(output).send().await.unwrap();
     assert_eq!(site.environment_settled("one").await.unwrap().0, DeploymentStatus::Succeeded);
     assert_eq!(site.outputs("one").await, [("Name".to_owned(), "one".to_owned())]);
 
