@@ -10,6 +10,7 @@ use hadron_model::DeploymentStatus;
 use super::remote::{self, Remote};
 use super::{Exit, Failure};
 use crate::objects::{ObjectUri, ObjectsError};
+use crate::proton::ProtonError;
 use crate::settings::Resolved;
 
 /// How often a running deployment's records are looked for.
@@ -33,7 +34,10 @@ pub(super) struct LogsArgs {
 /// Prints the records, piece by piece, in their order.
 pub(super) async fn run(settings: &Resolved, args: &LogsArgs) -> Result<Exit, Failure> {
     let remote = Remote::of(settings).await?;
-    let deployment = remote.proton.deployment(&args.deployment).await.map_err(remote::failure)?;
+    let deployment = remote.proton.deployment(&args.deployment).await.map_err(|error| match error {
+        ProtonError::NotFound { .. } => remote::failure(error).hint("`hadron status` lists the deployments"),
+        error => remote::failure(error),
+    })?;
     let work = remote.proton.work(&deployment.arn).await.map_err(remote::failure)?;
     let bundle = work.bundle.ok_or_else(|| {
         Failure::new(Exit::Unexpected, anyhow!("this Proton endpoint doesn't say where the run's records lie"))

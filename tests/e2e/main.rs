@@ -9,6 +9,7 @@ mod bad_input;
 mod client;
 mod dead_agent;
 mod durability;
+mod commands;
 mod examples;
 mod identities;
 mod plain;
@@ -16,7 +17,9 @@ mod proxy;
 mod restart;
 mod stock_endpoint;
 mod two_agents;
+mod site;
 mod walkthrough;
+mod way_out;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/mod.rs"]
