@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::BundleLocation;
 use crate::objects::ObjectsConfig;
 use crate::support::{AwsAccess, Clock};
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub proton: AwsAccess,
     /// The store of bundles, inputs and run records, where the claim's answer names none.
     pub objects: ObjectsConfig,
+    /// Where bundles lie for a Proton that doesn't tell; None = it always does.
+    pub bundles: Option<BundleLocation>,
     /// The `terraform` or `tofu` to run; None = the first on `search_path`.
     pub terraform: Option<PathBuf>,
     /// The folders to look for Terraform in, as `PATH` has them.
@@ -50,6 +53,8 @@ pub struct Config {
 pub struct EnvironmentConfig {
     /// A folder whose files are laid beside the rendered ones, such as `*_override.tf` for provider endpoints.
     pub overlay: Option<PathBuf>,
+    /// Values for variables that the template declares itself; Terraform warns of one that it doesn't.
+    pub variables: BTreeMap<String, String>,
     /// Where the state goes when Proton's endpoint doesn't keep it.
     pub state: Option<S3State>,
     /// More for Terraform's environment, over [`Config::child_env`].

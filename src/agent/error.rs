@@ -92,8 +92,9 @@ pub enum StepError {
     #[error("a tag of the deployment is wrong")]
     Address(#[from] NotAnObjectUri),
     #[error(
-        "the deployment has no tags hadron:bundle and hadron:inputs, so this agent can't know what to provision; \
-         use an endpoint that sets them"
+        "this endpoint doesn't say what to provision: the deployment has no tags hadron:bundle and hadron:inputs; \
+         set HADRON_BUNDLES to where the template bundles lie, like s3://BUCKET/{{template}}/{{version}}.tar.gz, or use \
+         an endpoint that sets the tags"
     )]
     NoWork,
     #[error("{uri} isn't what its name says: its SHA-256 is {found}; it was changed after it was registered")]
@@ -107,6 +108,8 @@ pub enum StepError {
     Sealed,
     #[error("the template bundle has problems:\n{0}")]
     Bundle(Problems),
+    #[error("the spec doesn't fit the template:\n{0}")]
+    Spec(Problems),
     #[error("the template bundle holds no files for the {0}")]
     NoPart(String),
     #[error("{}", .0.join("; "))]
@@ -145,7 +148,7 @@ impl StepError {
     /// What it means for the exit code.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Bundle(_) | Self::NoPart(_) | Self::Outputs(_) => Verdict::InvalidBundle,
+            Self::Bundle(_) | Self::Spec(_) | Self::NoPart(_) | Self::Outputs(_) => Verdict::InvalidBundle,
             Self::NoState
             | Self::NoWork
             | Self::OverlayCollides(_)

@@ -1,4 +1,5 @@
-//! The third step: the bundle as it was registered and the inputs as they were resolved, both proved by their digests.
+//! The third step: the bundle as it was registered and the inputs as they were resolved, both proved by their digests;
+//! or both [assembled](super::assemble) where Proton names neither.
 
 use bytes::Bytes;
 use hadron_model::DeploymentStatus;
@@ -6,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::StepError;
+use super::assemble::assemble;
 use super::claim::Claimed;
 use super::context::Context;
 use crate::objects::{ObjectUri, Objects};
@@ -13,7 +15,7 @@ use crate::proton::{Action, Deployment};
 use crate::terraform::Mode;
 
 /// The largest archive that is read; what it may unpack to is the domain's quota.
-const LARGEST_BUNDLE: u64 = 64 << 20;
+pub(super) const LARGEST_BUNDLE: u64 = 64 << 20;
 
 /// The largest document of inputs.
 const LARGEST_INPUTS: u64 = 16 << 20;
@@ -29,32 +31,47 @@ pub(super) struct Fetched {
     pub(super) bucket: String,
 }
 
-/// Reads deployment, tags, bundle and inputs.
+/// Bundle and inputs, sealed values still masked.
+pub(super) struct Material {
+    pub(super) archive: Bytes,
+    pub(super) inputs: Value,
+    /// The bucket that run records go to.
+    pub(super) bucket: String,
+}
+
+/// Reads deployment, tags, bundle and inputs. A stock endpoint sets no tags; there both are assembled.
 pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepError> {
     let proton = &context.proton;
     let (deployment, work) =
         tokio::try_join!(proton.deployment(&claimed.candidate.id), proton.work(&claimed.candidate.arn))?;
-    let (Some(bundle), Some(inputs)) = (work.bundle, work.inputs) else { return Err(StepError::NoWork) };
-    let (bundle, inputs): (ObjectUri, ObjectUri) = (bundle.parse()?, inputs.parse()?);
-    let objects = context.objects(&claimed.lease, &claimed.scope).await;
-    let (archive, document, sealed) =
-        tokio::try_join!(exact(&objects, &bundle, LARGEST_BUNDLE), exact(&objects, &inputs, LARGEST_INPUTS), async {
-            Ok(proton.sealed_inputs(&claimed.lease).await?)
-        },)?;
-    let mut values: Value =
-        serde_json::from_slice(&document).map_err(|source| StepError::Inputs { uri: inputs, source })?;
+    let deletes = work.action == Some(Action::Delete) || claimed.status == DeploymentStatus::DeleteInProgress;
+    let mode = if deletes { Mode::Destroy } else { Mode::Apply };
+    let sealed = async { Ok(proton.sealed_inputs(&claimed.lease).await?) };
+    let (material, sealed) = match (&work.bundle, &work.inputs) {
+        (Some(bundle), Some(inputs)) => tokio::try_join!(registered(context, claimed, bundle, inputs), sealed)?,
+        _ => tokio::try_join!(assemble(context, claimed, &deployment, mode), sealed)?,
+    };
+    let Material { archive, mut inputs, bucket } = material;
     for (pointer, value) in sealed {
-        if let Some(place) = values.pointer_mut(&pointer) {
+        if let Some(place) = inputs.pointer_mut(&pointer) {
             *place = value;
         }
     }
-    if claimed.lease.sealed.is_none() && holds_sealed(&values) {
+    if claimed.lease.sealed.is_none() && holds_sealed(&inputs) {
         return Err(StepError::Sealed);
     }
-    let deletes = work.action == Some(Action::Delete) || claimed.status == DeploymentStatus::DeleteInProgress;
-    let mode = if deletes { Mode::Destroy } else { Mode::Apply };
-    tracing::debug!(deployment.id = %claimed.candidate.id, bytes = archive.len(), "fetched {bundle}");
-    Ok(Fetched { deployment, mode, bundle: archive, inputs: values, bucket: bundle.bucket })
+    tracing::debug!(deployment.id = %claimed.candidate.id, bytes = archive.len(), "fetched the bundle");
+    Ok(Fetched { deployment, mode, bundle: archive, inputs, bucket })
+}
+
+/// What the tags name.
+async fn registered(context: &Context, claimed: &Claimed, bundle: &str, inputs: &str) -> Result<Material, StepError> {
+    let (bundle, inputs): (ObjectUri, ObjectUri) = (bundle.parse()?, inputs.parse()?);
+    let objects = context.objects(&claimed.lease, &claimed.scope).await;
+    let (archive, document) =
+        tokio::try_join!(exact(&objects, &bundle, LARGEST_BUNDLE), exact(&objects, &inputs, LARGEST_INPUTS))?;
+    let values = serde_json::from_slice(&document).map_err(|source| StepError::Inputs { uri: inputs, source })?;
+    Ok(Material { archive, inputs: values, bucket: bundle.bucket })
 }
 
 /// Reads an object whose name ends in its SHA-256, and refuses any other content.

@@ -14,6 +14,8 @@ mod workdir;
 
 mod journey;
 
+mod assemble;
+mod bundles;
 mod claim;
 mod fetch;
 mod poll;
@@ -28,6 +30,7 @@ mod recovery;
 
 mod worker;
 
+pub use bundles::{BundleLocation, NotABundleLocation};
 pub use config::{Config, EnvironmentConfig, S3State};
 pub use error::{AgentError, StepError, Verdict};
 pub use progress::{Progress, Stage};

@@ -1,6 +1,6 @@
 //! The fifth step: files on disk, and the last checks that need no Terraform.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -20,6 +20,9 @@ use crate::terraform::Mode;
 /// is a week, and a stack is created within hours.
 const TEMPLATE_URL_SECONDS: u64 = 6 * 60 * 60;
 
+/// Where the site's own variables stand.
+const SITE_VARIABLES: &str = "hadron_site.auto.tfvars.json";
+
 /// A work directory, ready to be run.
 #[derive(Debug)]
 pub(super) struct Rendered {
@@ -30,9 +33,10 @@ pub(super) struct Rendered {
 
 /// Renders the bundle and lays the files out.
 pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checked) -> Result<Rendered, StepError> {
-    let files = rendered_files(context, claimed, &checked).await?;
+    let mut files = rendered_files(context, claimed, &checked).await?;
     refuse_too_many_outputs(&files)?;
-    let overlay = context.config.environment(&claimed.candidate.environment).overlay;
+    let choices = context.config.environment(&claimed.candidate.environment);
+    files.extend(site_variables(&choices.variables));
     let record = RunRecord {
         candidate: claimed.candidate.clone(),
         attempt: claimed.lease.attempt,
@@ -40,7 +44,7 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
         bucket: checked.fetched.bucket,
         started_at: context.config.clock.now(),
     };
-    let run_dir = RunDir::create(&context.config.data, record, &files, overlay.as_deref())?;
+    let run_dir = RunDir::create(&context.config.data, record, &files, choices.overlay.as_deref())?;
     let count = files.len();
     tracing::info!(deployment.id = %claimed.candidate.id, step = "render", "rendered {count} files");
     context.tell(&claimed.lease, &claimed.target, Stage::Rendered);
@@ -64,6 +68,16 @@ async fn rendered_files(context: &Context, claimed: &Claimed, checked: &Checked)
     Ok(renderer::render(&request).map_err(StepError::Bundle)?.files)
 }
 
+/// The site's variables in a file of their own: Terraform reads `*.auto.tfvars.json` by itself, in the order of their
+/// names, and this one comes before Proton's, so that the site never changes what Proton says.
+fn site_variables(variables: &BTreeMap<String, String>) -> Option<(String, Vec<u8>)> {
+    if variables.is_empty() {
+        return None;
+    }
+    let text = serde_json::to_vec_pretty(variables).expect("text can be written as JSON");
+    Some((SITE_VARIABLES.to_owned(), text))
+}
+
 /// `CloudFormation` takes templates above 51,200 bytes by URL only.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
@@ -83,11 +97,7 @@ async fn publish(
 
 fn metadata(claimed: &Claimed, checked: &Checked) -> Metadata {
     let fetched = &checked.fetched;
-    let state = if fetched.mode == Mode::Destroy {
-        fetched.deployment.initial_state.as_ref().or(fetched.deployment.target_state.as_ref())
-    } else {
-        fetched.deployment.target_state.as_ref()
-    };
+    let state = fetched.deployment.rendered_state(fetched.mode == Mode::Destroy);
     let template = state.and_then(|state| state.template.as_ref());
     let (service, instance) = match &claimed.target {
         Target::ServiceInstance { service, name } => (Some(service.clone()), Some(name.clone())),
@@ -160,6 +170,15 @@ mod tests {
             file("broken.tf", "output {{{"),
         ]);
         assert_eq!(declared_outputs(&files).into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_sites_variables_stand_in_a_file_that_proton_overrides() {
+        assert_eq!(site_variables(&BTreeMap::new()), None);
+        let variables = BTreeMap::from([("owner".to_owned(), "team \"a\"".to_owned())]);
+        let (name, text) = site_variables(&variables).unwrap();
+        assert!(*name < *"proton.auto.tfvars.json" && name.ends_with(".auto.tfvars.json"));
+        assert_eq!(serde_json::from_slice::<BTreeMap<String, String>>(&text).unwrap(), variables);
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub(super) fn validate(claimed: &Claimed, fetched: Fetched) -> Result<Checked, S
     Ok(Checked { fetched, bundle })
 }
 
-fn open(target: &Target, archive: &[u8]) -> Result<Bundle, Problems> {
+/// Unpacks and checks the bundle of a target.
+pub(super) fn open(target: &Target, archive: &[u8]) -> Result<Bundle, Problems> {
     let kind = match target {
         Target::Environment { .. } => BundleKind::Environment,
         Target::ServiceInstance { .. } | Target::ServicePipeline { .. } => BundleKind::Service,

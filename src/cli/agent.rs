@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::keys::KeyPair;
 use super::serve::data_folder;
-use super::{Exit, Failure};
+use super::{Exit, Failure, remote};
 use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
@@ -21,7 +21,7 @@ use crate::terraform::{self, Terraform, TerraformError};
 const POLL_WAIT: Duration = Duration::from_secs(20);
 
 /// How long Terraform waits for a state that somebody else has locked.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
@@ -117,6 +117,7 @@ pub(super) async fn build(settings: &Resolved, access: Access, hadron_keys: &[St
             credentials: None,
             path_style: settings.text("objects_endpoint").is_some(),
         },
+        bundles: settings.text("agent.bundles").map(|_| settings.value("agent.bundles")).transpose()?,
         proton: access.aws(),
         terraform: settings.text("terraform.path").map(PathBuf::from),
         search_path: process.get("PATH").cloned().unwrap_or_default().into(),
@@ -136,7 +137,12 @@ fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfi
     let state = s3_state(settings)?;
     let config = |site: &crate::settings::Environment| {
         let region = site.region.iter().map(|region| ("AWS_REGION".to_owned(), region.clone()));
-        EnvironmentConfig { overlay: site.overlay.clone(), state: state.clone(), child_env: region.collect() }
+        EnvironmentConfig {
+            overlay: site.overlay.clone(),
+            variables: site.variables.clone(),
+            state: state.clone(),
+            child_env: region.collect(),
+        }
     };
     let mut environments: BTreeMap<String, EnvironmentConfig> =
         settings.environments().iter().map(|(name, site)| (name.clone(), config(site))).collect();
@@ -174,14 +180,18 @@ pub(super) fn find_terraform(settings: &Resolved) -> Result<Terraform, Failure> 
 }
 
 fn no_terraform(error: TerraformError) -> Failure {
-    Failure::new(Exit::Settings, error)
-        .hint("install Terraform 1.5 or newer from https://developer.hashicorp.com/terraform/install")
-        .hint("or name its binary: HADRON_TERRAFORM=/path/to/terraform")
+    Failure::new(Exit::Settings, error).hint("one that isn't on PATH is named by HADRON_TERRAFORM=/path/to/terraform")
 }
 
 fn failure(error: AgentError) -> Failure {
     let exit = exit(error.verdict());
-    Failure::new(exit, error).hint("`hadron doctor` says what is missing")
+    match error {
+        AgentError::Terraform(error) => no_terraform(error),
+        AgentError::Proton(error) => Failure { exit, ..remote::failure(error) },
+        AgentError::Io { .. } => Failure::new(exit, error).hint("name another data folder with --data"),
+        // They name the way out themselves.
+        AgentError::DataInUse(_) | AgentError::BadName(_) => Failure::new(exit, error),
+    }
 }
 
 fn exit(verdict: Verdict) -> Exit {

@@ -1,5 +1,6 @@
 //! `hadron doctor`: what this machine has, what is missing, and how to get it.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::TcpListener;
 
@@ -52,9 +53,9 @@ fn lines(finding: &Finding) -> String {
     match &finding.result {
         Ok(found) => format!("ok       {:<12} {found}\n", finding.what),
         Err(failure) => {
-            let mut lines = format!("missing  {:<12} {:#}\n", finding.what, failure.error);
+            let mut lines = format!("problem  {:<12} {:#}\n", finding.what, failure.error);
             for hint in &failure.hints {
-                lines.push_str(&format!("         {:<12} hint: {hint}\n", ""));
+                writeln!(lines, "         {:<12} hint: {hint}", "").expect("text takes text");
             }
             lines
         }

@@ -74,7 +74,12 @@ impl From<std::io::Error> for Failure {
 
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
-        Self::new(Exit::Settings, error).hint("`hadron settings` shows every setting and where it comes from")
+        let hint = match error {
+            // With a file that can't be read there is nothing to show.
+            SettingsError::File { .. } => "`hadron settings --config /dev/null` lists every setting there is",
+            _ => "`hadron settings` shows every setting and where it comes from",
+        };
+        Self::new(Exit::Settings, error).hint(hint)
     }
 }
 

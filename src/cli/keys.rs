@@ -63,19 +63,18 @@ fn random(length: usize, alphabet: &[u8]) -> String {
     (0..length).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
 }
 
-/// The key that clients on this machine sign with: the one in the settings, else the local installation's.
+/// The key of the people at this machine's own installation.
 ///
 /// # Errors
-/// Neither is there.
-pub(super) fn for_clients(settings: &Resolved) -> Result<KeyPair, Failure> {
-    if let (Some(id), Some(secret)) = (settings.text("access_key_id"), settings.text("secret_access_key")) {
-        return Ok((id, Secret::new(secret)));
-    }
+/// There is no installation.
+pub(super) fn of_this_machine(settings: &Resolved) -> Result<KeyPair, Failure> {
     let data = PathBuf::from(settings.text("data").unwrap_or_default());
     if !LocalKeys::path(&data).exists() {
-        let words = anyhow::anyhow!("there is no access key in the settings, and {} holds none", data.display());
+        let words =
+            anyhow::anyhow!("there is no access key: none is set, and the data folder {} holds none", data.display());
         return Err(Failure::new(Exit::Settings, words)
-            .hint("start `hadron up` once, or set HADRON_ACCESS_KEY_ID and HADRON_SECRET_ACCESS_KEY"));
+            .hint("start `hadron up` and run the `export` lines that it prints, or name its folder with --data")
+            .hint("for a server elsewhere set HADRON_ENDPOINT, HADRON_ACCESS_KEY_ID and HADRON_SECRET_ACCESS_KEY"));
     }
     Ok(LocalKeys::open(&data)?.admin)
 }

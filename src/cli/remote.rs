@@ -1,11 +1,12 @@
 //! The control plane as a command sees it: over the wire, with the settings' key or this machine's own.
 
 use super::agent::Access;
-use super::{Exit, Failure, keys};
+use super::keys::{self, KeyPair};
+use super::{Exit, Failure};
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Proton, ProtonError};
 use crate::settings::Resolved;
-use crate::support::AwsAccess;
+use crate::support::{AwsAccess, Secret};
 
 /// Proton and its bucket.
 pub(super) struct Remote {
@@ -14,29 +15,83 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// The endpoint of the settings, else the one that `hadron up` has on this machine by default.
+    /// A client of [`address`].
     pub(super) async fn of(settings: &Resolved) -> Result<Self, Failure> {
-        let mut access = Access::of(settings)?;
-        if access.endpoint.is_none() {
-            access.endpoint = Some(format!("http://{}", settings.value::<String>("listen")?));
-        }
-        if access.credentials.is_none() {
-            access.credentials = Some(keys::for_clients(settings)?);
-        }
+        let (endpoint, key) = address(settings)?;
+        let region: String = settings.value("region")?;
         let outside = settings.text("objects_endpoint").is_some() || settings.text("bucket").is_some();
         let objects = ObjectsConfig {
-            endpoint: if outside { settings.text("objects_endpoint") } else { access.endpoint.clone() },
-            region: access.region.clone(),
-            credentials: if outside { None } else { access.credentials.clone() },
+            endpoint: if outside { settings.text("objects_endpoint") } else { Some(endpoint.clone()) },
+            region: region.clone(),
+            credentials: if outside { None } else { Some(key.clone()) },
             path_style: !outside || settings.text("objects_endpoint").is_some(),
         };
-        let proton =
-            AwsAccess { endpoint: access.endpoint, region: Some(access.region), credentials: access.credentials };
+        let proton = AwsAccess { endpoint: Some(endpoint), region: Some(region), credentials: Some(key) };
         Ok(Self { proton: Proton::new(&proton).await, objects: Objects::new(objects).await })
     }
 }
 
+/// Where clients on this machine find the control plane, and the key they sign with: what the settings say, else what
+/// the lines that `hadron up` printed have set in this shell, else where `hadron up` is by default and its own key.
+///
+/// # Errors
+/// There is no key.
+pub(super) fn address(settings: &Resolved) -> Result<(String, KeyPair), Failure> {
+    let Access { endpoint: chosen, credentials, .. } = Access::of(settings)?;
+    // The exported key belongs to the exported address and is of no use elsewhere.
+    let exported = exported(settings).filter(|(address, _)| chosen.as_ref().is_none_or(|chosen| chosen == address));
+    let (address, exported_key) = exported.unzip();
+    let endpoint = match chosen.or(address).or_else(|| settings.text("base_url")) {
+        Some(endpoint) => endpoint,
+        None => format!("http://{}", settings.value::<String>("listen")?),
+    };
+    let key = match credentials.or(exported_key) {
+        Some(key) => key,
+        None => keys::of_this_machine(settings)?,
+    };
+    Ok((endpoint, key))
+}
+
+fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
+    let (process, _) = settings.surroundings();
+    let variable = |name: &str| process.get(name).filter(|value| !value.is_empty()).cloned();
+    let key = (variable("AWS_ACCESS_KEY_ID")?, Secret::new(variable("AWS_SECRET_ACCESS_KEY")?));
+    Some((variable("AWS_ENDPOINT_URL")?, key))
+}
+
 /// A refusal of the control plane, in words.
 pub(super) fn failure(error: ProtonError) -> Failure {
-    Failure::new(Exit::Unexpected, error).hint("is `hadron up` running, and is HADRON_ENDPOINT right?")
+    let unreachable = matches!(error, ProtonError::Unreachable { .. });
+    let failure = Failure::new(Exit::Unexpected, error);
+    match unreachable {
+        true => failure.hint("is `hadron up` running, and does HADRON_ENDPOINT name it?"),
+        false => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+    use crate::settings::{File, Resolved, Surroundings};
+
+    fn asked(variables: &[(&str, &str)]) -> (String, String) {
+        let surroundings = Surroundings(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
+        let (endpoint, (id, _)) = address(&Resolved::new([].into(), surroundings, File::default())).unwrap();
+        (endpoint, id)
+    }
+
+    #[test]
+    fn the_lines_that_up_prints_are_enough_and_the_settings_beat_them() {
+        let printed =
+            [("AWS_ENDPOINT_URL", "http://up"), ("AWS_ACCESS_KEY_ID", "up"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+        assert_eq!(asked(&printed), ("http://up".to_owned(), "up".to_owned()));
+        let chosen = [
+            ("HADRON_ENDPOINT", "http://team"),
+            ("HADRON_ACCESS_KEY_ID", "team"),
+            ("HADRON_SECRET_ACCESS_KEY", "secret"),
+        ];
+        assert_eq!(asked(&[&printed[..], &chosen[..]].concat()), ("http://team".to_owned(), "team".to_owned()));
+        let same = [("HADRON_ENDPOINT", "http://up")];
+        assert_eq!(asked(&[&printed[..], &same[..]].concat()), ("http://up".to_owned(), "up".to_owned()));
+    }
 }

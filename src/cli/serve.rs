@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use super::keys::{KeyPair, LocalKeys};
 use super::{Exit, Failure};
-use crate::control_plane::object_server::ObjectServer;
+use crate::control_plane::object_server::{OWN_BUCKET, ObjectServer};
 use crate::control_plane::records::AccessKey;
 use crate::control_plane::seal::Sealer;
 use crate::control_plane::store::{Sqlite, Store, StoreError, Transaction, Typed};
@@ -21,9 +21,6 @@ use crate::lifecycle::Lifecycle;
 use crate::objects::{Objects, ObjectsConfig};
 use crate::settings::Resolved;
 use crate::support::{Clock, files};
-
-/// The bucket of the embedded object store; nobody needs to know it, since tags name objects in full.
-const EMBEDDED_BUCKET: &str = "hadron";
 
 /// A control plane that accepts connections.
 pub(super) struct Server {
@@ -62,16 +59,17 @@ pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Starts a control plane: opens the record, takes the port, serves, and sets its background work going.
+/// Starts a control plane: takes the port, opens the record, serves, and sets its background work going.
 pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<Server, Failure> {
     let data = data_folder(settings)?;
+    // Before the record is made or changed: who finds the port taken has started the wrong thing.
+    let (listener, address) = listen(settings).await?;
     let store = Store::new(open_record(settings, &data)?);
     let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
     let keys = LocalKeys::open(&data)?;
     let clock = Clock::system();
     let region: String = settings.value("region")?;
     register_keys(&store, settings, &keys, clock.now()).await?;
-    let (listener, address) = listen(settings).await?;
     let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));
     let store_of_objects = objects(settings, &region, address, &keys.agent).await?;
     let embedded = match settings.text("bucket") {
@@ -209,7 +207,7 @@ async fn register_keys(store: &Store, settings: &Resolved, keys: &LocalKeys, now
 }
 
 fn bucket(settings: &Resolved) -> Result<String, Failure> {
-    let Some(uri) = settings.text("bucket") else { return Ok(EMBEDDED_BUCKET.into()) };
+    let Some(uri) = settings.text("bucket") else { return Ok(OWN_BUCKET.into()) };
     let name = uri.strip_prefix("s3://").map(|rest| rest.trim_end_matches('/')).filter(|name| !name.contains('/'));
     match name {
         Some(name) if !name.is_empty() => Ok(name.to_owned()),
@@ -224,18 +222,17 @@ async fn objects(
     address: SocketAddr,
     (id, secret): &KeyPair,
 ) -> Result<Objects, Failure> {
-    let config = match settings.text("bucket") {
-        None => ObjectsConfig {
+    let config = if settings.text("bucket").is_none() {
+        ObjectsConfig {
             endpoint: Some(format!("http://{}", reachable(address))),
             region: region.to_owned(),
             credentials: Some((id.clone(), secret.clone())),
             path_style: true,
-        },
-        Some(_) => {
-            let endpoint = settings.text("objects_endpoint");
-            let path_style = endpoint.is_some();
-            ObjectsConfig { endpoint, region: region.to_owned(), credentials: None, path_style }
         }
+    } else {
+        let endpoint = settings.text("objects_endpoint");
+        let path_style = endpoint.is_some();
+        ObjectsConfig { endpoint, region: region.to_owned(), credentials: None, path_style }
     };
     Ok(Objects::new(config).await)
 }

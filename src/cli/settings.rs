@@ -6,7 +6,10 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::{Failure, Form};
-use crate::settings::Resolved;
+use crate::settings::{Resolved, Setting};
+
+/// A setting, its value and its source.
+type Row = (&'static Setting, String, String);
 
 pub(super) fn run(settings: &Resolved, form: Form) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
@@ -19,8 +22,13 @@ pub(super) fn run(settings: &Resolved, form: Form) -> Result<(), Failure> {
         writeln!(out, "{}", serde_json::to_string_pretty(&rows).context("writing settings as JSON")?)?;
         return Ok(());
     }
-    for (row, value, source) in settings.describe() {
-        writeln!(out, "{:<22} {:<24} {:<28} {}", row.name, value, source.to_string(), row.help)?;
+    let rows: Vec<_> =
+        settings.describe().into_iter().map(|(row, value, source)| (row, value, source.to_string())).collect();
+    let wide = |of: &dyn Fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (name, value, source) =
+        (wide(&|row| row.0.name.len()), wide(&|row| row.1.chars().count()), wide(&|row| row.2.chars().count()));
+    for (row, text, origin) in &rows {
+        writeln!(out, "{:<name$}  {text:<value$}  {origin:<source$}  {}", row.name, row.help)?;
     }
     Ok(())
 }

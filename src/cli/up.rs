@@ -1,5 +1,7 @@
 //! `hadron up`: control plane, object store, state server and agent in one process, for one machine.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::agent::{self, Access};
@@ -8,6 +10,9 @@ use super::serve::{self, Server};
 use super::{Exit, Failure};
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
+
+/// A wait that nobody needs to be told of.
+const NOTICEABLE: Duration = Duration::from_millis(500);
 
 /// Whether an agent works beside the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +36,24 @@ pub(super) async fn run(settings: &Resolved, with_agent: WithAgent) -> Result<Ex
     server.announce()?;
     lifecycle.soft.cancelled().await;
     if let Some(working) = working {
-        tokio::select! {
-            () = working.cancelled() => {}
-            () = lifecycle.hard.cancelled() => {}
-        }
+        wait_for_agent(&working, &lifecycle).await;
     }
     lifecycle.serving.cancel();
     lifecycle.finish().await;
-    Ok(Exit::Done)
+    Ok(if lifecycle.hard.is_cancelled() { Exit::Cancelled } else { Exit::Done })
+}
+
+/// Until the agent has reported everything that it began, or the second signal.
+async fn wait_for_agent(working: &CancellationToken, lifecycle: &Lifecycle) {
+    tokio::select! {
+        () = working.cancelled() => return,
+        () = tokio::time::sleep(NOTICEABLE) => {}
+    }
+    tracing::info!("waiting for Terraform to finish; a second signal leaves it to its supervisor");
+    tokio::select! {
+        () = working.cancelled() => {}
+        () = lifecycle.hard.cancelled() => {}
+    }
 }
 
 /// Sets the agent to work, on a screen if there is one; the token is cancelled when it has ended.

@@ -1,9 +1,10 @@
 //! What can go wrong between us and an object store, in words an operator can act on.
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::ObjectUri;
+use crate::support::causes;
 
 /// A request to the object store that didn't do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,7 @@ impl ObjectsError {
     {
         let uri = uri.clone();
         let Some(status) = status(error) else {
-            return Self::Unreachable { uri, cause: DisplayErrorContext(error).to_string() };
+            return Self::Unreachable { uri, cause: causes(error) };
         };
         let code = error.code().unwrap_or("no error code").to_owned();
         let message = error.message().map_or_else(|| format!("HTTP status {status}"), str::to_owned);

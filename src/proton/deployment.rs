@@ -29,8 +29,8 @@ pub struct Deployment {
 
 impl Deployment {
     /// The state that is to be rendered: a delete destroys what was there, everything else builds what shall be.
-    pub fn rendered_state(&self) -> Option<&Attempt> {
-        if self.status == DeploymentStatus::DeleteInProgress {
+    pub fn rendered_state(&self, deletes: bool) -> Option<&Attempt> {
+        if deletes {
             return self.initial_state.as_ref().or(self.target_state.as_ref());
         }
         self.target_state.as_ref()
@@ -48,6 +48,10 @@ pub struct Attempt {
     pub template_file: Option<String>,
     /// Components: the service and the instance it is attached to.
     pub attached_to: Option<(String, String)>,
+    /// Service instances: the environment's deployment whose outputs it is given.
+    pub environment_deployment: Option<String>,
+    /// Service instances: the deployments of the component whose outputs it is given; one at most.
+    pub component_deployments: Vec<String>,
 }
 
 /// What shall be done to the target.
@@ -152,6 +156,8 @@ fn attempt(state: &types::DeploymentState) -> Option<Attempt> {
         S::ServiceInstance(s) => Attempt {
             template: template(&s.template_name, &s.template_major_version, &s.template_minor_version),
             spec: Some(s.spec.clone()),
+            environment_deployment: s.last_successful_environment_deployment_id.clone(),
+            component_deployments: s.last_successful_component_deployment_ids.clone().unwrap_or_default(),
             ..Attempt::default()
         },
         S::ServicePipeline(s) => Attempt {
@@ -162,8 +168,9 @@ fn attempt(state: &types::DeploymentState) -> Option<Attempt> {
         S::Component(s) => Attempt {
             spec: s.service_spec.clone(),
             template_file: s.template_file.clone(),
-            attached_to: s.service_name.clone().zip(s.service_instance_name.clone()),
-            template: None,
+            // An empty name stands for none.
+            attached_to: s.service_name.clone().zip(s.service_instance_name.clone()).filter(|(of, _)| !of.is_empty()),
+            ..Attempt::default()
         },
         _ => return None,
     })

@@ -1,10 +1,10 @@
 //! How Proton says no.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::sdk::error::SdkError;
+use crate::support::causes;
 
 /// A request that Proton refused, or that never reached it.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ where
 
 impl ProtonError {
     fn unreached<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> Self {
-        let cause = DisplayErrorContext(error).to_string();
+        let cause = causes(error);
         let SdkError::DispatchFailure(failure) = error else {
             return match error {
                 SdkError::ConstructionFailure(_) => Self::Unsendable { cause },

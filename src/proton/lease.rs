@@ -8,7 +8,7 @@ use hadron_model::DeploymentStatus;
 use serde::{Deserialize, Serialize};
 
 use super::deployment::named;
-use super::headers::AnswerHeaders;
+use super::headers::{AnswerHeaders, OurHeaders};
 use super::sdk::types::{Output as SdkOutput, ResourceDeploymentStatus as Told};
 use super::{Proton, ProtonError};
 use crate::domain::Output;
@@ -148,7 +148,7 @@ impl Proton {
         outputs: &[Output],
     ) -> Result<AnswerHeaders, ProtonError> {
         let answer = AnswerHeaders::default();
-        let headers = lease_headers(lease, outputs);
+        let headers = OurHeaders::new(lease_headers(lease, outputs));
         let terminal = status != Told::InProgress;
         let request = self.client().notify_resource_deployment_status_change();
         request
@@ -159,11 +159,7 @@ impl Proton {
             .status(status)
             .customize()
             .interceptor(answer.clone())
-            .mutate_request(move |request| {
-                for (name, value) in &headers {
-                    request.headers_mut().insert(*name, value.clone());
-                }
-            })
+            .interceptor(headers)
             .send()
             .await?;
         Ok(answer)

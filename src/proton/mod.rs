@@ -1,7 +1,7 @@
 //! Proton, as the agent and the command line may ask it, in domain words. The only importer of `aws-sdk-proton`.
 //!
-//! Everything here is the stock API plus a few optional headers: they are signed like the rest, and an endpoint that
-//! ignores them still works (with plain polling and one agent).
+//! Everything here is the stock API plus a few optional headers: an endpoint that ignores them, or never gets to see them,
+//! still works (with plain polling and one agent).
 
 #![expect(deprecated, reason = "AWS marks the whole service as closed; its API is what we keep alive")]
 
@@ -10,6 +10,7 @@ mod error;
 mod headers;
 mod lease;
 mod poll;
+mod resource;
 mod sealed;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use deployment::{Action, Attempt, Deployment, Work};
 pub use error::ProtonError;
 pub use lease::{Lease, Report};
 pub use poll::{Pending, Poll};
+pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
 
 use crate::support::{AwsAccess, Secret, credential};
 

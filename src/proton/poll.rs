@@ -5,7 +5,7 @@ use std::time::Duration;
 use hadron_model::DeploymentStatus;
 
 use super::deployment::status;
-use super::headers::AnswerHeaders;
+use super::headers::{AnswerHeaders, OurHeaders};
 use super::sdk::types::DeploymentSummary;
 use super::{Proton, ProtonError};
 use crate::domain::{Scope, Target};
@@ -48,10 +48,7 @@ impl Proton {
         let answer = request
             .customize()
             .interceptor(headers.clone())
-            .mutate_request(move |request| {
-                request.headers_mut().insert("x-hadron-agent", agent.clone());
-                request.headers_mut().insert("x-hadron-wait", wait.clone());
-            })
+            .interceptor(OurHeaders::new(vec![("x-hadron-agent", agent), ("x-hadron-wait", wait)]))
             .send()
             .await?;
         if headers.get("x-hadron-claimable").is_none() {

@@ -40,13 +40,18 @@ impl File {
     /// Text that is no TOML, an unknown setting (with the nearest name), a value that is no scalar.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         let wrong = |message: String| SettingsError::File { path: path.to_owned(), message };
-        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        let mut table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| wrong(error.to_string().trim_end().to_owned()))?;
         let mut file = Self { path: path.to_owned(), ..Self::default() };
         if let Some(environments) = table.remove("environments") {
-            file.environments = environments.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+            file.environments = environments
+                .try_into()
+                .map_err(|error: toml::de::Error| wrong(error.to_string().trim_end().to_owned()))?;
         }
         if let Some(variables) = table.get_mut("agent").and_then(|agent| agent.as_table_mut()?.remove("env")) {
-            file.child_environment = variables.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+            file.child_environment = variables
+                .try_into()
+                .map_err(|error: toml::de::Error| wrong(error.to_string().trim_end().to_owned()))?;
         }
         flatten("", &table, &mut file.values).map_err(&wrong)?;
         for name in file.values.keys() {

@@ -5,8 +5,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
+mod client;
+mod dead_agent;
+mod durability;
 mod examples;
+mod identities;
 mod plain;
+mod proxy;
+mod restart;
+mod stock_endpoint;
+mod two_agents;
+mod walkthrough;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/mod.rs"]

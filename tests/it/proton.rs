@@ -35,7 +35,8 @@ async fn a_poll_is_offered_what_this_agent_may_claim() {
     assert_eq!(offered[0].created_at, 1_795_000_000_500);
     let asked = &far.seen("ListDeployments")[0];
     assert_eq!((asked.header("x-hadron-agent"), asked.header("x-hadron-wait")), (Some("me"), Some("7")));
-    assert!(asked.header("authorization").unwrap().contains("x-hadron-agent"), "our headers are signed");
+    let signed = asked.header("authorization").unwrap();
+    assert!(signed.contains("x-amz-target") && !signed.contains("x-hadron-"), "a proxy may drop our headers: {signed}");
 }
 
 #[tokio::test]
@@ -109,7 +110,7 @@ async fn a_deployment_tells_its_template_and_its_work() {
     far.add("d1", deployment);
     let proton = client(&far).await;
     let told = proton.deployment("d1").await.unwrap();
-    let template = told.rendered_state().unwrap().template.clone().unwrap();
+    let template = told.rendered_state(false).unwrap().template.clone().unwrap();
     assert_eq!(template, ("net".into(), "1".into(), "0".into()));
     let work = proton.work(&told.arn).await.unwrap();
     assert_eq!((work.bundle.as_deref(), work.action), (Some("s3://b/bundles/sha256/1"), Some(Action::Update)));

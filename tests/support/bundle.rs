@@ -44,7 +44,9 @@ pub(crate) fn tar_gz(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 /// When there are none: a misspelt folder would otherwise pass for an empty template.
 pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
-    PARTS.iter().for_each(|part| collect(&folder.join(part), &mut found));
+    for part in PARTS {
+        collect(&folder.join(part), &mut found);
+    }
     assert!(!found.is_empty(), "{} holds no bundle", folder.display());
     let name = |path: PathBuf| path.strip_prefix(folder).expect("it lies below").display().to_string();
     let mut files: Vec<_> = found

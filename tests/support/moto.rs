@@ -89,7 +89,7 @@ fn wait_for_address(server: &mut Running) -> String {
             return line.1.trim().to_owned();
         }
         let dead = server.exited().is_some();
-        assert!(!dead && began.elapsed() < Duration::from_secs(60), "moto doesn't start:\n{log}");
+        assert!(!dead && began.elapsed() < Duration::from_mins(1), "moto doesn't start:\n{log}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -124,7 +124,10 @@ impl Drop for Running {
             let stderr = self.stderr();
             let tail: Vec<&str> = stderr.lines().rev().take(60).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            println!("--- end of {}:\n{}", self.log.display(), tail.join("\n"));
+            #[expect(clippy::print_stdout, reason = "cargo shows a failing test's stdout")]
+            {
+                println!("--- end of {}:\n{}", self.log.display(), tail.join("\n"));
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::{Failure, keys};
+use super::{Failure, keys, remote};
 use crate::settings::Resolved;
 use crate::support::files;
 
@@ -37,9 +37,7 @@ pub(super) struct InstallArgs {
 pub(super) fn run(command: &ClientCommand, settings: &Resolved) -> Result<(), Failure> {
     let ClientCommand::Install(args) = command;
     let folder = aws_folder(args, settings)?;
-    let endpoint =
-        settings.text("endpoint").unwrap_or_else(|| format!("http://{}", settings.text("listen").unwrap_or_default()));
-    let key = keys::for_clients(settings)?;
+    let (endpoint, key) = remote::address(settings)?;
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     write_profile(&folder, &args.profile, &endpoint, settings, &key)?;
     let models = folder.join("models/proton").join(botocore::API_VERSION);

@@ -6,7 +6,7 @@ mod story;
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
@@ -70,7 +70,7 @@ async fn tell(story: &Story, args: &DemoArgs, form: Form, began: Instant) -> Res
     let mut out = io::stdout().lock();
     match form {
         Form::Json => {
-            writeln!(out, "{}", serde_json::to_string_pretty(&screen::json(&outputs)).context("writing outputs")?)?
+            writeln!(out, "{}", serde_json::to_string_pretty(&screen::json(&outputs)).context("writing outputs")?)?;
         }
         Form::Text => write!(out, "\n{}", screen::table(&outputs))?,
     }
@@ -101,7 +101,7 @@ async fn finish(lifecycle: &Lifecycle, agent_ended: &CancellationToken) {
 
 /// The demo has a folder of its own, emptied at its start, and any port: it never meets what else runs here.
 pub(super) fn in_own_folder(settings: Resolved) -> Result<Resolved, Failure> {
-    let folder = PathBuf::from(settings.value::<String>("data")?).join("demo");
+    let folder = serve::data_folder(&settings)?.join("demo");
     empty(&folder)?;
     files::create_private_folder(&folder).with_context(|| format!("making {}", folder.display()))?;
     fs::write(folder.join(MARK), "").with_context(|| format!("writing to {}", folder.display()))?;

@@ -4,6 +4,7 @@ use hadron_model::{DeploymentStatus, ResourceDeploymentStatus};
 
 use super::{Deployments, Outcome, TargetRecord};
 use crate::control_plane::records::{Deployment, Executor, Lease, Output, Turn};
+use crate::control_plane::state_server::release;
 use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Target;
@@ -101,7 +102,13 @@ impl Deployments {
             Some(S::InProgress) | None => None,
         };
         match ended {
-            Some(outcome) => self.finish(tx, deployment, outcome, report.message.clone())?,
+            Some(outcome) => {
+                self.finish(tx, deployment, outcome, report.message.clone())?;
+                // The run says itself that it is over, so what it left locked guards nothing any more.
+                if let Some(epoch) = report.epoch {
+                    release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
+                }
+            }
             None => self.go_on(tx, deployment, report.message.as_ref())?,
         }
         Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() })
@@ -154,7 +161,8 @@ impl Deployments {
         deployment.epoch += 1;
         deployment.offer = None;
         let expires_at = self.lease_end();
-        deployment.lease = Some(Lease { agent, access_key: report.access_key.clone(), expires_at });
+        let access_key = report.access_key.clone();
+        deployment.lease = Some(Lease { agent, access_key, since: self.now, expires_at });
         self.take_turn(tx, &deployment.environment)
     }
 

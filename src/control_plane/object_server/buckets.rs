@@ -8,9 +8,9 @@ use s3s::dto::{
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::catalog::{self, Bucket, Object, Upload, scope};
-use super::multipart;
 use super::objects::timestamp;
 use super::service::Objects;
+use super::{OWN_BUCKET, multipart};
 use crate::control_plane::store::{Select, StoreError, Typed};
 
 /// The region whose buckets have no location constraint.
@@ -64,6 +64,9 @@ pub(super) async fn list(server: &Objects, request: S3Request<ListBucketsInput>)
 
 pub(super) async fn delete(server: &Objects, request: S3Request<DeleteBucketInput>) -> S3Result<DeleteBucketOutput> {
     let name = request.input.bucket;
+    if name == OWN_BUCKET {
+        return Err(s3_error!(AccessDenied, "Hadron keeps bundles and run records in {name}; it can't be deleted"));
+    }
     let unnamed = server.store.write(move |tx| {
         let bucket = catalog::bucket(tx, &name)?;
         let any = Select { term: Object::IN_BUCKET, value: &name, after: None, descending: false, limit: 1 };

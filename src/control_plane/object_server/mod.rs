@@ -14,6 +14,7 @@ mod catalog;
 mod conditions;
 mod content;
 mod digest;
+mod explain;
 mod listing;
 mod multipart;
 mod objects;
@@ -32,6 +33,10 @@ use self::content::Contents;
 use self::service::Objects;
 use super::store::{Store, StoreError};
 use crate::support::Clock;
+
+/// The bucket in which Hadron keeps bundles and run records. Nobody needs to know it, since tags name objects in full;
+/// without it nothing could be registered, so it can't be deleted.
+pub const OWN_BUCKET: &str = "hadron";
 
 /// Why the object server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +88,7 @@ impl ObjectServer {
         let mut request = request.map(s3s::Body::http_body_unsync);
         join_encodings(request.headers_mut());
         let mut response = match self.0.call(request).await {
+            Ok(response) if response.status().is_client_error() => explain::explain(response).map(Body::new),
             Ok(response) => response.map(Body::new),
             Err(error) => {
                 tracing::error!(?error, "an object request could not be answered");

@@ -101,6 +101,9 @@ pub struct TargetState {
 pub struct Lease {
     pub agent: String,
     pub access_key: String,
+    /// When this claim was made; leases of older records don't say.
+    #[serde(default)]
+    pub since: i64,
     pub expires_at: i64,
 }
 

@@ -100,11 +100,16 @@ impl StateError {
         response
     }
 
-    /// Of a refused lock Terraform shows the member `ID` and nothing else, hence the reason there.
+    /// Of a refused lock Terraform shows the members of the lock's description, hence the reason in `Info`, or in `ID`
+    /// where there is no lock.
     fn body(&self) -> Value {
         let reason = self.to_string();
         let mut body = match self {
-            Self::Held(holder) => serde_json::from_str(&holder.info).unwrap_or_else(|_| json!({})),
+            Self::Held(holder) => {
+                let mut info: Value = serde_json::from_str(&holder.info).unwrap_or_else(|_| json!({}));
+                info["Info"] = reason.as_str().into();
+                info
+            }
             _ => json!({ "ID": reason }),
         };
         body["reason"] = reason.into();

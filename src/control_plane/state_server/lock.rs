@@ -5,7 +5,8 @@ use serde::Deserialize;
 use super::StateError;
 use super::address::Address;
 use super::caller::Caller;
-use crate::control_plane::records::{LockHolder, StateLock};
+use super::versions;
+use crate::control_plane::records::{Deployment, LockHolder, StateLock};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
 use crate::domain::Scope;
 
@@ -36,22 +37,49 @@ impl Info {
     }
 }
 
-/// LOCK: for the current claim while the lock is free; once more for the holder of the same lock.
+/// LOCK: for the current claim while the lock is free, or held by a run that is over and has been silent for `patience`
+/// milliseconds; once more for the holder of the same lock.
 pub(super) fn take(
     tx: &mut dyn Transaction,
     address: &Address,
     caller: &Caller,
     info: &Info,
     now: i64,
+    patience: i64,
 ) -> Result<(), StateError> {
-    match caller.holder() {
-        Some(_) if caller.held().is_some_and(|held| held.lock_id == info.id) => Ok(()),
-        Some(holder) => Err(StateError::Held(Box::new(holder.clone()))),
-        None => {
-            let holder = caller.as_holder(&info.id, &info.text, now)?;
-            Ok(set(tx, &address.scope, &address.arn, Some(holder))?)
+    if let Some(holder) = caller.holder() {
+        if caller.held().is_some_and(|held| held.lock_id == info.id) {
+            return Ok(());
+        }
+        if last_sign(tx, address, holder)?.is_none_or(|last| now - last < patience) {
+            return Err(StateError::Held(Box::new(holder.clone())));
         }
     }
+    let next = caller.as_holder(&info.id, &info.text, now)?;
+    if let Some(LockHolder { lock_id, deployment, epoch, agent, .. }) = caller.holder() {
+        tracing::warn!(
+            target.arn = %address.arn, deployment.id = %deployment, epoch, agent = %agent,
+            "the lock {lock_id} of {} passes on: its run is over and silent", address.arn
+        );
+    }
+    Ok(set(tx, &address.scope, &address.arn, Some(next))?)
+}
+
+/// When a holder whose claim is over can last have been at work; None while its claim counts, or may count again.
+///
+/// A claim ends with its deployment, or when somebody else claims that. Neither proves that its Terraform has ended too:
+/// it may go on under its supervisor while its agent is away. So what it writes still counts as a sign of life.
+fn last_sign(tx: &mut dyn Transaction, address: &Address, holder: &LockHolder) -> Result<Option<i64>, StateError> {
+    let deployment = tx.get::<Deployment>(&address.scope, &holder.deployment)?;
+    let over = match &deployment {
+        None => Some(holder.since),
+        Some(ended) if !ended.in_flight() => Some(ended.completed_at.unwrap_or(ended.last_modified_at)),
+        Some(claimed) => claimed.lease.as_ref().filter(|_| claimed.epoch > holder.epoch).map(|lease| lease.since),
+    };
+    let wrote = versions::last(tx, address)?
+        .filter(|version| version.deployment == holder.deployment && version.epoch == holder.epoch)
+        .map_or(holder.since, |version| version.at.max(holder.since));
+    Ok(over.map(|over| over.max(wrote)))
 }
 
 /// UNLOCK: by the holder, by its id or by force; a free lock and one released before are no error.

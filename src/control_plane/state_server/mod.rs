@@ -6,7 +6,8 @@
 //!
 //! A fence must never lose state: what Terraform has done to the world is done, whoever's turn it is by now. So a lost
 //! lease, a revoked key or a finished deployment only keeps a run from taking *new* locks; whoever holds the lock may
-//! always write and release it. And since Terraform repeats a request whose answer was lost, a repeat is no error.
+//! always write and release it. But the dead don't block the living: once such a run has been silent for a few leases, its
+//! lock passes to the current claim. And since Terraform repeats a request whose answer was lost, a repeat is no error.
 //!
 //! <https://developer.hashicorp.com/terraform/language/backend/http>
 
@@ -32,6 +33,9 @@ use super::Plane;
 
 /// No state of a sane size is refused; a runaway upload doesn't take all memory.
 const LARGEST_STATE: usize = 1 << 29;
+/// How many leases long a run that is over must have been silent before its lock passes on: with the usual lease four
+/// minutes, which is less than an agent's Terraform waits for a lock, and more than a restart of an agent takes.
+const PATIENCE: u32 = 4;
 /// A lock's description is a few hundred bytes.
 const LARGEST_LOCK: usize = 1 << 16;
 
@@ -126,9 +130,10 @@ async fn lock(
 ) -> Result<Response<Body>, StateError> {
     let info = lock::Info::parse(&body(request, LARGEST_LOCK).await?)?.ok_or(StateError::NoLockId)?;
     let now = plane.clock.now();
+    let patience = i64::try_from((plane.settings.lease * PATIENCE).as_millis()).unwrap_or(i64::MAX);
     let locked = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
-        lock::take(tx, &address, &caller, &info, now)
+        lock::take(tx, &address, &caller, &info, now, patience)
     });
     locked.await?;
     Ok(status(StatusCode::OK))

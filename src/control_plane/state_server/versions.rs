@@ -74,7 +74,8 @@ fn next(last: Option<&StateVersion>, address: &Address, caller: &Caller, now: i6
     }
 }
 
-fn last(tx: &mut dyn Transaction, address: &Address) -> Result<Option<Stored<StateVersion>>, StateError> {
+/// The newest version, a deletion among them.
+pub(super) fn last(tx: &mut dyn Transaction, address: &Address) -> Result<Option<Stored<StateVersion>>, StateError> {
     let select = Select { term: StateVersion::OF_TARGET, value: &address.arn, after: None, descending: true, limit: 1 };
     Ok(tx.page(&address.scope, &select)?.pop())
 }

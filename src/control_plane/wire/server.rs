@@ -118,7 +118,12 @@ fn log(answer: &Response<Body>, id: &str, started: Instant) {
     let (operation, account) = told.map_or(("?", ""), |told| (&*told.operation, &*told.account));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = answer.status().as_u16();
-    tracing::info!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
+    // What clients ask is theirs to log; what we failed at is ours.
+    if answer.status().is_server_error() && answer.status() != StatusCode::NOT_IMPLEMENTED {
+        tracing::error!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
+    } else {
+        tracing::debug!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
+    }
 }
 
 impl Server {
@@ -239,9 +244,10 @@ fn room(parts: &Parts) -> Room {
     match (path, service.as_deref()) {
         ("/_hadron", _) => Room::Hadron,
         _ if path.starts_with("/_hadron/") => Room::Hadron,
+        // The object server knows that these can't be buckets.
+        (_, Some("s3")) => Room::Objects,
         ("/healthz", _) => Room::Health,
         ("/readyz", _) => Room::Readiness,
-        (_, Some("s3")) => Room::Objects,
         (_, Some(sts::SERVICE)) => Room::Sts,
         (_, Some(hadron_model::SIGNING_NAME)) => Room::Proton,
         _ if parts.headers.contains_key("x-amz-target") => Room::Proton,

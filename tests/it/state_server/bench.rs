@@ -121,8 +121,9 @@ impl Bench {
 
     /// The next claim of a deployment.
     pub(crate) async fn claim(&self, id: &'static str, key: &'static str) {
-        let expires_at = self.plane.clock.now() + 60_000;
-        let lease = Lease { agent: format!("agent-of-{key}"), access_key: key.into(), expires_at };
+        let since = self.plane.clock.now();
+        let lease =
+            Lease { agent: format!("agent-of-{key}"), access_key: key.into(), since, expires_at: since + 60_000 };
         self.change(id, move |deployment| {
             deployment.epoch += 1;
             deployment.lease = Some(lease.clone());
@@ -132,8 +133,10 @@ impl Bench {
 
     /// The deployment's end, as a terminal notify leaves it.
     pub(crate) async fn finish(&self, id: &'static str) {
-        self.change(id, |deployment| {
+        let now = self.plane.clock.now();
+        self.change(id, move |deployment| {
             deployment.status = DeploymentStatus::Failed;
+            deployment.completed_at = Some(now);
             deployment.lease = None;
         })
         .await;
@@ -141,6 +144,11 @@ impl Bench {
 
     pub(crate) fn lose_lease(&self) {
         self.plane.clock.advance(61_000);
+    }
+
+    /// Lets so many leases pass.
+    pub(crate) fn wait_leases(&self, leases: i64) {
+        self.plane.clock.advance(leases * 60_000);
     }
 
     /// The run of a claim.

@@ -121,6 +121,71 @@ async fn an_ended_run_can_be_released_by_name_only() {
 }
 
 #[tokio::test]
+async fn the_lock_of_a_dead_run_passes_to_the_next_claim_after_four_silent_leases() {
+    for case in ["claimed anew", "finished", "deployment deleted"] {
+        let bench = Bench::new().await;
+        assert_eq!(bench.first().lock("a").await.0, 200);
+        bench.lose_lease();
+        match case {
+            "claimed anew" => bench.claim("d1", "AKIA2").await,
+            "finished" => bench.finish("d1").await,
+            _ => bench.delete_deployment("d1").await,
+        }
+        let heir = if case == "claimed anew" {
+            bench.run("d1", 2, "AKIA2", "dev")
+        } else {
+            bench.add_deployment("d2", "dev").await;
+            bench.claim("d2", "AKIA2").await;
+            bench.run("d2", 1, "AKIA2", "dev")
+        };
+        if case != "deployment deleted" {
+            bench.wait_leases(3);
+        }
+        let refused = heir.lock("b").await;
+        assert_eq!(refused.0, 423, "{case}: it may still be at work");
+        let told = refused.json()["Info"].as_str().unwrap().to_owned();
+        assert!(told.contains("deployment d1 epoch 1 of agent agent-of-AKIA1"), "terraform shows this: {told}");
+        bench.wait_leases(if case == "deployment deleted" { 3 } else { 1 });
+        if case == "claimed anew" {
+            bench.change("d1", |d| d.lease.as_mut().unwrap().expires_at += 600_000).await;
+        } else {
+            bench.change("d2", |d| d.lease.as_mut().unwrap().expires_at += 600_000).await;
+        }
+        assert_eq!(heir.lock("b").await.0, 200, "{case}");
+        assert_eq!(bench.first().post("a", &state("l", 1, "x")).await.0, 423, "{case}: the lock is someone else's");
+        assert_eq!(heir.post("b", &state("l", 1, "y")).await.0, 200, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_still_writes_keeps_its_lock() {
+    let bench = Bench::new().await;
+    let orphan = bench.first();
+    orphan.lock("a").await;
+    bench.lose_lease();
+    bench.claim("d1", "AKIA2").await;
+    bench.change("d1", |d| d.lease.as_mut().unwrap().expires_at += 6_000_000).await;
+    let heir = bench.run("d1", 2, "AKIA2", "dev");
+    for serial in 1..4 {
+        bench.wait_leases(3);
+        assert_eq!(orphan.post("a", &state("l", serial, "x")).await.0, 200);
+        assert_eq!(heir.lock("b").await.0, 423);
+    }
+    bench.wait_leases(4);
+    assert_eq!(heir.lock("b").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_claim_that_lost_only_its_lease_keeps_its_lock() {
+    let bench = Bench::new().await;
+    bench.first().lock("a").await;
+    bench.wait_leases(100);
+    let lock = bench.plane.store.read::<_, StoreError, _>(|tx| tx.get::<StateLock>(&scope(), &arn())).await.unwrap();
+    assert_eq!(lock.unwrap().value.holder.unwrap().lock_id, "a");
+    assert_eq!(bench.first().post("a", &state("l", 1, "x")).await.0, 200);
+}
+
+#[tokio::test]
 async fn what_is_no_lock_is_refused() {
     let bench = Bench::new().await;
     for body in ["", "{}", "[]", "{\"ID\":\"\"}", "nonsense"] {

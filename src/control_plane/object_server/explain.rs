@@ -1,0 +1,54 @@
+//! Messages for the refusals that `s3s` sends without one: AWS's clients would say "Unknown".
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Response};
+use s3s::Body;
+
+/// S3's own sense in our words, by error code.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+const MESSAGES: &[(&str, &str)] = &[
+    (
+        "InvalidBucketName",
+        "no bucket can have this name: 3 to 63 lower-case letters, digits, dots and hyphens, and none that Hadron uses \
+         itself",
+    ),
+    ("SignatureDoesNotMatch", "the signature is wrong; check the secret access key"),
+    ("RequestTimeTooSkewed", "the request's time is too far from the server's; set the clock"),
+    ("AccessDenied", "the request is not signed"),
+    ("MethodNotAllowed", "this can't be done to this resource"),
+];
+
+/// The same answer, its error with a message if we have one for its code.
+pub(super) fn explain(mut response: Response<Body>) -> Response<Body> {
+    let Some(text) = response.body().bytes().and_then(|bytes| with_message(std::str::from_utf8(&bytes).ok()?)) else {
+        return response;
+    };
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    *response.body_mut() = Body::from(text);
+    response
+}
+
+fn with_message(xml: &str) -> Option<String> {
+    if xml.contains("<Message>") {
+        return None;
+    }
+    let (before, rest) = xml.split_once("<Code>")?;
+    let (code, after) = rest.split_once("</Code>")?;
+    let (_, message) = MESSAGES.iter().find(|(known, _)| *known == code)?;
+    Some(format!("{before}<Code>{code}</Code><Message>{message}</Message>{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_message;
+
+    #[test]
+    fn only_an_error_without_a_message_gets_one() {
+        let bare = "<Error><Code>MethodNotAllowed</Code></Error>";
+        let told = "<Error><Code>MethodNotAllowed</Code><Message>this can't be done to this resource</Message></Error>";
+        assert_eq!(with_message(bare).as_deref(), Some(told));
+        assert_eq!(with_message(told), None);
+        assert_eq!(with_message("<Error><Code>Unheard</Code></Error>"), None);
+    }
+}
