@@ -1,5 +1,8 @@
 //! Random walks: whatever users ask for and however deployments end, no service is stuck.
 
+use std::collections::BTreeSet;
+
+use hadron_model::ServiceStatus;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -139,13 +142,20 @@ impl Walk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_service_is_ever_stuck() {
-    let walks = (0..WALKS).map(|seed| tokio::spawn(walk(seed)));
-    for walk in walks.collect::<Vec<_>>() {
-        walk.await.unwrap();
+    let walks: Vec<_> = (0..WALKS).map(|seed| tokio::spawn(walk(seed))).collect();
+    let mut seen = BTreeSet::new();
+    for walk in walks {
+        seen.extend(walk.await.unwrap());
     }
+    let never: Vec<_> =
+        ServiceStatus::ALL.iter().map(|status| status.as_str()).filter(|it| !seen.contains(*it)).collect();
+    let cleanup =
+        ["CREATE_FAILED_CLEANUP_IN_PROGRESS", "CREATE_FAILED_CLEANUP_COMPLETE", "CREATE_FAILED_CLEANUP_FAILED"];
+    assert_eq!(never, cleanup, "the walks lead everywhere, and a failed creation is never cleaned up");
 }
 
-async fn walk(seed: u64) {
+/// The statuses that the service went through.
+async fn walk(seed: u64) -> Vec<String> {
     let told = vec![format!("seed {seed}")];
     let mut walk = Walk { shop: Shop::new().await, dice: StdRng::seed_from_u64(seed), told };
     for _ in 0..STEPS {
@@ -157,4 +167,5 @@ async fn walk(seed: u64) {
         walk.check().await;
     }
     walk.finish().await;
+    walk.shop.history(SERVICE_ARN).await
 }
