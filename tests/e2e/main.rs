@@ -7,17 +7,17 @@
 
 mod bad_input;
 mod client;
+mod commands;
 mod dead_agent;
 mod durability;
-mod commands;
 mod examples;
 mod identities;
 mod plain;
 mod proxy;
 mod restart;
+mod site;
 mod stock_endpoint;
 mod two_agents;
-mod site;
 mod walkthrough;
 mod way_out;
 
