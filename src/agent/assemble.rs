@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::StepError;
 use super::bundles::{BundleLocation, component_bundle};
@@ -13,8 +13,8 @@ use super::context::Context;
 use super::fetch::{LARGEST_BUNDLE, Material};
 use super::validate::open;
 use crate::domain::{
-    self, Attachment, Bundle, BundleKind, EnvironmentFacts, EnvironmentSpec, InputType, OutputTexts, PipelineInstance,
-    Problems, Schema, Scope, ServiceSpec, Target,
+    self, Attachment, Bundle, BundleKind, EnvironmentFacts, EnvironmentSpec, OutputTexts, PipelineInstance, Schema,
+    Scope, ServiceSpec, Target,
 };
 use crate::proton::{Attempt, Deployment, Proton, ProtonError, Service};
 use crate::terraform::Mode;
@@ -228,9 +228,9 @@ fn parse(spec: &str) -> Result<ServiceSpec, StepError> {
     ServiceSpec::parse(spec).map_err(StepError::Spec)
 }
 
-/// Without components every bundle that was let in has one.
+/// Every bundle has one but a component's.
 fn schema(bundle: &Bundle) -> Result<&Schema, StepError> {
-    bundle.schema.as_ref().ok_or_else(|| StepError::Bundle(Problems::default()))
+    bundle.schema.as_ref().ok_or_else(|| StepError::NoPart("inputs' schema".into()))
 }
 
 /// The schema of another template than the target's: Proton has its text, so its bundle isn't fetched. The text alone

@@ -21,7 +21,7 @@ use crate::terraform::{self, Terraform, TerraformError};
 const POLL_WAIT: Duration = Duration::from_secs(20);
 
 /// How long Terraform waits for a state that somebody else has locked.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {

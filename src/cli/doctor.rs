@@ -1,5 +1,6 @@
 //! `hadron doctor`: what this machine has, what is missing, and how to get it.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::TcpListener;
 
@@ -54,7 +55,7 @@ fn lines(finding: &Finding) -> String {
         Err(failure) => {
             let mut lines = format!("problem  {:<12} {:#}\n", finding.what, failure.error);
             for hint in &failure.hints {
-                lines.push_str(&format!("         {:<12} hint: {hint}\n", ""));
+                writeln!(lines, "         {:<12} hint: {hint}", "").expect("text takes text");
             }
             lines
         }

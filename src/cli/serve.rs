@@ -222,18 +222,17 @@ async fn objects(
     address: SocketAddr,
     (id, secret): &KeyPair,
 ) -> Result<Objects, Failure> {
-    let config = match settings.text("bucket") {
-        None => ObjectsConfig {
+    let config = if settings.text("bucket").is_none() {
+        ObjectsConfig {
             endpoint: Some(format!("http://{}", reachable(address))),
             region: region.to_owned(),
             credentials: Some((id.clone(), secret.clone())),
             path_style: true,
-        },
-        Some(_) => {
-            let endpoint = settings.text("objects_endpoint");
-            let path_style = endpoint.is_some();
-            ObjectsConfig { endpoint, region: region.to_owned(), credentials: None, path_style }
         }
+    } else {
+        let endpoint = settings.text("objects_endpoint");
+        let path_style = endpoint.is_some();
+        ObjectsConfig { endpoint, region: region.to_owned(), credentials: None, path_style }
     };
     Ok(Objects::new(config).await)
 }

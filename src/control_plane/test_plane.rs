@@ -390,6 +390,8 @@ fn service_of(name: &str, template: &VersionRef, spec: &str, now: i64) -> Servic
         pending_added: Vec::new(),
         pending_removed: Vec::new(),
         pipeline_due: false,
+        pipeline_before: None,
+        removals_begun: Vec::new(),
     }
 }
 

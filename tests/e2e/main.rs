@@ -7,9 +7,17 @@
 
 mod bad_input;
 mod commands;
+mod client;
+mod dead_agent;
+mod durability;
 mod examples;
+mod identities;
 mod plain;
 mod site;
+mod proxy;
+mod restart;
+mod stock_endpoint;
+mod two_agents;
 mod walkthrough;
 mod way_out;
 

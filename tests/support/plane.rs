@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct Start {
     pub(crate) flags: Vec<String>,
     /// Its environment, besides the search path and a home.
     pub(crate) env: BTreeMap<String, String>,
+    /// The port of a plane that must be found again after a restart, see [`free_port`]; 0 means any.
+    pub(crate) port: u16,
 }
 
 /// A running control plane, perhaps with an agent inside.
@@ -47,15 +50,19 @@ impl Plane {
 
     fn launch(verb: &'static str, start: Start) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let (process, exported) = run(verb, &start, folder.path(), "127.0.0.1:0");
+        let (process, exported) = run(verb, &start, folder.path());
         Self { folder, start, verb, exported, process }
     }
 
-    /// Ends the process as a crash would, if it hasn't ended, and starts it again on the same data and the same port.
+    /// Ends the process as a crash would and starts it again on the same data; the port may change unless it was chosen.
     pub(crate) fn crash_and_restart(&mut self) {
         self.process.kill();
-        let address = self.endpoint().trim_start_matches("http://").to_owned();
-        (self.process, self.exported) = run(self.verb, &self.start, self.folder.path(), &address);
+        self.restart();
+    }
+
+    /// Starts the process again, which has ended.
+    pub(crate) fn restart(&mut self) {
+        (self.process, self.exported) = run(self.verb, &self.start, self.folder.path());
     }
 
     /// What the printed `export` lines set.
@@ -73,24 +80,46 @@ impl Plane {
         self.folder.path().join("data")
     }
 
+    /// Its process's id.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The process itself.
     pub(crate) fn process(&mut self) -> &mut Running {
         &mut self.process
     }
 }
 
+/// A port that nobody listens on at the moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// Where an agent's folder lies: `agent.log`, and its data in `data`.
+pub(crate) fn agent_folder(plane: &Plane, name: &str) -> PathBuf {
+    plane.folder.path().join(name)
+}
+
 /// `hadron agent`, pointed at a plane by the key that the plane printed.
 ///
 /// Each agent has its own data folder below the plane's, so that several can run.
 pub(crate) fn agent(plane: &Plane, name: &str, start: &Start) -> Running {
-    let folder = plane.folder.path().join(name);
+    let folder = agent_folder(plane, name);
     fs::create_dir_all(&folder).expect("a folder for the agent");
     let mut agent = hadron("agent", start, &folder);
-    agent
-        .env("HADRON_ENDPOINT", plane.endpoint())
-        .env("HADRON_ACCESS_KEY_ID", &plane.exported["AWS_ACCESS_KEY_ID"])
-        .env("HADRON_SECRET_ACCESS_KEY", &plane.exported["AWS_SECRET_ACCESS_KEY"])
-        .env("HADRON_AGENT_NAME", name);
+    let (key, secret) = (&plane.exported["AWS_ACCESS_KEY_ID"], &plane.exported["AWS_SECRET_ACCESS_KEY"]);
+    let own = [
+        ("HADRON_ENDPOINT", plane.endpoint()),
+        ("HADRON_ACCESS_KEY_ID", key),
+        ("HADRON_SECRET_ACCESS_KEY", secret),
+        ("HADRON_AGENT_NAME", name),
+    ];
+    // What the test chose counts more.
+    for (variable, value) in own.into_iter().filter(|(variable, _)| !start.env.contains_key(*variable)) {
+        agent.env(variable, value);
+    }
     Running::start(agent, &folder.join("agent.log"))
 }
 
@@ -110,9 +139,9 @@ pub(crate) fn hadron(verb: &str, start: &Start, folder: &Path) -> std::process::
     command
 }
 
-fn run(verb: &str, start: &Start, folder: &Path, listen: &str) -> (Running, BTreeMap<String, String>) {
+fn run(verb: &str, start: &Start, folder: &Path) -> (Running, BTreeMap<String, String>) {
     let mut command = hadron(verb, start, folder);
-    command.args(["--listen", listen]);
+    command.arg("--listen").arg(format!("127.0.0.1:{}", start.port));
     let mut process = Running::start(command, &folder.join("hadron.log"));
     let mut exported = BTreeMap::new();
     // One line for the endpoint and one for the key, printed once it accepts connections.

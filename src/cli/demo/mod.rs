@@ -70,7 +70,7 @@ async fn tell(story: &Story, args: &DemoArgs, form: Form, began: Instant) -> Res
     let mut out = io::stdout().lock();
     match form {
         Form::Json => {
-            writeln!(out, "{}", serde_json::to_string_pretty(&screen::json(&outputs)).context("writing outputs")?)?
+            writeln!(out, "{}", serde_json::to_string_pretty(&screen::json(&outputs)).context("writing outputs")?)?;
         }
         Form::Text => write!(out, "\n{}", screen::table(&outputs))?,
     }

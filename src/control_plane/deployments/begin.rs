@@ -179,7 +179,9 @@ impl Deployments {
     ) -> Result<Stored<Deployment>, ProtonError> {
         tx.add(&self.scope, deployment)?;
         self.tag(tx, deployment)?;
-        let first = record.progress().last_attempted_deployment_id.is_none();
+        // A pipeline has a history before its first deployment: it waits for the instances.
+        let first =
+            record.progress().last_attempted_deployment_id.is_none() && !matches!(record, TargetRecord::Pipeline(_));
         let progress = record.progress_mut();
         let previous = (!first).then_some(progress.status);
         progress.status = deployment.status;

@@ -26,13 +26,15 @@ impl Deployments {
         let record = self.load(tx, target)?;
         let refusal = || {
             let status = record.progress().status;
-            ProtonError::conflict(format!("{target} is {status}: there is no deployment that can be cancelled"))
+            ProtonError::conflict(format!("{target} is {status}: it has no deployment under way that can be cancelled"))
         };
         if !matches!(record.progress().status, DeploymentStatus::InProgress | DeploymentStatus::Cancelling) {
             return Err(refusal());
         }
         let id = record.progress().last_attempted_deployment_id.clone().unwrap_or_default();
-        let mut deployment = tx.get::<Deployment>(&self.scope, &id)?.ok_or_else(refusal)?;
+        // A pipeline that waits for its instances shows IN_PROGRESS, and its last deployment has ended.
+        let under_way = tx.get::<Deployment>(&self.scope, &id)?.filter(|it| it.in_flight());
+        let mut deployment = under_way.ok_or_else(refusal)?;
         if deployment.live_lease(self.now).is_some() {
             self.ask_to_stop(tx, &mut deployment)?;
         } else {

@@ -10,7 +10,7 @@ use crate::domain::Target;
 
 impl Deployments {
     /// Appends a target's new status to its history; no status means that the target is gone.
-    pub(super) fn note_change(
+    pub(crate) fn note_change(
         &self,
         tx: &mut dyn Transaction,
         target: &Target,

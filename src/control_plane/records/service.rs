@@ -1,6 +1,6 @@
 //! Services, their instances and their pipeline.
 
-use hadron_model::ServiceStatus;
+use hadron_model::{DeploymentStatus, ServiceStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{Progress, VersionRef};
@@ -33,6 +33,12 @@ pub struct Service {
     /// Whether the pipeline is to be provisioned anew once the instances have settled.
     #[serde(default)]
     pub pipeline_due: bool,
+    /// What the pipeline was before the change under way locked it: its status, and whether it was due.
+    #[serde(default)]
+    pub pipeline_before: Option<(DeploymentStatus, bool)>,
+    /// Which removals the change under way has begun, by the resource in the ARN: each is tried once.
+    #[serde(default)]
+    pub removals_begun: Vec<String>,
 }
 
 impl Document for Service {

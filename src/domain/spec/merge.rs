@@ -8,18 +8,18 @@ use super::{InstanceSpec, SPEC, ServiceSpec};
 use crate::domain::{Problem, Problems};
 
 impl ServiceSpec {
-    /// `text` with the instance `name` as `other` has it, added if it isn't there. Where that changes nothing the text
-    /// stays as its author wrote it; else it is written anew, JSON as JSON and everything else as YAML.
+    /// `text` with the instance `name` as another text has it, added if it isn't there. Where that changes nothing the
+    /// text stays as its author wrote it, and where the other text says all of it, that one is taken as its author wrote
+    /// it; else it is written anew, JSON as JSON and everything else as YAML.
     ///
     /// # Errors
-    /// Either text isn't a service's spec, or `other` has no such instance.
-    pub fn with_instance_of(text: &str, name: &str, other: &str) -> Result<String, Problems> {
-        let (spec, other) = (Self::parse(text)?, Self::parse(other)?);
+    /// Either text isn't a service's spec, or the other has no such instance.
+    pub fn with_instance_of(text: &str, name: &str, other_text: &str) -> Result<String, Problems> {
+        let (spec, other) = (Self::parse(text)?, Self::parse(other_text)?);
         let Some(new) = other.instance(name) else {
             return Err(Problem::of(SPEC, format!("there is no instance `{name}`"), "").into());
         };
-        let same = |old: &InstanceSpec| old.spec == new.spec && old.environment == new.environment;
-        if spec.instance(name).is_some_and(same) {
+        if spec.instance(name).is_some_and(|old| same(old, new)) {
             return Ok(text.to_owned());
         }
         let mut instances: Vec<&InstanceSpec> = spec.instances.iter().collect();
@@ -27,21 +27,38 @@ impl ServiceSpec {
             Some(place) => *place = new,
             None => instances.push(new),
         }
+        if other.is(spec.pipeline.as_ref(), &instances) {
+            return Ok(other_text.to_owned());
+        }
         Ok(write(text, spec.pipeline.as_ref(), &instances))
     }
 
-    /// `text` with the pipeline's inputs as `other` has them.
+    /// `text` with the pipeline's inputs as another text has them; see [`Self::with_instance_of`].
     ///
     /// # Errors
     /// Either text isn't a service's spec.
-    pub fn with_pipeline_of(text: &str, other: &str) -> Result<String, Problems> {
-        let (spec, other) = (Self::parse(text)?, Self::parse(other)?);
+    pub fn with_pipeline_of(text: &str, other_text: &str) -> Result<String, Problems> {
+        let (spec, other) = (Self::parse(text)?, Self::parse(other_text)?);
         if spec.pipeline == other.pipeline {
             return Ok(text.to_owned());
         }
         let instances: Vec<&InstanceSpec> = spec.instances.iter().collect();
+        if other.is(other.pipeline.as_ref(), &instances) {
+            return Ok(other_text.to_owned());
+        }
         Ok(write(text, other.pipeline.as_ref(), &instances))
     }
+
+    /// Whether this spec says exactly that.
+    fn is(&self, pipeline: Option<&Map<String, Value>>, instances: &[&InstanceSpec]) -> bool {
+        self.pipeline.as_ref() == pipeline
+            && self.instances.len() == instances.len()
+            && self.instances.iter().zip(instances).all(|(own, given)| same(own, given))
+    }
+}
+
+fn same(one: &InstanceSpec, other: &InstanceSpec) -> bool {
+    one.name == other.name && one.environment == other.environment && one.spec == other.spec
 }
 
 fn write(like: &str, pipeline: Option<&Map<String, Value>>, instances: &[&InstanceSpec]) -> String {
@@ -119,6 +136,17 @@ mod tests {
     fn what_changes_nothing_leaves_the_text_alone() {
         assert_eq!(ServiceSpec::with_instance_of(SERVICE, "dev", SERVICE).unwrap(), SERVICE);
         assert_eq!(ServiceSpec::with_pipeline_of(SERVICE, SERVICE).unwrap(), SERVICE);
+    }
+
+    #[test]
+    fn a_text_that_says_all_of_it_is_taken_as_its_author_wrote_it() {
+        let edited = SERVICE.replace("port: 80", "port: 81 # raised");
+        assert_eq!(ServiceSpec::with_instance_of(SERVICE, "dev", &edited).unwrap(), edited);
+        let both = edited.replace("environment: e2", "environment: e3");
+        let merged = ServiceSpec::with_instance_of(SERVICE, "dev", &both).unwrap();
+        assert_eq!(ServiceSpec::parse(&merged).unwrap().instance("prod").unwrap().environment, "e2");
+        let piped = SERVICE.replace("repo: r", "repo: s # moved");
+        assert_eq!(ServiceSpec::with_pipeline_of(SERVICE, &piped).unwrap(), piped);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A control plane on a free port, and ways to ask it.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -54,7 +55,7 @@ impl Bench {
         let settings = PlaneSettings {
             bucket: "hadron".into(),
             base_url: format!("http://{host}"),
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             serves_state: true,
             serves_objects: false,
         };
@@ -189,9 +190,9 @@ impl Raw {
         let url = format!("http://{}/", self.get("host"));
         let request = SignableRequest::new(&self.method, url, headers, SignableBody::Bytes(&self.body)).unwrap();
         let (instructions, _) = sign(request, &params).unwrap().into_parts();
-        let mut signed = Request::new(());
-        instructions.apply_to_request_http1x(&mut signed);
-        signed.headers().iter().fold(self, |raw, (name, value)| raw.set(name.as_str(), value.to_str().unwrap()))
+        let mut bearer = Request::new(());
+        instructions.apply_to_request_http1x(&mut bearer);
+        bearer.headers().iter().fold(self, |raw, (name, value)| raw.set(name.as_str(), value.to_str().unwrap()))
     }
 
     pub(crate) async fn send(&self, bench: &Bench) -> Answer {
@@ -202,9 +203,9 @@ impl Raw {
         let mut stream = tokio::net::TcpStream::connect(&bench.host).await.unwrap();
         let mut head = format!("{} {path} HTTP/1.1\r\nconnection: close\r\n", self.method);
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
-        head += &format!("content-length: {}\r\n\r\n", self.body.len());
+        write!(head, "content-length: {}\r\n\r\n", self.body.len()).unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&self.body).await.unwrap();
         let mut answer = String::new();

@@ -1,6 +1,6 @@
 //! The control plane over its wire: real clients, the record in SQLite, an object store on loopback.
 
-mod bench;
+pub(crate) mod bench;
 mod front_door;
 mod registration;
 mod sts;

@@ -27,7 +27,8 @@ pub(super) fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn schema(kind: &str, properties: &str) -> String {
-    let properties: String = properties.lines().map(|line| format!("        {line}\n")).collect();
+    let properties: Vec<String> = properties.lines().map(|line| format!("        {line}\n")).collect();
+    let properties = properties.concat();
     format!(
         "schema:\n  format:\n    openapi: \"3.0.0\"\n  {kind}_input_type: \"In\"\n  types:\n    In:\n      type: object\n      properties:\n{properties}"
     )

@@ -55,14 +55,17 @@ pub(crate) fn next_version(
 /// The schema of a version that is registered.
 ///
 /// # Errors
-/// An internal error: the registrar has read this schema before.
+/// `ConflictException`: the registrar has read this schema before, so an older Hadron must have been less strict.
 pub(crate) fn schema_of(version: &TemplateVersion, customer_managed: bool) -> Result<Schema, ProtonError> {
     let kind = match version.kind {
         TemplateKind::Environment => BundleKind::Environment,
         TemplateKind::Service => BundleKind::Service,
     };
     let text = version.schema.as_deref().unwrap_or_default();
-    Schema::parse(text, kind, version.has_pipeline, customer_managed).map_err(ProtonError::internal)
+    Schema::parse(text, kind, version.has_pipeline, customer_managed).map_err(|problems| {
+        let (template, number) = (&version.template, version.version);
+        ProtonError::conflict(format!("the schema of template {template}, version {number}, can't be read: {problems}"))
+    })
 }
 
 /// The bundle of a version that is registered.

@@ -7,11 +7,11 @@ use crate::control_plane::Plane;
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::{arn::arn_of_new, history, tags, templates};
 use crate::control_plane::records::{
-    Action, Pipeline, Progress, Service, ServiceInstance, TemplateKind, TemplateVersion,
+    Action, Pipeline, Progress, Service, ServiceInstance, Template, TemplateKind, TemplateVersion, VersionRef,
 };
 use crate::control_plane::store::{Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
-use crate::domain::{InstanceSpec, Target};
+use crate::domain::{InstanceSpec, Scope, Target};
 
 /// How many services an account may have in a region.
 const MOST_SERVICES: usize = 1000;
@@ -62,15 +62,17 @@ fn create(engine: &Deployments, tx: &mut dyn Transaction, input: &CreateServiceI
     }
     plan::check_spec(&spec, &version)?;
     tx.add(scope, &document(engine, input, &version, spec.instances.iter().map(|it| it.name.clone()).collect()))?;
-    let managed = [("aws:proton:account", scope.account.as_str()), ("aws:proton:service", arn.as_str())];
+    let template = template_arn(scope, &version);
+    let managed = [
+        ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:template", template.as_str()),
+        ("aws:proton:service", arn.as_str()),
+    ];
     tags::create_tags(tx, scope, &arn, input.tags.as_deref(), &managed)?;
     let detail = serde_json::json!({ "name": input.name });
     history::append(tx, scope, &arn, None, ServiceStatus::CreateInProgress.as_str(), &detail, engine.now)?;
     if version.has_pipeline {
-        tx.add(scope, &waiting_pipeline(engine, input, &version))?;
-        let pipeline = Target::ServicePipeline { service: input.name.clone() }.arn(scope);
-        let tags = tags::inherited_tags(tx, scope, &arn, None)?;
-        tags::create_tags(tx, scope, &pipeline, Some(&tags), &managed)?;
+        add_pipeline(engine, tx, &input.name, version.reference(), &input.spec)?;
     }
     for instance in &spec.instances {
         add_instance(engine, tx, &input.name, instance, &version, &input.spec, (None, None))?;
@@ -113,8 +115,10 @@ pub(crate) fn add_instance(
     let parent = view::arn(scope, service);
     let tags = tags::inherited_tags(tx, scope, &parent, given_tags)?;
     let environment = Target::Environment { name: instance.environment.clone() }.arn(scope);
+    let template = template_arn(scope, version);
     let managed = [
         ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:template", template.as_str()),
         ("aws:proton:service", parent.as_str()),
         ("aws:proton:service-instance", arn.as_str()),
         ("aws:proton:environment", environment.as_str()),
@@ -146,18 +150,47 @@ fn document(
         pending_added: added,
         pending_removed: Vec::new(),
         pipeline_due: version.has_pipeline,
+        pipeline_before: None,
+        removals_begun: Vec::new(),
     }
 }
 
-/// A pipeline is IN_PROGRESS from the start, but its deployment begins when the instances have settled.
-fn waiting_pipeline(engine: &Deployments, input: &CreateServiceInput, version: &TemplateVersion) -> Pipeline {
-    Pipeline {
-        service: input.name.clone(),
+/// Puts a service's pipeline into the record. It is IN_PROGRESS from the start, but its deployment begins when the
+/// instances have settled.
+///
+/// # Errors
+/// The store's.
+pub(super) fn add_pipeline(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &str,
+    template: VersionRef,
+    spec: &str,
+) -> Result<(), ProtonError> {
+    let scope = &engine.scope;
+    let target = Target::ServicePipeline { service: service.to_owned() };
+    let (arn, parent) = (target.arn(scope), view::arn(scope, service));
+    let template_arn = scope.arn(Template::key_of(TemplateKind::Service, &template.template));
+    let pipeline = Pipeline {
+        service: service.to_owned(),
         created_at: engine.now,
-        template: version.reference(),
-        spec: input.spec.clone(),
+        template,
+        spec: spec.to_owned(),
         progress: Progress::starting(engine.now),
-    }
+    };
+    tx.add(scope, &pipeline)?;
+    let tags = tags::inherited_tags(tx, scope, &parent, None)?;
+    let managed = [
+        ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:template", template_arn.as_str()),
+        ("aws:proton:service", parent.as_str()),
+    ];
+    tags::create_tags(tx, scope, &arn, Some(&tags), &managed)?;
+    Ok(engine.note_change(tx, &target, None, Some(pipeline.progress.status))?)
+}
+
+fn template_arn(scope: &Scope, version: &TemplateVersion) -> String {
+    scope.arn(Template::key_of(TemplateKind::Service, &version.template))
 }
 
 /// Where there is no pipeline, nothing builds from a repository.

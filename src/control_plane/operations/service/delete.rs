@@ -39,6 +39,7 @@ fn delete(engine: &Deployments, tx: &mut dyn Transaction, name: &str) -> Result<
         return Err(ProtonError::conflict(format!("the pipeline of service {name} is {}", busy.progress.status)));
     }
     service.last_modified_at = engine.now;
+    service.removals_begun.clear();
     tx.save(&engine.scope, &mut service)?;
     followup::set_status(engine, tx, name, ServiceStatus::DeleteInProgress, None)?;
     let shown = plan::service_of(engine, tx, name)?;

@@ -14,14 +14,13 @@
 use hadron_model::{DeploymentStatus, ServiceStatus};
 use serde_json::json;
 
-use super::{plan, view};
+use super::{plan, submitted, view};
 use crate::control_plane::deployments::Deployments;
-use crate::control_plane::operations::deployment::refusal;
 use crate::control_plane::operations::{history, tags};
 use crate::control_plane::records::{Deployment, Pipeline, Service, ServiceInstance, TemplateKind, TemplateVersion};
 use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
-use crate::domain::{ServiceSpec, Target};
+use crate::domain::Target;
 
 /// Called in the transaction that ended an instance's deployment, after the instance took over its outcome (or is gone,
 /// at DELETE_COMPLETE). What it begins through the engine becomes work once that transaction commits.
@@ -36,7 +35,8 @@ pub(crate) fn after_instance_finished(
 ) -> Result<(), ProtonError> {
     let Target::ServiceInstance { service, name } = &deployment.target else { return Ok(()) };
     if deployment.status == DeploymentStatus::Succeeded {
-        take_instance_spec(engine, tx, service, name)?;
+        let first = deployment.last_succeeded_deployment_id.is_none();
+        submitted::take_instance(engine, tx, &ServiceInstance::key_of(service, name), first)?;
     }
     settle(engine, tx, service)
 }
@@ -52,7 +52,7 @@ pub(crate) fn after_pipeline_finished(
 ) -> Result<(), ProtonError> {
     let Target::ServicePipeline { service } = &deployment.target else { return Ok(()) };
     if deployment.status == DeploymentStatus::Succeeded {
-        take_pipeline_spec(engine, tx, service)?;
+        submitted::take_pipeline(engine, tx, service)?;
     }
     settle(engine, tx, service)
 }
@@ -71,12 +71,10 @@ pub(crate) fn settle(engine: &Deployments, tx: &mut dyn Transaction, name: &str)
             S::UpdateInProgress => family.update(engine, tx)?,
             S::UpdateFailedCleanupInProgress => family.clean_up(engine, tx)?,
             S::DeleteInProgress => family.delete(engine, tx)?,
-            S::CreateFailed
-            | S::UpdateFailed
-            | S::UpdateFailedCleanupComplete
-            | S::UpdateFailedCleanupFailed
-            | S::UpdateCompleteCleanupFailed
-            | S::Active => family.recover(engine, tx)?,
+            S::Active | S::UpdateFailedCleanupComplete => family.keep_up(engine, tx)?,
+            S::CreateFailed | S::UpdateFailed | S::UpdateFailedCleanupFailed | S::UpdateCompleteCleanupFailed => {
+                family.recover(engine, tx)?
+            }
             _ => false,
         };
         if !went_on {
@@ -105,10 +103,12 @@ impl Family {
             return Ok(false);
         }
         if let Some(reason) = self.failed_instances(engine, |_| true) {
-            self.call_off_pipeline(engine, tx, &reason)?;
-            return self.end(engine, tx, ServiceStatus::CreateFailed, Some(reason));
+            // It stays due, so that mended instances bring it about.
+            let (name, called_off) = (&self.service.name, DeploymentStatus::Cancelled);
+            set_pipeline_status(engine, tx, name, called_off, Some(reason.clone()))?;
+            return self.conclude(engine, tx, ServiceStatus::CreateFailed, Some(reason), None);
         }
-        self.pipeline_then(engine, tx, ServiceStatus::CreateFailed, ServiceStatus::Active)
+        self.pipeline_then(engine, tx, ServiceStatus::CreateFailed, (ServiceStatus::Active, None))
     }
 
     fn update(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
@@ -126,9 +126,9 @@ impl Family {
         if self.instances.iter().any(|it| it.progress.status == DeploymentStatus::DeleteInProgress) {
             return Ok(false);
         }
-        let remaining = self.instances.iter().any(|it| self.service.pending_removed.contains(&it.name));
-        let best = if remaining { ServiceStatus::UpdateCompleteCleanupFailed } else { ServiceStatus::Active };
-        self.pipeline_then(engine, tx, ServiceStatus::UpdateFailed, best)
+        let left = self.undeleted_instances(engine, &self.service.pending_removed);
+        let best = if left.is_some() { ServiceStatus::UpdateCompleteCleanupFailed } else { ServiceStatus::Active };
+        self.pipeline_then(engine, tx, ServiceStatus::UpdateFailed, (best, left))
     }
 
     /// Deprovisions the instances of an update that failed; nothing else was touched.
@@ -152,14 +152,11 @@ impl Family {
         if let Some(pipeline) = &self.pipeline {
             return match pipeline.progress.status {
                 DeploymentStatus::DeleteInProgress => Ok(false),
-                DeploymentStatus::DeleteFailed => {
+                DeploymentStatus::DeleteFailed if self.tried(&self.pipeline_target()) => {
                     let message = pipeline.progress.message.clone();
                     self.end(engine, tx, ServiceStatus::DeleteFailed, message)
                 }
-                _ => {
-                    let target = Target::ServicePipeline { service: self.service.name.clone() };
-                    engine.delete(tx, &target).map(|_| true)
-                }
+                _ => self.remove(engine, tx, self.pipeline_target()).map(|()| true),
             };
         }
         if self.remove_instances(engine, tx, |_, _| true)? {
@@ -169,7 +166,8 @@ impl Family {
             return Ok(false);
         }
         if !self.instances.is_empty() {
-            let message = self.failed_instances(engine, |_| true);
+            let all: Vec<String> = self.instances.iter().map(|it| it.name.clone()).collect();
+            let message = self.undeleted_instances(engine, &all);
             return self.end(engine, tx, ServiceStatus::DeleteFailed, message);
         }
         let arn = view::arn(&engine.scope, &self.service.name);
@@ -181,25 +179,27 @@ impl Family {
         Ok(false)
     }
 
-    /// Brings the pipeline up to date where an instance came or was mended outside of a service update, and a failed
-    /// service back to ACTIVE once everything in it has succeeded.
+    /// Brings the pipeline up to date where an instance came outside of a service update.
+    fn keep_up(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
+        let busy = self.instances.iter().any(|it| it.progress.in_flight())
+            || self.pipeline.as_ref().is_none_or(|pipeline| pipeline.progress.in_flight());
+        if busy || !self.service.pipeline_due {
+            return Ok(false);
+        }
+        self.provision_pipeline(engine, tx).map(|problem| problem.is_none())
+    }
+
+    /// Brings a failed service back to ACTIVE once everything in it has succeeded, the pipeline last.
     fn recover(self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<bool, ProtonError> {
-        let settled = self.instances.iter().all(|it| it.progress.status == DeploymentStatus::Succeeded);
-        let active = self.service.status == ServiceStatus::Active;
-        if !settled || (active && !self.service.pipeline_due) {
+        if self.instances.iter().any(|it| it.progress.status != DeploymentStatus::Succeeded) {
             return Ok(false);
         }
-        let Some(pipeline) = &self.pipeline else {
-            return if active { Ok(false) } else { self.end(engine, tx, ServiceStatus::Active, None) };
-        };
-        if pipeline.progress.in_flight() {
-            return Ok(false);
+        let Some(pipeline) = &self.pipeline else { return self.end(engine, tx, ServiceStatus::Active, None) };
+        match pipeline.progress.status {
+            _ if self.service.pipeline_due => self.keep_up(engine, tx),
+            DeploymentStatus::Succeeded => self.end(engine, tx, ServiceStatus::Active, None),
+            _ => Ok(false),
         }
-        if self.service.pipeline_due {
-            return self.provision_pipeline(engine, tx).map(|problem| problem.is_none());
-        }
-        let succeeded = pipeline.progress.status == DeploymentStatus::Succeeded;
-        if succeeded && !active { self.end(engine, tx, ServiceStatus::Active, None) } else { Ok(false) }
     }
 
     /// The last link of a create or update: the pipeline, and then the service's final status.
@@ -208,22 +208,24 @@ impl Family {
         engine: &Deployments,
         tx: &mut dyn Transaction,
         worst: ServiceStatus,
-        best: ServiceStatus,
+        (best, told): (ServiceStatus, Option<String>),
     ) -> Result<bool, ProtonError> {
         let spec = self.service.pending_spec.clone();
-        let Some(pipeline) = &self.pipeline else { return self.conclude(engine, tx, best, None, spec) };
+        let Some(pipeline) = &self.pipeline else { return self.conclude(engine, tx, best, told, spec) };
+        // It is IN_PROGRESS while it is locked, too; what counts is its deployment.
+        let target = self.pipeline_target();
+        let record = engine.load(tx, &target)?;
+        if engine.must_be_idle(tx, &record, &target).is_err() {
+            return Ok(false);
+        }
         if self.service.pipeline_due {
             return match self.provision_pipeline(engine, tx)? {
                 None => Ok(true),
-                Some(problem) => self.reload(engine, tx)?.conclude(engine, tx, worst, Some(problem), spec),
+                Some(problem) => self.conclude(engine, tx, worst, Some(problem), spec),
             };
         }
         match pipeline.progress.status {
-            status if pipeline.progress.in_flight() => {
-                debug_assert!(status != DeploymentStatus::Succeeded);
-                Ok(false)
-            }
-            DeploymentStatus::Succeeded => self.conclude(engine, tx, best, None, spec),
+            DeploymentStatus::Succeeded => self.conclude(engine, tx, best, told, spec),
             _ => {
                 let message = pipeline.progress.message.clone();
                 self.conclude(engine, tx, worst, message, spec)
@@ -240,7 +242,7 @@ impl Family {
         let mut service = plan::service_of(engine, tx, &self.service.name)?;
         service.pipeline_due = false;
         tx.save(&engine.scope, &mut service)?;
-        let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, &service.name)? else { return Ok(None) };
+        let Some(pipeline) = &self.pipeline else { return Ok(None) };
         let spec = service.pending_spec.clone().unwrap_or_else(|| pipeline.spec.clone());
         let used = &pipeline.template;
         let key = TemplateVersion::key_of(TemplateKind::Service, &used.template, used.version);
@@ -252,9 +254,7 @@ impl Family {
             },
             None => format!("service template {} version {} is gone", used.template, used.version),
         };
-        pipeline.progress.status = DeploymentStatus::Failed;
-        pipeline.progress.message = Some(problem.clone());
-        tx.save(&engine.scope, &mut pipeline)?;
+        set_pipeline_status(engine, tx, &service.name, DeploymentStatus::Failed, Some(problem.clone()))?;
         Ok(Some(problem))
     }
 
@@ -266,57 +266,60 @@ impl Family {
         goes: impl Fn(&Service, &ServiceInstance) -> bool,
     ) -> Result<bool, ProtonError> {
         use DeploymentStatus as S;
+        let target =
+            |it: &ServiceInstance| Target::ServiceInstance { service: it.service.clone(), name: it.name.clone() };
         let waits = |it: &&Stored<ServiceInstance>| {
             goes(&self.service, it)
                 && !it.progress.in_flight()
-                && !(it.progress.status == S::DeleteFailed && self.tried(it))
+                && !(it.progress.status == S::DeleteFailed && self.tried(&target(it)))
         };
         let Some(instance) = self.instances.iter().find(waits) else { return Ok(false) };
-        let target = Target::ServiceInstance { service: instance.service.clone(), name: instance.name.clone() };
-        engine.delete(tx, &target)?;
-        Ok(true)
+        self.remove(engine, tx, target(instance)).map(|()| true)
     }
 
-    /// Whether the removal of an instance was tried since this change of the service began.
-    fn tried(&self, instance: &ServiceInstance) -> bool {
-        instance.progress.last_attempted_at >= self.service.last_modified_at
-    }
-
-    fn failed_instances(&self, engine: &Deployments, which: impl Fn(&str) -> bool) -> Option<String> {
-        let failed: Vec<String> = self
-            .instances
-            .iter()
-            .filter(|it| which(&it.name) && it.progress.status != DeploymentStatus::Succeeded)
-            .map(|it| Target::ServiceInstance { service: it.service.clone(), name: it.name.clone() }.arn(&engine.scope))
-            .collect();
-        let list = failed.join(", ");
-        (!failed.is_empty())
-            .then(|| format!("Service Instance(s): [{list}] failed to deploy - canceling pipeline deployment"))
-    }
-
-    /// A pipeline that waited for instances which failed; it stays due, so that mended instances bring it about.
-    fn call_off_pipeline(&self, engine: &Deployments, tx: &mut dyn Transaction, why: &str) -> Result<(), ProtonError> {
-        let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, &self.service.name)? else { return Ok(()) };
-        pipeline.progress.status = DeploymentStatus::Cancelled;
-        pipeline.progress.message = Some(why.to_owned());
-        Ok(tx.save(&engine.scope, &mut pipeline)?)
-    }
-
-    /// Gives a pipeline that was locked for an update, and never touched, the status of its last deployment back.
-    fn unlock_pipeline(&self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<(), ProtonError> {
-        let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, &self.service.name)? else { return Ok(()) };
-        let last = pipeline.progress.last_attempted_deployment_id.clone();
-        let last = last.map(|id| tx.get::<Deployment>(&engine.scope, &id)).transpose()?.flatten();
-        pipeline.progress.status = last.map_or(DeploymentStatus::Cancelled, |last| last.status);
-        tx.save(&engine.scope, &mut pipeline)?;
+    /// Begins a removal, which this change won't begin again.
+    fn remove(&self, engine: &Deployments, tx: &mut dyn Transaction, target: Target) -> Result<(), ProtonError> {
         let mut service = plan::service_of(engine, tx, &self.service.name)?;
-        service.pipeline_due = false;
-        Ok(tx.save(&engine.scope, &mut service)?)
+        service.removals_begun.push(target.resource());
+        tx.save(&engine.scope, &mut service)?;
+        engine.delete(tx, &target).map(drop)
     }
 
-    fn reload(&self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<Self, ProtonError> {
-        let service = plan::service_of(engine, tx, &self.service.name)?;
-        Self::load(engine, tx, service)
+    fn tried(&self, target: &Target) -> bool {
+        self.service.removals_begun.contains(&target.resource())
+    }
+
+    fn pipeline_target(&self) -> Target {
+        Target::ServicePipeline { service: self.service.name.clone() }
+    }
+
+    /// What AWS says when instances of a change have failed.
+    fn failed_instances(&self, engine: &Deployments, which: impl Fn(&str) -> bool) -> Option<String> {
+        let failed = |it: &ServiceInstance| which(&it.name) && it.progress.status != DeploymentStatus::Succeeded;
+        let list = self.arns(engine, failed)?;
+        Some(format!("Service Instance(s): [{list}] failed to deploy - canceling pipeline deployment"))
+    }
+
+    fn undeleted_instances(&self, engine: &Deployments, names: &[String]) -> Option<String> {
+        let list = self.arns(engine, |it| names.contains(&it.name))?;
+        Some(format!("Service Instance(s): [{list}] failed to delete"))
+    }
+
+    fn arns(&self, engine: &Deployments, which: impl Fn(&ServiceInstance) -> bool) -> Option<String> {
+        let arn = |it: &ServiceInstance| {
+            Target::ServiceInstance { service: it.service.clone(), name: it.name.clone() }.arn(&engine.scope)
+        };
+        let list: Vec<String> = self.instances.iter().filter(|it| which(it)).map(|it| arn(it)).collect();
+        (!list.is_empty()).then(|| list.join(", "))
+    }
+
+    /// Gives a pipeline that was locked for an update, and never touched, back what it was.
+    fn unlock_pipeline(&self, engine: &Deployments, tx: &mut dyn Transaction) -> Result<(), ProtonError> {
+        let Some((status, due)) = self.service.pipeline_before else { return Ok(()) };
+        let mut service = plan::service_of(engine, tx, &self.service.name)?;
+        service.pipeline_due = due;
+        tx.save(&engine.scope, &mut service)?;
+        set_pipeline_status(engine, tx, &service.name, status, None)
     }
 
     /// Ends a change: what was pending is over, and the service shows its new spec if there is one.
@@ -335,6 +338,8 @@ impl Family {
         service.pending_spec = None;
         service.pending_added.clear();
         service.pending_removed.clear();
+        service.pipeline_before = None;
+        service.removals_begun.clear();
         tx.save(&engine.scope, &mut service)?;
         self.end(engine, tx, status, message)
     }
@@ -376,40 +381,24 @@ pub(super) fn set_status(
     Ok(history::append(tx, &engine.scope, &arn, Some(previous.as_str()), status.as_str(), &detail, engine.now)?)
 }
 
-/// Makes the service's spec tell what an instance was deployed with outside of a service update, so that whoever takes
-/// the service's spec, edits it and sends it back doesn't undo it.
-fn take_instance_spec(
+/// Moves the status of a service's pipeline, if it has one, where no deployment does: it waits, or is called off.
+///
+/// # Errors
+/// The store's.
+pub(super) fn set_pipeline_status(
     engine: &Deployments,
     tx: &mut dyn Transaction,
     service: &str,
-    name: &str,
+    status: DeploymentStatus,
+    message: Option<String>,
 ) -> Result<(), ProtonError> {
-    let Some(instance) = tx.get::<ServiceInstance>(&engine.scope, &ServiceInstance::key_of(service, name))? else {
-        return Ok(());
-    };
-    take_spec(engine, tx, service, |spec| ServiceSpec::with_instance_of(spec, name, &instance.spec))
-}
-
-fn take_pipeline_spec(engine: &Deployments, tx: &mut dyn Transaction, service: &str) -> Result<(), ProtonError> {
-    let Some(pipeline) = tx.get::<Pipeline>(&engine.scope, service)? else { return Ok(()) };
-    take_spec(engine, tx, service, |spec| ServiceSpec::with_pipeline_of(spec, &pipeline.spec))
-}
-
-fn take_spec(
-    engine: &Deployments,
-    tx: &mut dyn Transaction,
-    service: &str,
-    merged: impl FnOnce(&str) -> Result<String, crate::domain::Problems>,
-) -> Result<(), ProtonError> {
-    let Some(mut service) = tx.get::<Service>(&engine.scope, service)? else { return Ok(()) };
-    let changing = matches!(service.status, ServiceStatus::CreateInProgress | ServiceStatus::UpdateInProgress);
-    if changing {
-        return Ok(());
+    let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, service)? else { return Ok(()) };
+    let previous = pipeline.progress.status;
+    pipeline.progress.status = status;
+    if message.is_some() {
+        pipeline.progress.message = message;
     }
-    let spec = merged(&service.spec).map_err(refusal)?;
-    if spec != service.spec {
-        service.spec = spec;
-        tx.save(&engine.scope, &mut service)?;
-    }
-    Ok(())
+    tx.save(&engine.scope, &mut pipeline)?;
+    let target = Target::ServicePipeline { service: service.to_owned() };
+    Ok(engine.note_change(tx, &target, Some(previous), Some(status))?)
 }

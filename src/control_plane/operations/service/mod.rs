@@ -7,6 +7,9 @@ mod followup;
 mod get;
 mod list;
 pub(crate) mod plan;
+mod submitted;
+#[cfg(test)]
+mod tests;
 mod update;
 pub(crate) mod view;
 

@@ -1,5 +1,6 @@
 //! What an instance or a pipeline is deployed with: its spec checked against its template, and the outputs it is given.
 
+use hadron_model::DeploymentStatus;
 use serde_json::Value;
 
 use crate::control_plane::deployments::{Begin, Deployments, Inputs, sealed};
@@ -26,8 +27,8 @@ pub(crate) fn parse_spec(text: &str) -> Result<ServiceSpec, ProtonError> {
     ServiceSpec::parse(text).map_err(refusal)
 }
 
-/// Checks a whole spec against the version it will be deployed with: every instance and the pipeline, all problems at
-/// once.
+/// Checks the whole spec of a new service against the version it will be deployed with: every instance and the pipeline,
+/// all problems at once.
 ///
 /// # Errors
 /// `ValidationException`.
@@ -50,6 +51,24 @@ pub(super) fn check_spec(spec: &ServiceSpec, version: &TemplateVersion) -> Resul
         )));
     }
     Ok(())
+}
+
+/// Checks some instances of a spec against the version they will be deployed with, all problems at once. The others may
+/// be of other versions.
+///
+/// # Errors
+/// `ValidationException`.
+pub(super) fn check_instances(
+    spec: &ServiceSpec,
+    names: &[String],
+    version: &TemplateVersion,
+) -> Result<(), ProtonError> {
+    let schema = schema_of(version, !version.has_pipeline)?;
+    let mut problems = Problems::default();
+    for name in names {
+        problems.note(spec.instance_inputs(name, &schema, None));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(refusal(problems)) }
 }
 
 /// Begins a deployment of an instance that is in the record.
@@ -213,11 +232,18 @@ fn instances_for_pipeline(
         .by_term::<ServiceInstance>(&engine.scope, "service", &service.name)?
         .into_iter()
         .map(|stored| stored.value)
-        .filter(|it| it.progress.last_succeeded_at.is_some() && !service.pending_removed.contains(&it.name))
+        .filter(|it| it.progress.last_succeeded_at.is_some() && !goes(service, it))
         .collect();
     let place = |it: &ServiceInstance| named.iter().position(|name| *name == it.name).unwrap_or(usize::MAX);
     instances.sort_by_key(|it| (place(it), it.created_at, it.name.clone()));
     Ok(instances)
+}
+
+/// Whether an instance is to be removed, or what is left of one that couldn't be.
+fn goes(service: &Service, instance: &ServiceInstance) -> bool {
+    use DeploymentStatus as S;
+    service.pending_removed.contains(&instance.name)
+        || matches!(instance.progress.status, S::DeleteInProgress | S::DeleteFailed)
 }
 
 fn pipeline_instance(

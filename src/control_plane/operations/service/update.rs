@@ -2,13 +2,13 @@
 
 use hadron_model::{DeploymentStatus, ServiceStatus, UpdateServiceInput, UpdateServiceOutput};
 
-use super::create::add_instance;
+use super::create::{add_instance, add_pipeline};
 use super::{followup, plan, view};
 use crate::control_plane::Plane;
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::deployment::refusal;
 use crate::control_plane::operations::templates;
-use crate::control_plane::records::{Pipeline, Service, ServiceInstance, TemplateKind};
+use crate::control_plane::records::{Pipeline, Service, ServiceInstance, TemplateKind, TemplateVersion};
 use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::ServiceSpec;
@@ -72,7 +72,7 @@ fn change_instances(
 ) -> Result<(), ProtonError> {
     let mut service = plan::service_of(engine, tx, name)?;
     let present: Vec<Stored<ServiceInstance>> = tx.by_term(&engine.scope, "service", name)?;
-    let text = ServiceSpec::without_current_val(given, &service.spec).map_err(refusal)?;
+    let text = with_pipeline_kept(&ServiceSpec::without_current_val(given, &service.spec).map_err(refusal)?, &service)?;
     let spec = plan::parse_spec(&text)?;
     refuse_alterations(&spec, &plan::parse_spec(&service.spec)?, &present)?;
     let added: Vec<_> = spec.instances.iter().filter(|it| present.iter().all(|old| old.name != it.name)).collect();
@@ -85,7 +85,8 @@ fn change_instances(
             "a service has at most {most} instances, those that failed to delete included"
         )));
     }
-    lock_pipeline(engine, tx, name)?;
+    let before = lock_pipeline(engine, tx, &service)?;
+    service.pipeline_before = before.map(|status| (status, service.pipeline_due));
     service.pending_added = added.iter().map(|it| it.name.clone()).collect();
     service.pending_removed = removed.iter().map(|it| it.name.clone()).collect();
     service.pending_spec = Some(text.clone());
@@ -97,7 +98,7 @@ fn change_instances(
     if !added.is_empty() {
         let version =
             templates::resolve_version(tx, &engine.scope, TemplateKind::Service, &used.template, Some(&major), None)?;
-        plan::check_spec(&spec, &version)?;
+        plan::check_instances(&spec, &service.pending_added, &version)?;
         for instance in added {
             add_instance(engine, tx, name, instance, &version, &text, (None, None))?;
         }
@@ -105,17 +106,41 @@ fn change_instances(
     followup::settle(engine, tx, name)
 }
 
-/// While a service changes nobody else may touch its pipeline.
-fn lock_pipeline(engine: &Deployments, tx: &mut dyn Transaction, service: &str) -> Result<(), ProtonError> {
-    let Some(mut pipeline) = tx.get::<Pipeline>(&engine.scope, service)? else { return Ok(()) };
-    if pipeline.progress.in_flight() {
-        return Err(ProtonError::conflict(format!(
-            "the pipeline of service {service} is {}",
-            pipeline.progress.status
-        )));
+/// A spec that leaves the pipeline out leaves it as it is.
+fn with_pipeline_kept(text: &str, service: &Service) -> Result<String, ProtonError> {
+    let (new, old) = (plan::parse_spec(text)?, plan::parse_spec(&service.spec)?);
+    if new.pipeline.is_some() || old.pipeline.is_none() {
+        return Ok(text.to_owned());
     }
-    pipeline.progress.status = DeploymentStatus::InProgress;
-    Ok(tx.save(&engine.scope, &mut pipeline)?)
+    ServiceSpec::with_pipeline_of(text, &service.spec).map_err(refusal)
+}
+
+/// While a service changes nobody else may touch its pipeline. Gives the status that it had; one that a failed deletion
+/// took with it comes back.
+fn lock_pipeline(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &Service,
+) -> Result<Option<DeploymentStatus>, ProtonError> {
+    let Some(pipeline) = tx.get::<Pipeline>(&engine.scope, &service.name)? else {
+        if service.status == ServiceStatus::DeleteFailed && had_pipeline(engine, tx, service)? {
+            add_pipeline(engine, tx, &service.name, service.template_version.clone(), &service.spec)?;
+            return Ok(Some(DeploymentStatus::Cancelled));
+        }
+        return Ok(None);
+    };
+    let status = pipeline.progress.status;
+    if pipeline.progress.in_flight() {
+        return Err(ProtonError::conflict(format!("the pipeline of service {} is {status}", service.name)));
+    }
+    followup::set_pipeline_status(engine, tx, &service.name, DeploymentStatus::InProgress, None)?;
+    Ok(Some(status))
+}
+
+fn had_pipeline(engine: &Deployments, tx: &mut dyn Transaction, service: &Service) -> Result<bool, ProtonError> {
+    let used = &service.template_version;
+    let key = TemplateVersion::key_of(TemplateKind::Service, &used.template, used.version);
+    Ok(tx.get::<TemplateVersion>(&engine.scope, &key)?.is_some_and(|version| version.has_pipeline))
 }
 
 /// What stays must stay as it is: UpdateServicePipeline and UpdateServiceInstance are there for the rest.
@@ -139,13 +164,22 @@ fn refuse_alterations(
             )));
         }
     }
-    match present.iter().find(|it| new.instance(&it.name).is_some() && it.progress.in_flight()) {
-        Some(busy) => Err(ProtonError::conflict(format!(
-            "service instance {}/{} is {}",
-            busy.service, busy.name, busy.progress.status
-        ))),
-        None => Ok(()),
+    present.iter().filter(|it| new.instance(&it.name).is_some()).try_for_each(|it| refuse_unfit_survivor(it))
+}
+
+/// An instance that stays must stand: UpdateService deploys only what is new.
+fn refuse_unfit_survivor(instance: &ServiceInstance) -> Result<(), ProtonError> {
+    let (service, name, status) = (&instance.service, &instance.name, instance.progress.status);
+    if instance.progress.in_flight() {
+        return Err(ProtonError::conflict(format!("service instance {service}/{name} is {status}")));
     }
+    if status == DeploymentStatus::DeleteFailed {
+        return Err(ProtonError::conflict(format!(
+            "service instance {service}/{name} is {status}. Bring it back with UpdateServiceInstance, or leave it out \
+             of the spec to remove it"
+        )));
+    }
+    Ok(())
 }
 
 fn refuse_removals(spec: &ServiceSpec, removed: &[&Stored<ServiceInstance>]) -> Result<(), ProtonError> {

@@ -1,6 +1,6 @@
 //! CreateServiceInstance: one more instance for a service that is there.
 
-use hadron_model::{CreateServiceInstanceInput, CreateServiceInstanceOutput, Operation};
+use hadron_model::{CreateServiceInstanceInput, CreateServiceInstanceOutput, Operation, ServiceStatus};
 
 use super::instance_of;
 use crate::control_plane::Plane;
@@ -28,10 +28,11 @@ pub(crate) async fn create_service_instance(
     let service_instance = plane
         .store
         .write(move |tx| {
-            let known = once.earlier(tx, &engine.scope, engine.now)?.is_some();
-            if !known {
+            let key = ServiceInstance::key_of(&input.service_name, &input.name);
+            let earlier = once.earlier(tx, &engine.scope, engine.now)?.is_some();
+            // What an earlier request made may be gone again; then this is a new one.
+            if !(earlier && tx.get::<ServiceInstance>(&engine.scope, &key)?.is_some()) {
                 create(&engine, tx, &input)?;
-                let key = ServiceInstance::key_of(&input.service_name, &input.name);
                 once.remember(tx, &engine.scope, &key, engine.now)?;
             }
             let instance = instance_of(&engine, tx, &input.service_name, &input.name)?;
@@ -54,6 +55,12 @@ fn create(
         // The operation declares no ServiceQuotaExceededException.
         return Err(ProtonError::validation(format!("a service has at most {} instances", plan::MOST_INSTANCES)));
     }
+    if service.status == ServiceStatus::DeleteFailed {
+        return Err(ProtonError::conflict(format!(
+            "service {} is {}. Bring it back with UpdateService, or delete it",
+            service.name, service.status
+        )));
+    }
     let text = ServiceSpec::without_current_val(&input.spec, &service.spec).map_err(refusal)?;
     let spec = plan::parse_spec(&text)?;
     let instance = spec.instance(&input.name).ok_or_else(|| {
@@ -62,7 +69,6 @@ fn create(
     let (major, minor) = (input.template_major_version.as_deref(), input.template_minor_version.as_deref());
     let version =
         templates::resolve_version(tx, &engine.scope, TemplateKind::Service, &service.template, major, minor)?;
-    service.pipeline_due = true;
     service.last_modified_at = engine.now;
     tx.save(&engine.scope, &mut service)?;
     let extras = (input.client_token.clone(), input.tags.as_deref());

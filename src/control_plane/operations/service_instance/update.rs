@@ -62,7 +62,12 @@ fn update(
         };
     }
     let text = match &input.spec {
-        Some(given) => ServiceSpec::without_current_val(given, &instance.spec).map_err(refusal)?,
+        Some(given) => {
+            // Other instances may keep their values as well, and this one's spec may be older than they are.
+            let current = ServiceSpec::with_instance_of(&service.spec, &instance.name, &instance.spec);
+            let current = current.unwrap_or_else(|_| instance.spec.clone());
+            ServiceSpec::without_current_val(given, &current).map_err(refusal)?
+        }
         None => instance.spec.clone(),
     };
     refuse_other_environment(&text, &instance)?;
@@ -77,6 +82,7 @@ fn refuse_while_busy(
 ) -> Result<(), ProtonError> {
     if matches!(service.status, ServiceStatus::DeleteInProgress | ServiceStatus::UpdateFailedCleanupInProgress)
         || service.pending_removed.contains(&instance.name)
+        || service.pending_added.contains(&instance.name)
     {
         return Err(ProtonError::conflict(format!("service {} is {}", service.name, service.status)));
     }

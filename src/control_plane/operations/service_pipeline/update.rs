@@ -8,7 +8,7 @@ use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::deployment::{next_version, refusal};
 use crate::control_plane::operations::service::{must_be_settled, plan, view};
 use crate::control_plane::records::TemplateKind;
-use crate::control_plane::store::Transaction;
+use crate::control_plane::store::{Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::ServiceSpec;
 
@@ -37,7 +37,7 @@ fn update(
     tx: &mut dyn Transaction,
     input: &UpdateServicePipelineInput,
 ) -> Result<(), ProtonError> {
-    let service = plan::service_of(engine, tx, &input.service_name)?;
+    let mut service = plan::service_of(engine, tx, &input.service_name)?;
     let pipeline = pipeline_of(engine, tx, &input.service_name)?;
     must_be_settled(&service)?;
     let versions = (input.template_major_version.as_deref(), input.template_minor_version.as_deref());
@@ -52,6 +52,11 @@ fn update(
             version.template, version.version
         )));
     }
-    let text = ServiceSpec::without_current_val(&input.spec, &pipeline.spec).map_err(refusal)?;
+    let current = ServiceSpec::with_pipeline_of(&service.spec, &pipeline.spec);
+    let current = current.unwrap_or_else(|_| pipeline.spec.clone());
+    let text = ServiceSpec::without_current_val(&input.spec, &current).map_err(refusal)?;
+    // It is given every instance that there is now.
+    service.pipeline_due = false;
+    tx.save(&engine.scope, &mut service)?;
     plan::begin_pipeline(engine, tx, &service, &version, &text).map(drop)
 }
