@@ -6,16 +6,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
-mod commands;
 mod client;
+mod commands;
 mod dead_agent;
 mod durability;
 mod examples;
 mod identities;
 mod plain;
-mod site;
 mod proxy;
 mod restart;
+mod site;
 mod stock_endpoint;
 mod two_agents;
 mod walkthrough;
