@@ -18,12 +18,12 @@ const HALF_CHANGED: &str = "Only the record is back at its earlier state: an age
 impl Deployments {
     /// Calls off the deployment of a target. While an agent holds it, it is CANCELLING until that agent reports: a
     /// failure then ends as CANCELLED, a success wins. Without a live lease it is CANCELLED at once. The repeat of a
-    /// cancel changes nothing.
+    /// cancel changes nothing. Gives the target as it is then, or was last.
     ///
     /// # Errors
     /// `ResourceNotFoundException`, or `ConflictException` if there is nothing that can be called off.
     pub(crate) fn cancel(&self, tx: &mut dyn Transaction, target: &Target) -> Result<TargetRecord, ProtonError> {
-        let record = self.load(tx, target)?;
+        let mut record = self.load(tx, target)?;
         let refusal = || {
             let status = record.progress().status;
             ProtonError::conflict(format!("{target} is {status}: it has no deployment under way that can be cancelled"))
@@ -40,7 +40,10 @@ impl Deployments {
         } else {
             self.call_off(tx, &mut deployment)?;
         }
-        self.load(tx, target)
+        // What was to be new, and never ran, may be gone now.
+        record.progress_mut().status = deployment.status;
+        record.progress_mut().message.clone_from(&deployment.message);
+        Ok(TargetRecord::load(tx, &self.scope, target)?.unwrap_or(record))
     }
 
     /// Ends a deployment that nobody works on as CANCELLED.

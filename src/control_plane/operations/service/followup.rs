@@ -224,13 +224,11 @@ impl Family {
                 Some(problem) => self.conclude(engine, tx, worst, Some(problem), spec),
             };
         }
-        match pipeline.progress.status {
-            DeploymentStatus::Succeeded => self.conclude(engine, tx, best, told, spec),
-            _ => {
-                let message = pipeline.progress.message.clone();
-                self.conclude(engine, tx, worst, message, spec)
-            }
+        if pipeline.progress.status == DeploymentStatus::Succeeded {
+            return self.conclude(engine, tx, best, told, spec);
         }
+        let message = pipeline.progress.message.clone();
+        self.conclude(engine, tx, worst, message, spec)
     }
 
     /// Begins the pipeline's deployment; tells why if that can't be.
@@ -274,15 +272,15 @@ impl Family {
                 && !(it.progress.status == S::DeleteFailed && self.tried(&target(it)))
         };
         let Some(instance) = self.instances.iter().find(waits) else { return Ok(false) };
-        self.remove(engine, tx, target(instance)).map(|()| true)
+        self.remove(engine, tx, &target(instance)).map(|()| true)
     }
 
     /// Begins a removal, which this change won't begin again.
-    fn remove(&self, engine: &Deployments, tx: &mut dyn Transaction, target: Target) -> Result<(), ProtonError> {
+    fn remove(&self, engine: &Deployments, tx: &mut dyn Transaction, target: &Target) -> Result<(), ProtonError> {
         let mut service = plan::service_of(engine, tx, &self.service.name)?;
         service.removals_begun.push(target.resource());
         tx.save(&engine.scope, &mut service)?;
-        engine.delete(tx, &target).map(drop)
+        engine.delete(tx, target).map(drop)
     }
 
     fn tried(&self, target: &Target) -> bool {

@@ -89,6 +89,7 @@ fn change_instances(
     service.pipeline_before = before.map(|status| (status, service.pipeline_due));
     service.pending_added = added.iter().map(|it| it.name.clone()).collect();
     service.pending_removed = removed.iter().map(|it| it.name.clone()).collect();
+    service.removals_begun.clear();
     service.pending_spec = Some(text.clone());
     service.pipeline_due = true;
     tx.save(&engine.scope, &mut service)?;

@@ -2,9 +2,9 @@
 
 use hadron_model::{CancelServiceInstanceDeploymentInput, CancelServiceInstanceDeploymentOutput};
 
-use super::{instance_of, target_of};
+use super::target_of;
 use crate::control_plane::Plane;
-use crate::control_plane::deployments::Deployments;
+use crate::control_plane::deployments::{Deployments, TargetRecord};
 use crate::control_plane::operations::service::view;
 use crate::control_plane::wire::{Call, ProtonError};
 
@@ -20,9 +20,11 @@ pub(crate) async fn cancel_service_instance_deployment(
     let service_instance = plane
         .store
         .write(move |tx| {
-            engine.cancel(tx, &target_of(&input.service_name, &input.service_instance_name))?;
-            let instance = instance_of(&engine, tx, &input.service_name, &input.service_instance_name)?;
-            Ok::<_, ProtonError>(view::instance(&engine.scope, &instance))
+            let target = target_of(&input.service_name, &input.service_instance_name);
+            match engine.cancel(tx, &target)? {
+                TargetRecord::Instance(instance) => Ok(view::instance(&engine.scope, &instance)),
+                _ => Err(ProtonError::not_found(format!("{target} doesn't exist"))),
+            }
         })
         .await?;
     plane.work.ring();

@@ -39,9 +39,8 @@ pub(crate) async fn list_service_instances(
             if order.1 == SortOrder::Descending {
                 instances.reverse();
             }
-            // Statuses and times change between pages, so a place in the order is no position; the rank is.
             let ranked: Vec<_> = instances.into_iter().enumerate().collect();
-            let page = listing.page_of(ranked, |(rank, _)| format!("{rank:010}"))?;
+            let page = listing.page_of(ranked, |(rank, it)| position(order, *rank, it))?;
             let page = page.map(|(_, it)| view::instance_summary(&engine.scope, &it));
             Ok(ListServiceInstancesOutput { service_instances: page.items, next_token: page.next_token })
         })
@@ -69,6 +68,18 @@ fn place(by: SortBy, it: &ServiceInstance) -> (String, String, String) {
         SortBy::CreatedAt => format!("{:020}", it.created_at),
     };
     (first, it.service.clone(), it.name.clone())
+}
+
+/// Where a page ended. What an instance shows for good is a position that lasts, whatever comes or goes before it;
+/// statuses and times change between pages, so there only the rank is left.
+fn position((by, order): (SortBy, SortOrder), rank: usize, it: &ServiceInstance) -> String {
+    let lasting = !matches!(by, SortBy::DeploymentStatus | SortBy::LastDeploymentAttemptedAt);
+    if lasting && order == SortOrder::Ascending {
+        let (first, service, name) = place(by, it);
+        format!("{first}\0{service}\0{name}")
+    } else {
+        format!("{rank:010}")
+    }
 }
 
 /// One filter; all filters of a request must hold.
