@@ -156,7 +156,7 @@ impl Family {
                     let message = pipeline.progress.message.clone();
                     self.end(engine, tx, ServiceStatus::DeleteFailed, message)
                 }
-                _ => self.remove(engine, tx, self.pipeline_target()).map(|()| true),
+                _ => self.remove(engine, tx, &self.pipeline_target()).map(|()| true),
             };
         }
         if self.remove_instances(engine, tx, |_, _| true)? {
