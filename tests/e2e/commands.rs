@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::site::{PATIENCE, Site};
-use crate::support::plane::{Plane, Start, binary, hadron};
+use crate::support::plane::{Plane, Start, binary, free_port, hadron};
 use crate::support::process::{Running, command};
 use crate::support::shell::Shell;
 use crate::support::tools::Tools;
@@ -130,7 +130,7 @@ fn lines(notes: &Path) -> Vec<String> {
 /// A plane with an environment whose apply is under way.
 async fn under_way(notes: &Path, seconds: u32) -> (Plane, Site) {
     let settings = "[environments.dev.variables]\nowner = \"team \\\"a\\\"\"\nunheard_of = \"x\"\n";
-    let plane = Plane::up(Start { settings: settings.into(), ..Start::default() });
+    let plane = Plane::up(Start { settings: settings.into(), port: free_port(), ..Start::default() });
     let site = Site::of(&plane).await;
     site.environment_template("slow", &slow(notes, seconds)).await;
     site.begin_environment("dev", "slow", false).await;
@@ -148,7 +148,7 @@ async fn the_first_signal_lets_terraform_finish_and_report() {
     assert_eq!(lines(&notes), ["began", "ended"]);
     assert!(plane.process().stderr().contains("waiting for Terraform to finish"), "{}", plane.process().stderr());
     // Reported before the end: the next start finds it done.
-    plane.crash_and_restart();
+    plane.restart();
     let status = told(beside(&plane, "status", &["--output", "json"]));
     let rows: Value = serde_json::from_str(&status.out).unwrap();
     assert_eq!(rows[0]["status"], "SUCCEEDED", "{}", status.err);
@@ -170,7 +170,7 @@ async fn the_second_signal_ends_at_once_and_the_next_start_takes_the_run_over() 
     signal();
     assert_eq!(plane.process().wait(Duration::from_secs(3)).and_then(|status| status.code()), Some(130));
     assert_eq!(lines(&notes), ["began"], "Terraform goes on under its supervisor");
-    plane.crash_and_restart();
+    plane.restart();
     let site = Site::of(&plane).await;
     let (status, message) = site.environment_settled("dev").await.unwrap();
     assert_eq!(status, DeploymentStatus::Succeeded, "{message}");
