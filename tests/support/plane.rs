@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -50,7 +51,8 @@ impl Plane {
 
     fn launch(verb: &'static str, start: Start) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let (process, exported) = run(verb, &start, folder.path(), &format!("127.0.0.1:{}", start.port));
+        let port = if start.port == 0 { free_port() } else { start.port };
+        let (process, exported) = run(verb, &start, folder.path(), &format!("127.0.0.1:{port}"));
         Self { folder, start, verb, exported, process }
     }
 
@@ -92,10 +94,16 @@ impl Plane {
     }
 }
 
-/// A port that nobody listens on at the moment.
+/// A port that nobody listens on, and that no outgoing connection is ever given: it lies below the system's ephemeral
+/// range, so that a plane finds it free again after a restart.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Where an agent's folder lies: `agent.log`, and its data in `data`.
