@@ -72,7 +72,7 @@ async fn an_apply_that_fails_half_way_keeps_its_state_and_a_corrected_version_fi
     let notes = folder.path().join("notes");
     site.environment_template("zone", &half_way(&notes, "true")).await;
     let message = failed(Some(site.environment("dev", "zone", false).await));
-    for words in ["main.tf:21", "local-exec provisioner error", "terraform_data.second", "exit status 3", "on its way"]
+    for words in ["main.tf:14", "local-exec provisioner error", "terraform_data.second", "exit status 3", "on its way"]
     {
         assert!(message.contains(words), "no `{words}` in: {message}");
     }
@@ -132,7 +132,7 @@ async fn failed_instances_pipelines_and_components_can_be_updated_and_deleted() 
     create("shop").send().await.unwrap();
     assert_eq!(site.service_settled("shop").await.as_deref(), Some("CREATE_FAILED"));
     let message = failed(site.instance_settled("shop", "one").await);
-    assert!(message.contains("main.tf:21"), "{message}");
+    assert!(message.contains("main.tf:14"), "{message}");
 
     let corrected = service_spec(&["one"], "dev", false);
     let update = site.proton.update_service_instance().service_name("shop").name("one").spec(&corrected);
@@ -140,7 +140,7 @@ async fn failed_instances_pipelines_and_components_can_be_updated_and_deleted() 
     succeeded(site.instance_settled("shop", "one").await);
     // With the last instance mended its creation goes on, as the service was created.
     let message = failed(site.pipeline_settled("shop").await);
-    assert!(message.contains("main.tf:21"), "{message}");
+    assert!(message.contains("main.tf:14"), "{message}");
     let update = site.proton.update_service_pipeline().service_name("shop").spec(&corrected);
     update.deployment_type(DeploymentUpdateType::CurrentVersion).send().await.unwrap();
     succeeded(site.pipeline_settled("shop").await);
