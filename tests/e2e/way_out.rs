@@ -12,6 +12,7 @@ use hadron::proton::sdk::types::{
 use tempfile::TempDir;
 
 use crate::site::{MANIFEST, Site, environment_spec};
+use crate::support::moto::Moto;
 use crate::support::plane::{Plane, Start};
 use crate::support::shell::Shell;
 use crate::support::tools::Tools;
@@ -41,6 +42,9 @@ resource "terraform_data" "second" {{
 "#
     )
 }
+
+const CONNECTION: &str =
+    "arn:aws:codestar-connections:us-east-1:123456789012:connection/00000000-0000-0000-0000-000000000000";
 
 fn read(notes: &Path) -> String {
     fs::read_to_string(notes).unwrap_or_default()
@@ -125,9 +129,7 @@ async fn failed_instances_pipelines_and_components_can_be_updated_and_deleted() 
             .spec(service_spec(&["one"], "dev", true))
             .branch_name("main")
             .repository_id("acme/code")
-            .repository_connection_arn(
-                "arn:aws:codestar-connections:us-east-1:123456789012:connection/00000000-0000-0000-0000-000000000000",
-            )
+            .repository_connection_arn(CONNECTION)
     };
     create("shop").send().await.unwrap();
     assert_eq!(site.service_settled("shop").await.as_deref(), Some("CREATE_FAILED"));
@@ -181,23 +183,17 @@ async fn failed_instances_pipelines_and_components_can_be_updated_and_deleted() 
     assert_eq!(site.environment_settled("dev").await, None);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn targets_whose_names_collide_in_a_state_key_keep_states_of_their_own() {
-    let plane = Plane::up(Start::default());
-    let (site, folder) = (Site::of(&plane).await, TempDir::new().unwrap());
+/// Deploys two services whose instances would both be called `pay-api-dev`, and deletes one of them.
+async fn collide(plane: &Plane) {
+    let (site, folder) = (Site::of(plane).await, TempDir::new().unwrap());
     let notes = folder.path().join("notes");
     site.environment_template("zone", "").await;
     succeeded(Some(site.environment("dev", "zone", false).await));
     site.service_template("web", "zone", &half_way(&notes, "false"), "").await;
-    // Both would be `pay-api-dev`.
     for (service, instance) in [("pay", "api-dev"), ("pay-api", "dev")] {
         let create = site.proton.create_service().name(service).template_name("web").template_major_version("1");
-        let create =
-            create.spec(service_spec(&[instance], "dev", false)).branch_name("main").repository_id("acme/code");
-        let create = create.repository_connection_arn(
-            "arn:aws:codestar-connections:us-east-1:123456789012:connection/00000000-0000-0000-0000-000000000000",
-        );
-        create.send().await.unwrap();
+        let create = create.spec(service_spec(&[instance], "dev", false)).branch_name("main");
+        create.repository_id("acme/code").repository_connection_arn(CONNECTION).send().await.unwrap();
         assert_eq!(site.service_settled(service).await.as_deref(), Some("ACTIVE"));
     }
     assert_eq!(read(&notes), "made\nmade\n");
@@ -208,6 +204,31 @@ async fn targets_whose_names_collide_in_a_state_key_keep_states_of_their_own() {
     update.deployment_type(DeploymentUpdateType::CurrentVersion).send().await.unwrap();
     succeeded(site.instance_settled("pay-api", "dev").await);
     assert_eq!(read(&notes), "made\nmade\ndestroyed\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_whose_names_collide_in_a_state_key_keep_states_of_their_own() {
+    collide(&Plane::up(Start::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_state_in_s3_the_second_of_two_colliding_names_gets_another_key() {
+    let tools = Tools::get();
+    let moto = Moto::start(tools);
+    let made = "import boto3; boto3.client('s3').create_bucket(Bucket='states'); print('null')";
+    moto.boto3(tools, made);
+    let settings = format!(
+        "[state]\nbackend = \"s3\"\nbucket = \"states\"\nendpoint = \"{}\"\n[agent.env]\nAWS_ACCESS_KEY_ID = \
+         \"test\"\nAWS_SECRET_ACCESS_KEY = \"test\"\n",
+        moto.endpoint()
+    );
+    collide(&Plane::up(Start { settings, ..Start::default() })).await;
+    let listed = "import boto3, json; print(json.dumps(sorted(one['Key'] for one in \
+                  boto3.client('s3').list_objects_v2(Bucket='states').get('Contents', []))))";
+    let keys = moto.boto3(tools, listed);
+    let keys: Vec<&str> = keys.as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    let colliding = keys.iter().filter(|key| key.contains("pay-api-dev"));
+    assert_eq!(colliding.count(), 2, "{keys:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
