@@ -90,7 +90,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn quiet() -> Start {
     let env = BTreeMap::from([("HADRON_LOG".to_owned(), "warn".to_owned())]);
-    Start { settings: String::new(), flags: Vec::new(), env }
+    Start { env, ..Start::default() }
 }
 
 /// The example with a hundred resources more.

@@ -1,16 +1,19 @@
 //! The third step: the bundle as it was registered and the inputs as they were resolved, both proved by their digests;
 //! or both [assembled](super::assemble) where Proton names neither.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hadron_model::DeploymentStatus;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::StepError;
 use super::assemble::assemble;
 use super::claim::Claimed;
 use super::context::Context;
-use crate::objects::{ObjectUri, Objects};
+use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::proton::{Action, Deployment};
 use crate::terraform::Mode;
 
@@ -19,6 +22,9 @@ pub(super) const LARGEST_BUNDLE: u64 = 64 << 20;
 
 /// The largest document of inputs.
 const LARGEST_INPUTS: u64 = 16 << 20;
+
+/// Who isn't offered deployments but looks for them may find one before everything it names lies in the bucket.
+const PUBLISHING: Duration = Duration::from_secs(10);
 
 /// What a deployment needs, as it lies in the object store.
 pub(super) struct Fetched {
@@ -68,15 +74,24 @@ pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetche
 async fn registered(context: &Context, claimed: &Claimed, bundle: &str, inputs: &str) -> Result<Material, StepError> {
     let (bundle, inputs): (ObjectUri, ObjectUri) = (bundle.parse()?, inputs.parse()?);
     let objects = context.objects(&claimed.lease, &claimed.scope).await;
-    let (archive, document) =
-        tokio::try_join!(exact(&objects, &bundle, LARGEST_BUNDLE), exact(&objects, &inputs, LARGEST_INPUTS))?;
+    let patience = if claimed.lease.is_fenced() { Duration::ZERO } else { PUBLISHING };
+    let (archive, document) = tokio::try_join!(
+        exact(&objects, &bundle, LARGEST_BUNDLE, patience),
+        exact(&objects, &inputs, LARGEST_INPUTS, patience)
+    )?;
     let values = serde_json::from_slice(&document).map_err(|source| StepError::Inputs { uri: inputs, source })?;
     Ok(Material { archive, inputs: values, bucket: bundle.bucket })
 }
 
-/// Reads an object whose name ends in its SHA-256, and refuses any other content.
-async fn exact(objects: &Objects, uri: &ObjectUri, limit: u64) -> Result<Bytes, StepError> {
-    let bytes = objects.get_limited(uri, limit).await?;
+/// Reads an object whose name ends in its SHA-256, and refuses any other content. One that isn't there is waited for.
+async fn exact(objects: &Objects, uri: &ObjectUri, limit: u64, patience: Duration) -> Result<Bytes, StepError> {
+    let until = Instant::now() + patience;
+    let bytes = loop {
+        match objects.get_limited(uri, limit).await {
+            Err(ObjectsError::NotFound { .. }) if Instant::now() < until => tokio::time::sleep(patience / 40).await,
+            read => break read?,
+        }
+    };
     let name = uri.key.rsplit('/').next().unwrap_or_default();
     let digest = name.split('.').next().unwrap_or_default();
     let found = hex::encode(Sha256::digest(&bytes));

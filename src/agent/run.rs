@@ -47,16 +47,11 @@ async fn terraform(
     pulse: &Pulse,
 ) -> Result<Applied, StepError> {
     let session = session(context, claimed, run_dir).await?;
-    let before = |source| StepError::Terraform { source, changing: false };
-    tokio::select! {
-        initialised = session.init(&pulse.interrupt) => initialised.map_err(before)?,
-        // Init changes nothing, so it may be left to end by itself.
-        () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
-    }
     let mode = run_dir.record.mode();
-    // A run that has begun is followed to its end, whoever else may hold the deployment by now.
+    // A run that has begun is followed to its end, whoever else may hold the deployment by now, and wherever the state
+    // server may be by now: its files are what Terraform is reading.
     if !has_begun(run_dir, mode) {
-        pulse.may_change().await?;
+        prepare(&session, pulse).await?;
     }
     let mut changing = false;
     let mut on_event = |event: &Event| {
@@ -68,6 +63,17 @@ async fn terraform(
         TerraformError::Stopped { .. } => StepError::Cancelled,
         source => StepError::Terraform { source, changing },
     })
+}
+
+/// Everything that comes before the first change.
+async fn prepare(session: &Session, pulse: &Pulse) -> Result<(), StepError> {
+    let before = |source| StepError::Terraform { source, changing: false };
+    tokio::select! {
+        initialised = session.init(&pulse.interrupt) => initialised.map_err(before)?,
+        // Init changes nothing, so it may be left to end by itself.
+        () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
+    }
+    pulse.may_change().await
 }
 
 fn has_begun(run_dir: &RunDir, mode: Mode) -> bool {

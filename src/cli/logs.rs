@@ -10,6 +10,7 @@ use hadron_model::DeploymentStatus;
 use super::remote::{self, Remote};
 use super::{Exit, Failure};
 use crate::objects::{ObjectUri, ObjectsError};
+use crate::proton::ProtonError;
 use crate::settings::Resolved;
 
 /// How often a running deployment's records are looked for.
@@ -33,14 +34,21 @@ pub(super) struct LogsArgs {
 /// Prints the records, piece by piece, in their order.
 pub(super) async fn run(settings: &Resolved, args: &LogsArgs) -> Result<Exit, Failure> {
     let remote = Remote::of(settings).await?;
-    let deployment = remote.proton.deployment(&args.deployment).await.map_err(remote::failure)?;
+    let deployment = remote.proton.deployment(&args.deployment).await.map_err(|error| match error {
+        ProtonError::NotFound { .. } => remote::failure(error).hint("`hadron status` lists the deployments"),
+        error => remote::failure(error),
+    })?;
     let work = remote.proton.work(&deployment.arn).await.map_err(remote::failure)?;
     let bundle = work.bundle.ok_or_else(|| {
         Failure::new(Exit::Unexpected, anyhow!("this Proton endpoint doesn't say where the run's records lie"))
     })?;
     let bundle: ObjectUri = bundle.parse().context("reading the tag hadron:bundle")?;
-    let mut reader =
-        Reader { remote, run: ObjectUri::new(bundle.bucket, format!("runs/{}/", args.deployment)), last: None };
+    let mut reader = Reader {
+        remote,
+        run: ObjectUri::new(bundle.bucket, format!("runs/{}/", args.deployment)),
+        last: None,
+        events: Events::default(),
+    };
     loop {
         // The status is asked before the records: what is written until the end is read after it is known.
         let status = reader.remote.proton.deployment(&args.deployment).await.map(|it| it.status);
@@ -67,6 +75,28 @@ struct Reader {
     run: ObjectUri,
     /// The key of the last piece that was printed.
     last: Option<String>,
+    events: Events,
+}
+
+/// Terraform's stdout without what isn't JSON: `init -json` prints empty lines, and older versions' `init` plain text.
+#[derive(Debug, Default)]
+struct Events {
+    /// Whether a line goes on in the next piece, and whether it is wanted.
+    unfinished: Option<bool>,
+}
+
+impl Events {
+    fn only_json(&mut self, piece: &[u8]) -> Vec<u8> {
+        let mut kept = Vec::with_capacity(piece.len());
+        for line in piece.split_inclusive(|byte| *byte == b'\n') {
+            let wanted = self.unfinished.take().unwrap_or(line.starts_with(b"{"));
+            if wanted {
+                kept.extend_from_slice(line);
+            }
+            self.unfinished = (!line.ends_with(b"\n")).then_some(wanted);
+        }
+        kept
+    }
 }
 
 impl Reader {
@@ -78,7 +108,10 @@ impl Reader {
         for piece in self.remote.objects.list(&prefix, after.as_deref()).await.map_err(unreadable)? {
             let bytes =
                 self.remote.objects.get(&ObjectUri::new(&prefix.bucket, &piece.key)).await.map_err(unreadable)?;
-            io::stdout().lock().write_all(&bytes)?;
+            match args.events {
+                true => io::stdout().lock().write_all(&self.events.only_json(&bytes))?,
+                false => io::stdout().lock().write_all(&bytes)?,
+            }
             self.last = Some(piece.key);
         }
         Ok(())
@@ -97,4 +130,17 @@ impl Reader {
 
 fn unreadable(error: ObjectsError) -> Failure {
     Failure::new(Exit::Unexpected, error).hint("set HADRON_OBJECTS_ENDPOINT if the bucket isn't Hadron's own")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Events;
+
+    #[test]
+    fn only_lines_of_json_pass_even_across_pieces() {
+        let mut events = Events::default();
+        assert_eq!(events.only_json(b"{\"a\":1}\n\nplain\n{\"b\""), b"{\"a\":1}\n{\"b\"");
+        assert_eq!(events.only_json(b":2}\nplain {\n{}\npla"), b":2}\n{}\n");
+        assert_eq!(events.only_json(b"{in}\n"), b"");
+    }
 }

@@ -1,4 +1,4 @@
-//! The words above every Terraform file.
+//! The words that every Terraform file carries: above the generated ones, below the author's.
 
 /// The words as a comment that ends with its line.
 pub(super) fn text(arn: &str, is_resource_deleted: bool) -> String {

@@ -1,7 +1,7 @@
 //! Checked bundle and inputs in, files out; the same input gives the same bytes.
 //!
 //! What a repository looked like that Proton provisioned into, so does a work directory of Hadron: the bundle's files
-//! under a banner, the variables they may use, the values, and a note of what was deployed. A `CloudFormation` template
+//! with a banner, the variables they may use, the values, and a note of what was deployed. A `CloudFormation` template
 //! becomes a Terraform module that makes a stack of it.
 
 mod banner;
@@ -95,21 +95,21 @@ fn terraform_files(request: &Request<'_>) -> Result<Files, Problems> {
             ));
         } else if path != generated {
             // A bundle may hold a copy of the generated file, so that its author can run `terraform validate`.
-            files.insert(path.clone(), under(&banner, path, bytes));
+            files.insert(path.clone(), signed(&banner, path, bytes));
         }
     }
     let declarations = variables::declarations(request.target, request.inputs);
-    files.insert(generated.to_owned(), under(&banner, generated, declarations.as_bytes()));
+    files.insert(generated.to_owned(), [banner.as_bytes(), b"\n", declarations.as_bytes()].concat());
     problems.unless_any(|| files)
 }
 
-fn under(banner: &str, path: &str, bytes: &[u8]) -> Vec<u8> {
+/// The author's file with the banner behind it: the lines that Terraform names in its messages are then the author's.
+fn signed(banner: &str, path: &str, bytes: &[u8]) -> Vec<u8> {
     if path.contains('/') || path.strip_suffix(".tf").is_none() {
         return bytes.to_vec();
     }
-    // Terraform skips a byte order mark at the beginning of a file only.
-    let body = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    [banner.as_bytes(), b"\n", body].concat()
+    let end: &[u8] = if bytes.ends_with(b"\n") || bytes.is_empty() { b"" } else { b"\n" };
+    [bytes, end, b"\n", banner.as_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -103,14 +103,14 @@ fn an_environment_of_terraform_is_laid_out_as_proton_did() {
       }
     }
     === main.tf
+    locals {}
+
     /*
     Managed by Hadron for arn:aws:proton:us-east-1:123456789012:environment/dev.
 
     The next deployment writes this file anew, and changes made here are lost: change the template or the spec.
     If the resource is gone from Hadron, what this file made may still exist.
     */
-
-    locals {}
 
     === modules/m/main.tf
     locals {}
@@ -166,11 +166,11 @@ fn after_a_delete_only_banner_id_and_flag_change() {
     assert_eq!(before["proton.auto.tfvars.json"], after["proton.auto.tfvars.json"]);
     assert!(before.keys().eq(after.keys()));
     insta::assert_snapshot!(String::from_utf8_lossy(&after["main.tf"]), @r"
+    locals {}
+
     /*
     Hadron no longer manages this file: arn:aws:proton:us-east-1:123456789012:environment/dev has been deleted.
     */
-
-    locals {}
     ");
     insta::assert_snapshot!(String::from_utf8_lossy(&after[".proton/deployment-metadata.json"]), @r#"
     {
@@ -272,10 +272,10 @@ fn a_bundle_cant_bring_the_values_along_but_a_copy_of_the_declarations() {
 }
 
 #[test]
-fn a_byte_order_mark_doesnt_end_up_inside_the_file() {
+fn an_authors_file_keeps_its_lines_where_they_were() {
     let files =
-        Rendering::of_environment(part(Engine::Hcl, &[("main.tf", "\u{feff}locals {}\n")])).try_files().unwrap().0;
-    assert!(!String::from_utf8_lossy(&files["main.tf"]).contains('\u{feff}'));
+        Rendering::of_environment(part(Engine::Hcl, &[("main.tf", "\u{feff}locals {}")])).try_files().unwrap().0;
+    assert!(String::from_utf8_lossy(&files["main.tf"]).starts_with("\u{feff}locals {}\n\n/*\n"));
 }
 
 const CLUSTER: &str = "Parameters:

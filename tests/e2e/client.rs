@@ -17,7 +17,7 @@ use crate::support::plane::Plane;
 const BUCKET: &str = "templates";
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Outputs by name.
 pub(crate) type Outputs = BTreeMap<String, String>;
@@ -232,7 +232,8 @@ pub(crate) const MANIFEST: &str = "infrastructure:\n  templates:\n    - file: \"
     template_language: terraform\n";
 
 fn properties(names: &[&str]) -> String {
-    names.iter().map(|name| format!("        {name}:\n          type: string\n          default: \"\"\n")).collect()
+    let property = |name: &&str| format!("        {name}:\n          type: string\n          default: \"\"\n");
+    names.iter().map(property).collect::<Vec<_>>().concat()
 }
 
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {

@@ -23,7 +23,7 @@ const AWS: (&str, &str) = ("AKIDOFTHEAGENTATAWS", "secret-of-the-agent-at-aws");
 const SERVER: (&str, &str) = ("AKIDOFTHESERVER", "secret-of-the-server");
 
 /// One real resource of AWS, and everything that a child of Terraform can see.
-const QUEUE: &str = r#"
+const LOG_GROUP: &str = r#"
 terraform {
   required_providers {
     aws = {
@@ -35,7 +35,7 @@ terraform {
 
 provider "aws" {}
 
-resource "aws_sqs_queue" "jobs" {
+resource "aws_cloudwatch_log_group" "jobs" {
   name = "${var.environment.name}-jobs"
 
   provisioner "local-exec" {
@@ -43,8 +43,8 @@ resource "aws_sqs_queue" "jobs" {
   }
 }
 
-output "Queue" {
-  value = aws_sqs_queue.jobs.name
+output "LogGroup" {
+  value = aws_cloudwatch_log_group.jobs.name
 }
 "#;
 
@@ -95,7 +95,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let at = to_aws.url();
         let overlay = format!(
-            "provider \"aws\" {{\n  skip_metadata_api_check = true\n  endpoints {{\n    sqs = {at:?}\n    sts = {at:?}\n    \
+            "provider \"aws\" {{\n  skip_metadata_api_check = true\n  endpoints {{\n    cloudwatchlogs = {at:?}\n    sts = {at:?}\n    ec2 = {at:?}\n    \
              iam = {at:?}\n  }}\n}}\n"
         );
         fs::create_dir(folder.path().join("overlay")).unwrap();
@@ -106,9 +106,9 @@ impl Scene {
     /// The agent's settings and environment: AWS's endpoint and key are there under every name.
     fn agent(&self, settings: &str) -> Start {
         let settings = format!(
-            "{settings}\n[terraform]\ncli_config = {:?}\n[environments.\"*\"]\noverlay = {:?}\n",
-            Tools::get().terraform_rc(),
-            self.folder.path().join("overlay"),
+            "{settings}\n[terraform]\ncli_config = \"{}\"\n[environments.\"*\"]\noverlay = \"{}\"\n",
+            Tools::get().terraform_rc().display(),
+            self.folder.path().join("overlay").display(),
         );
         let mut env = environment(AWS);
         env.insert("AWS_ENDPOINT_URL".into(), "http://127.0.0.1:9".into());
@@ -145,10 +145,10 @@ fn only(who: &str) -> BTreeSet<String> {
 }
 
 async fn deploy(user: &Client, folder: &Path) {
-    user.environment_template("queue", environment_bundle(&["folder"], QUEUE)).await;
-    user.create_environment("dev", "queue", &format!("folder: {}", folder.display())).await;
+    user.environment_template("logs", environment_bundle(&["folder"], LOG_GROUP)).await;
+    user.create_environment("dev", "logs", &format!("folder: {}", folder.display())).await;
     user.deployed("dev").await;
-    assert_eq!(user.outputs("dev").await["Queue"], "dev-jobs");
+    assert_eq!(user.outputs("dev").await["LogGroup"], "dev-jobs");
 }
 
 /// Hadron's endpoint and key reach no child, AWS's key does.
@@ -170,7 +170,7 @@ async fn what_hadron_keeps_is_asked_for_with_hadrons_key_and_aws_with_its_own() 
     let to_hadron = Proxy::start(format!("127.0.0.1:{port}"), &hadron).await;
     let mut env = environment(SERVER);
     env.insert("HADRON_BASE_URL".into(), to_hadron.url());
-    let plane = Plane::serve(Start { port, env, ..Start::default() });
+    let plane = Plane::serve(Start { env, port, ..Start::default() });
     let key = key_of(&plane);
     // Around the proxy, which shall see the agent alone.
     let direct = format!("http://127.0.0.1:{port}");
@@ -185,7 +185,7 @@ async fn what_hadron_keeps_is_asked_for_with_hadrons_key_and_aws_with_its_own() 
         BTreeMap::from([("proton".into(), only(&key.0)), ("s3".into(), only(&key.0)), ("basic".into(), only(&claim))]);
     assert_eq!(at_hadron, expected);
     let at_aws = scene.aws.heard();
-    assert!(at_aws.contains_key("sqs") && !at_aws.contains_key("s3"), "{at_aws:?}");
+    assert!(at_aws.contains_key("logs") && !at_aws.contains_key("s3"), "{at_aws:?}");
     assert!(at_aws.values().all(|who| *who == only(AWS.0)), "{at_aws:?}");
     check_child(&scene.seen(), &plane, &to_hadron.url());
 }
@@ -204,7 +204,7 @@ async fn state_and_bundles_in_aws_are_asked_for_with_awss_key() {
     env.insert("HADRON_OBJECTS_ENDPOINT".into(), servers_to_aws.url());
     env.insert("HADRON_STATE".into(), "s3".into());
     let flags = vec!["--bucket".to_owned(), "s3://bundles".to_owned()];
-    let plane = Plane::serve(Start { port, env, flags, ..Start::default() });
+    let plane = Plane::serve(Start { flags, env, port, ..Start::default() });
     let (key, users) = (key_of(&plane), ("AKIDOFTHEUSER".to_owned(), "secret".to_owned()));
     let user = Client::at(&format!("http://127.0.0.1:{port}"), &key, (scene.moto.endpoint(), &users)).await;
     ask!(user.s3.create_bucket().bucket("states"));
@@ -214,7 +214,7 @@ async fn state_and_bundles_in_aws_are_asked_for_with_awss_key() {
 
     assert_eq!(hadron.heard(), BTreeMap::from([("proton".into(), only(&key.0))]));
     let at_aws = scene.aws.heard();
-    assert!(at_aws.contains_key("sqs") && at_aws.contains_key("s3"), "{at_aws:?}");
+    assert!(at_aws.contains_key("logs") && at_aws.contains_key("s3"), "{at_aws:?}");
     assert!(at_aws.values().all(|who| *who == only(AWS.0)), "{at_aws:?}");
     assert_eq!(servers.heard(), BTreeMap::from([("s3".into(), only(SERVER.0))]));
     check_child(&scene.seen(), &plane, &to_hadron.url());

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod client;
+mod commands;
 mod dead_agent;
 mod durability;
 mod examples;
@@ -15,9 +16,11 @@ mod offline;
 mod plain;
 mod proxy;
 mod restart;
+mod site;
 mod stock_endpoint;
 mod two_agents;
 mod walkthrough;
+mod way_out;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/mod.rs"]

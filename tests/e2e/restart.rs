@@ -39,10 +39,13 @@ enum Moment {
     After,
 }
 
+/// When to cut, and how the test hears of it and says that the server is dead.
+type Armed = (Moment, SyncSender<()>, Receiver<()>);
+
 /// Cuts one state write, once told to, and waits until the server is dead.
 #[derive(Default)]
 struct Cutter {
-    armed: Mutex<Option<(Moment, SyncSender<()>, Receiver<()>)>>,
+    armed: Mutex<Option<Armed>>,
     /// The serials of all writes that were sent, and of the one that was cut.
     sent: Mutex<Vec<i64>>,
     cut: Mutex<Vec<i64>>,
@@ -90,7 +93,7 @@ async fn a_restart_during_the_last_state_write_is_bridged() {
     let cutter = Arc::new(Cutter::default());
     let proxy = Proxy::start(format!("127.0.0.1:{port}"), &cutter).await;
     let env = [("HADRON_BASE_URL".to_owned(), proxy.url())].into();
-    let mut plane = Plane::serve(Start { port, env, ..Start::default() });
+    let mut plane = Plane::serve(Start { env, port, ..Start::default() });
     let _agent = agent(&plane, "agent", &Start::default());
     let user = Client::of(&plane).await;
     user.environment_template("remembers", environment_bundle(&["word"], REMEMBERS)).await;

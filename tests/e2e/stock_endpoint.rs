@@ -148,8 +148,10 @@ async fn an_endpoint_that_never_sees_a_header_of_ours_gets_the_same_outputs() {
     let port = free_port();
     let stripper = Arc::new(Stripper::default());
     let proxy = Proxy::start(format!("127.0.0.1:{port}"), &stripper).await;
-    let mut settings = format!("objects_endpoint = {:?}\n", moto.endpoint());
-    settings += &format!("[state]\nbackend = \"s3\"\nbucket = \"states\"\nendpoint = {:?}\n", moto.endpoint());
+    let settings = format!(
+        "objects_endpoint = {0:?}\n[state]\nbackend = \"s3\"\nbucket = \"states\"\nendpoint = {0:?}\n",
+        moto.endpoint()
+    );
     let start = Start { settings, env: motos_environment(&moto), ..Start::default() };
     let plane = Plane::serve(Start {
         settings: start.settings.clone(),

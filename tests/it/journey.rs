@@ -260,8 +260,7 @@ async fn a_plan_that_fails_says_that_nothing_was_changed() {
     let verdict = scene.drains().await;
     assert_eq!(verdict.exit_code(), 10);
     let done = scene.proton.deployment("d1");
-    // Line 2 of the bundle's file, under the banner of seven lines that Proton lays over it.
-    assert!(done.message.contains("main.tf:9") && done.message.contains("No resource was changed"), "{}", done.message);
+    assert!(done.message.contains("main.tf:2") && done.message.contains("No resource was changed"), "{}", done.message);
 }
 
 #[tokio::test]

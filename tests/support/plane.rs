@@ -50,11 +50,11 @@ impl Plane {
 
     fn launch(verb: &'static str, start: Start) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let (process, exported) = run(verb, &start, folder.path());
+        let (process, exported) = run(verb, &start, folder.path(), &format!("127.0.0.1:{}", start.port));
         Self { folder, start, verb, exported, process }
     }
 
-    /// Ends the process as a crash would and starts it again on the same data; the port may change unless it was chosen.
+    /// Ends the process as a crash would and starts it again on the same data and the same port.
     pub(crate) fn crash_and_restart(&mut self) {
         self.process.kill();
         self.restart();
@@ -62,7 +62,8 @@ impl Plane {
 
     /// Starts the process again, which has ended.
     pub(crate) fn restart(&mut self) {
-        (self.process, self.exported) = run(self.verb, &self.start, self.folder.path());
+        let address = self.endpoint().trim_start_matches("http://").to_owned();
+        (self.process, self.exported) = run(self.verb, &self.start, self.folder.path(), &address);
     }
 
     /// What the printed `export` lines set.
@@ -139,9 +140,9 @@ pub(crate) fn hadron(verb: &str, start: &Start, folder: &Path) -> std::process::
     command
 }
 
-fn run(verb: &str, start: &Start, folder: &Path) -> (Running, BTreeMap<String, String>) {
+fn run(verb: &str, start: &Start, folder: &Path, listen: &str) -> (Running, BTreeMap<String, String>) {
     let mut command = hadron(verb, start, folder);
-    command.arg("--listen").arg(format!("127.0.0.1:{}", start.port));
+    command.args(["--listen", listen]);
     let mut process = Running::start(command, &folder.join("hadron.log"));
     let mut exported = BTreeMap::new();
     // One line for the endpoint and one for the key, printed once it accepts connections.

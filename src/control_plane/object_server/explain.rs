@@ -14,7 +14,6 @@ const MESSAGES: &[(&str, &str)] = &[
          itself",
     ),
     ("SignatureDoesNotMatch", "the signature is wrong; check the secret access key"),
-    ("RequestTimeTooSkewed", "the request's time is too far from the server's; set the clock"),
     ("AccessDenied", "the request is not signed"),
     ("MethodNotAllowed", "this can't be done to this resource"),
 ];

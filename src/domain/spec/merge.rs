@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_text_that_says_all_of_it_is_taken_as_its_author_wrote_it() {
-        let edited = SERVICE.replace("port: 80", "port: 81").replace("# ours", "# raised");
+        let edited = SERVICE.replace("port: 80", "port: 81").replace("# ours", "# ours, raised");
         assert_eq!(ServiceSpec::with_instance_of(SERVICE, "dev", &edited).unwrap(), edited);
         let both = edited.replace("environment: e2", "environment: e3");
         let merged = ServiceSpec::with_instance_of(SERVICE, "dev", &both).unwrap();
