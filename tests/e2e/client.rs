@@ -55,7 +55,8 @@ impl Client {
         Self { proton: aws_sdk_proton::Client::new(&proton), s3: aws_sdk_s3::Client::from_conf(s3.build()) }
     }
 
-    async fn upload(&self, name: &str, bundle: Vec<u8>) -> TemplateVersionSourceInput {
+    /// Puts a bundle where templates are registered from.
+    pub(crate) async fn upload(&self, name: &str, bundle: Vec<u8>) -> TemplateVersionSourceInput {
         // It may be there already.
         drop(self.s3.create_bucket().bucket(BUCKET).send().await);
         ask!(self.s3.put_object().bucket(BUCKET).key(name).body(bundle.into()));

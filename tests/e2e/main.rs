@@ -12,6 +12,7 @@ mod dead_agent;
 mod durability;
 mod examples;
 mod identities;
+mod offline;
 mod plain;
 mod proxy;
 mod restart;

@@ -3,6 +3,7 @@
 
 pub(crate) mod create;
 mod delete;
+mod family;
 mod followup;
 mod get;
 mod list;

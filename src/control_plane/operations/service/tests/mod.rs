@@ -8,6 +8,8 @@ mod pipeline;
 mod update;
 mod walk;
 
+use std::fmt::Write as _;
+
 use hadron_model::{
     CancelServiceInstanceDeploymentInput, CancelServicePipelineDeploymentInput, CreateServiceInput,
     CreateServiceInstanceInput, DeleteServiceInput, DeploymentStatus, DeploymentUpdateType, GetServiceInput,
@@ -218,10 +220,10 @@ impl Shop {
         let Ok(service) = self.get().await else { return "gone".into() };
         let mut shown = service.status.to_string();
         if let Some(pipeline) = service.pipeline {
-            shown.push_str(&format!(" pipeline={}", pipeline.deployment_status));
+            write!(shown, " pipeline={}", pipeline.deployment_status).unwrap();
         }
         for it in self.instances().await {
-            shown.push_str(&format!(" {}={}", it.name, it.progress.status));
+            write!(shown, " {}={}", it.name, it.progress.status).unwrap();
         }
         shown
     }
@@ -295,7 +297,7 @@ fn spec(instances: &[(&str, u16)]) -> String {
     let mut text = "proton: ServiceSpec\npipeline: {command: make}\n".to_owned();
     text.push_str(if instances.is_empty() { "instances: []\n" } else { "instances:\n" });
     for (name, port) in instances {
-        text.push_str(&format!("  - name: {name}\n    environment: dev\n    spec: {{port: {port}}}\n"));
+        writeln!(text, "  - name: {name}\n    environment: dev\n    spec: {{port: {port}}}").unwrap();
     }
     text
 }
