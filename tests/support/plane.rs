@@ -34,6 +34,7 @@ pub(crate) struct Plane {
     folder: TempDir,
     start: Start,
     verb: &'static str,
+    listen: String,
     exported: BTreeMap<String, String>,
     process: Running,
 }
@@ -51,9 +52,9 @@ impl Plane {
 
     fn launch(verb: &'static str, start: Start) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let port = if start.port == 0 { free_port() } else { start.port };
-        let (process, exported) = run(verb, &start, folder.path(), &format!("127.0.0.1:{port}"));
-        Self { folder, start, verb, exported, process }
+        let listen = format!("127.0.0.1:{}", if start.port == 0 { free_port() } else { start.port });
+        let (process, exported) = run(verb, &start, folder.path(), &listen);
+        Self { folder, start, verb, listen, exported, process }
     }
 
     /// Ends the process as a crash would and starts it again on the same data and the same port.
@@ -64,8 +65,7 @@ impl Plane {
 
     /// Starts the process again, which has ended.
     pub(crate) fn restart(&mut self) {
-        let address = self.endpoint().trim_start_matches("http://").to_owned();
-        (self.process, self.exported) = run(self.verb, &self.start, self.folder.path(), &address);
+        (self.process, self.exported) = run(self.verb, &self.start, self.folder.path(), &self.listen);
     }
 
     /// What the printed `export` lines set.
