@@ -4,7 +4,7 @@
 //! template bundle, runs Terraform and reports. The [`control_plane`] keeps the record and speaks Proton's wire
 //! protocol. [`domain`] is what both mean by a word. The rooms meet only over that wire, even inside one process.
 //!
-//! Read [`agent::journey`] first: it is one deployment from the poll to the report.
+//! Read `agent/journey.rs` first: it is one deployment from the poll to the report.
 
 pub mod support;
 

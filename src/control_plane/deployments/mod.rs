@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Every rule runs inside the transaction that an operation opened, on the documents as that transaction sees them, and
-//! can be repeated. Whoever commits a change that may give an agent work rings [`Plane::work`] afterwards; [`upkeep`]
+//! can be repeated. Whoever commits a change that may give an agent work rings [`Plane::work`] afterwards; [`upkeep()`]
 //! does what must happen though nobody asks: it publishes what new deployments name, and wakes waiting agents when a
 //! lease has run out.
 //!

@@ -1,6 +1,6 @@
 //! Client tokens: the repeat of a request finds what the first one made.
 //!
-//! ```ignore
+//! ```text
 //! let once = Once::new(Operation::CreateComponent, input.client_token.as_deref(), &input)?;
 //! plane.store.write(move |tx| {
 //!     if let Some(name) = once.earlier(tx, &scope, now)? { /* answer with the resource as it is now */ }
