@@ -205,8 +205,11 @@ fn write_trait(out: &mut String, operations: &Map<String, Value>) {
         writeln!(arms, "        Operation::{name} => {{ let input = serde_json::from_value(input)?; Ok(serde_json::to_vec(&Box::pin(service.{method}(call, input)).await?)?) }}").unwrap();
     }
     writeln!(out, "}}\n").unwrap();
-    writeln!(out, "/// Runs one operation on input that has passed [`check`](crate::check), and returns its output as JSON text.")
-        .unwrap();
+    writeln!(
+        out,
+        "/// Runs one operation on input that has passed [`check`](crate::check), and returns its output as JSON text."
+    )
+    .unwrap();
     writeln!(out, "pub async fn dispatch<P: Proton>(service: &P, call: &mut P::Call, operation: Operation, input: serde_json::Value) -> Result<Vec<u8>, P::Error> {{\n    match operation {{\n{arms}    }}\n}}").unwrap();
 }
 
