@@ -78,7 +78,7 @@ impl Scene {
     fn both(&self, id: &str) -> (String, String) {
         let object = self.made[id].1.strip_prefix("s3://").unwrap();
         let plane = self.bench.s3.get(object).unwrap_or_else(|| panic!("{object} isn't there"));
-        let path = self.data.path().join("runs").join(id).join("1/work/proton.auto.tfvars.json");
+        let path = self.data.path().join("runs").join(id).join("1").join("work").join("proton.auto.tfvars.json");
         let agent: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         (String::from_utf8(plane.to_vec()).unwrap(), serde_json::to_string_pretty(&agent).unwrap())
     }
