@@ -7,6 +7,7 @@ use super::{get::by_name, provisioning, view};
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::idempotency::Once;
+use crate::control_plane::operations::repository_branch;
 use crate::control_plane::operations::tags::create_tags;
 use crate::control_plane::operations::templates::resolve_version;
 use crate::control_plane::plane::Plane;
@@ -88,7 +89,7 @@ fn drafted(engine: &Deployments, input: &CreateEnvironmentInput, template: Versi
         component_role_arn: input.component_role_arn.clone(),
         environment_account_connection_id: input.environment_account_connection_id.clone(),
         environment_account_id: Some(engine.scope.account.clone()),
-        provisioning_repository: repository.map(|given| provisioning::repository(&engine.scope, given)),
+        provisioning_repository: repository.map(|given| repository_branch(&engine.scope, &given)),
         executor: Executor::default(),
     }
 }

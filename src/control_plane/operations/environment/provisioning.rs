@@ -1,21 +1,7 @@
 //! How an environment is provisioned: AWS's arguments are kept and echoed; Hadron's agent needs none of them.
 
-use hadron_model::{RepositoryBranch, RepositoryBranchInput};
-
 use crate::control_plane::records::Environment;
 use crate::control_plane::wire::ProtonError;
-use crate::domain::Scope;
-
-/// A repository as the API shows it, with its ARN.
-pub(super) fn repository(scope: &Scope, given: RepositoryBranchInput) -> RepositoryBranch {
-    let provider = given.provider.as_str().to_lowercase();
-    RepositoryBranch {
-        arn: scope.arn(format_args!("repository/{provider}:{}", given.name)),
-        branch: given.branch,
-        name: given.name,
-        provider: given.provider,
-    }
-}
 
 /// Refuses an environment that is provisioned in two ways at once: through a repository, through another account's
 /// connection, or by roles in this account.

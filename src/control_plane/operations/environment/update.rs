@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::{get::by_name, provisioning, view};
 use crate::control_plane::deployments::{Deployments, TargetRecord};
 use crate::control_plane::operations::deployment::next_version;
+use crate::control_plane::operations::repository_branch;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Environment, TemplateKind};
 use crate::control_plane::store::{Stored, Transaction, Typed};
@@ -83,7 +84,7 @@ fn describe(
     }
     replace(&mut environment.environment_account_connection_id, &input.environment_account_connection_id);
     if let Some(given) = input.provisioning_repository.clone() {
-        let given = provisioning::repository(&engine.scope, given);
+        let given = repository_branch(&engine.scope, &given);
         if environment.provisioning_repository.as_ref().is_some_and(|known| *known != given) {
             return Err(ProtonError::validation("an environment can't move to another provisioningRepository"));
         }
