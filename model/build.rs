@@ -1,4 +1,5 @@
-//! Turns `proton-model.json` into Rust: one type a shape, one constraint table a shape, and the trait of all operations.
+//! Turns the models of both APIs into Rust: one type a shape, one constraint table a shape, and the trait of all
+//! operations.
 
 #![expect(clippy::unwrap_used, reason = "a build script fails by panicking, and cargo shows where")]
 
@@ -11,11 +12,17 @@ use serde_json::{Map, Value};
 const OMITTED_UNTIL_KNOWN: [&str; 1] = ["lastDeploymentSucceededAt"];
 
 fn main() {
-    println!("cargo::rerun-if-changed=proton-model.json");
     println!("cargo::rerun-if-changed=build.rs");
-    let model: Value =
-        serde_json::from_str(&fs::read_to_string("proton-model.json").expect("the model lies beside build.rs"))
-            .expect("the model is JSON");
+    generate("proton", "Proton");
+    generate("hadron", "Hadron");
+}
+
+/// Writes `<api>.rs` from `<api>-model.json`.
+fn generate(api: &str, service: &str) {
+    let source = format!("{api}-model.json");
+    println!("cargo::rerun-if-changed={source}");
+    let model: Value = serde_json::from_str(&fs::read_to_string(source).expect("the model lies beside build.rs"))
+        .expect("the model is JSON");
     let shapes = model["shapes"].as_object().expect("shapes");
     let operations = model["operations"].as_object().expect("operations");
     let mut out = String::new();
@@ -25,8 +32,8 @@ fn main() {
         write_table(&mut out, name, shape);
     }
     write_operations(&mut out, operations, &model["commonErrors"]);
-    write_trait(&mut out, operations);
-    let path = Path::new(&env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("generated.rs");
+    write_trait(&mut out, service, operations);
+    let path = Path::new(&env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join(format!("{api}.rs"));
     fs::write(path, out).expect("OUT_DIR is writable");
 }
 
@@ -175,16 +182,20 @@ fn write_operations(out: &mut String, operations: &Map<String, Value>, common: &
         let all: Vec<&str> = common.as_array().unwrap().iter().chain(own).map(|e| e.as_str().unwrap()).collect();
         format!("Self::{n} => &{all:?}")
     });
-    writeln!(out, "    pub const fn errors(self) -> &'static [&'static str] {{ match self {{ {errors} }} }}\n}}\n")
-        .unwrap();
+    writeln!(out, "    pub const fn errors(self) -> &'static [&'static str] {{ match self {{ {errors} }} }}").unwrap();
+    let reads: Vec<&str> = names.iter().copied().filter(|name| is_read(name, &operations[*name])).collect();
+    let reads = reads.iter().map(|name| format!("Self::{name}")).collect::<Vec<_>>().join(" | ");
+    writeln!(out, "    pub const fn reads(self) -> bool {{ matches!(self, {reads}) }}\n}}\n").unwrap();
 }
 
-fn write_trait(out: &mut String, operations: &Map<String, Value>) {
-    writeln!(
-        out,
-        "/// Proton's 87 operations; one without a body answers that it is unknown.\npub trait Proton: Sync {{"
-    )
-    .unwrap();
+/// Whether an operation changes nothing: Proton's are called so, ours say so.
+fn is_read(name: &str, operation: &Value) -> bool {
+    operation["reads"] == true || name.starts_with("Get") || name.starts_with("List")
+}
+
+fn write_trait(out: &mut String, service: &str, operations: &Map<String, Value>) {
+    writeln!(out, "/// All operations; one without a body answers that it is unknown.\npub trait {service}: Sync {{")
+        .unwrap();
     writeln!(out, "    /// What an operation may know of its request besides the input.\n    type Call: Send;")
         .unwrap();
     writeln!(
@@ -199,7 +210,7 @@ fn write_trait(out: &mut String, operations: &Map<String, Value>) {
         writeln!(out, "    fn {method}(&self, call: &mut Self::Call, input: {input}) -> impl Future<Output = Result<{output}, Self::Error>> + Send {{").unwrap();
         writeln!(
             out,
-            "        let _ = (call, input);\n        async {{ Err(Unimplemented(Operation::{name}).into()) }}\n    }}"
+            "        let _ = (call, input);\n        async {{ Err(Unimplemented(Operation::{name}.name()).into()) }}\n    }}"
         )
         .unwrap();
         writeln!(arms, "        Operation::{name} => {{ let input = serde_json::from_value(input)?; Ok(serde_json::to_vec(&Box::pin(service.{method}(call, input)).await?)?) }}").unwrap();
@@ -210,7 +221,7 @@ fn write_trait(out: &mut String, operations: &Map<String, Value>) {
         "/// Runs one operation on input that has passed [`check`](crate::check), and returns its output as JSON text."
     )
     .unwrap();
-    writeln!(out, "pub async fn dispatch<P: Proton>(service: &P, call: &mut P::Call, operation: Operation, input: serde_json::Value) -> Result<Vec<u8>, P::Error> {{\n    match operation {{\n{arms}    }}\n}}").unwrap();
+    writeln!(out, "pub async fn dispatch<P: {service}>(service: &P, call: &mut P::Call, operation: Operation, input: serde_json::Value) -> Result<Vec<u8>, P::Error> {{\n    match operation {{\n{arms}    }}\n}}").unwrap();
 }
 
 fn list<'a>(items: &[&'a str], show: impl Fn(&'a str) -> String) -> String {
@@ -237,10 +248,10 @@ fn pascal(name: &str) -> String {
     name[..1].to_ascii_uppercase() + &name[1..]
 }
 
-/// `IN_PROGRESS` becomes `InProgress`, `deploymentStatus` becomes `DeploymentStatus`.
+/// `IN_PROGRESS` becomes `InProgress`, `deploymentStatus` `DeploymentStatus`, `read-only` `ReadOnly`.
 fn variant(value: &str) -> String {
     if value.chars().any(|c| c.is_ascii_lowercase()) {
-        return pascal(value);
+        return value.split('-').map(pascal).collect();
     }
     value.split('_').map(|word| word[..1].to_owned() + &word[1..].to_ascii_lowercase()).collect()
 }

@@ -1,24 +1,47 @@
-//! AWS Proton's API as data: its shapes as Rust types, its constraints as tables, its operations as a trait.
+//! Both APIs as data: their shapes as Rust types, their constraints as tables, their operations as a trait each.
 //!
-//! Everything is generated at build time from `proton-model.json`, a stripped form of the public service model, so that
-//! types, checks and the list of operations can't drift apart. [`check`] holds a request against the constraints in
-//! AWS's wording; [`dispatch`] hands a checked request to a [`Proton`].
+//! Everything is generated at build time, AWS Proton's from `proton-model.json`, a stripped form of the public service
+//! model, and our own from `hadron-model.json`, so that types, checks and the list of operations can't drift apart.
+//! [`check`] holds a request against the constraints in AWS's wording; [`dispatch`] hands a checked request to a
+//! [`Proton`], [`hadron::dispatch`] to a [`hadron::Hadron`]. An [`Action`] is an operation of either.
 
+mod action;
 mod constraints;
 mod timestamp;
 
 #[expect(clippy::match_same_arms, reason = "one row for each operation, even where two answer alike")]
 #[expect(missing_docs, reason = "generated from the model; the AWS API reference documents every shape and member")]
-mod generated {
+mod proton {
     use crate::{
         Unimplemented,
         constraints::{Kind, Member, Pattern, Shape},
     };
-    include!(concat!(env!("OUT_DIR"), "/generated.rs"));
+    include!(concat!(env!("OUT_DIR"), "/proton.rs"));
 }
 
+/// What Proton's API has no words for: runs, approval, state, keys, audit, events, staleness.
+#[expect(clippy::match_same_arms, reason = "one row for each operation, even where two answer alike")]
+#[expect(missing_docs, reason = "generated from the model, which is their documentation")]
+pub mod hadron {
+    use crate::{
+        Unimplemented,
+        constraints::{Kind, Member, Pattern, Shape},
+    };
+    include!(concat!(env!("OUT_DIR"), "/hadron.rs"));
+
+    /// The stripped model itself, for tools that write it in another form.
+    pub const MODEL: &str = include_str!("../hadron-model.json");
+
+    /// What comes before the operation's name in `X-Amz-Target`.
+    pub const TARGET_PREFIX: &str = "Hadron20261122";
+
+    /// The service name in a credential scope.
+    pub const SIGNING_NAME: &str = "hadron";
+}
+
+pub use action::Action;
 pub use constraints::{Kind, Member, Pattern, Refusal, Shape, check};
-pub use generated::*;
+pub use proton::*;
 pub use timestamp::Timestamp;
 
 /// The stripped model itself, for tools that write it in another form.
@@ -30,9 +53,9 @@ pub const TARGET_PREFIX: &str = "AwsProton20200720";
 /// The service name in a credential scope.
 pub const SIGNING_NAME: &str = "proton";
 
-/// An operation that the service at hand has no code for.
+/// An operation that the service at hand has no code for, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unimplemented(pub Operation);
+pub struct Unimplemented(pub &'static str);
 
 impl Operation {
     /// Finds an operation by its name in `X-Amz-Target`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Gate;
 use super::keys::RecordKeys;
 use super::plane::Plane;
 use super::wire::{self, Front, Handler};
@@ -27,6 +28,6 @@ pub struct App {
 pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> std::io::Result<()> {
     let App { plane, objects, hadron } = app;
     let keys = Arc::new(RecordKeys::new(plane.store.clone(), plane.clock.clone()));
-    let front = Front { keys, clock: plane.clock.clone(), operations: Arc::new(plane), objects, hadron };
+    let front = Front { keys, clock: plane.clock.clone(), operations: Arc::new(Gate(plane)), objects, hadron };
     wire::serve(listener, front, shutdown).await
 }

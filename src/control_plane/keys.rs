@@ -52,7 +52,8 @@ impl Keys for RecordKeys {
             }
             let wanted = id.to_owned();
             let found = self.store.read(move |tx| tx.get::<AccessKey>(&AccessKey::scope(), &wanted)).await;
-            let key = found.map_err(ProtonError::from)?.map(|stored| key(&stored));
+            let found = found.map_err(ProtonError::from)?.filter(|stored| stored.is_active(now));
+            let key = found.map(|stored| key(&stored));
             if let Some(key) = &key {
                 self.remember(id.to_owned(), key.clone(), now);
             }
@@ -65,6 +66,12 @@ fn key(record: &AccessKey) -> Key {
     Key {
         secret: record.secret.clone(),
         account: record.account.clone(),
-        caller: Caller { access_key: record.id.clone(), principal: record.principal(), role: record.role.clone() },
+        caller: Caller {
+            access_key: record.id.clone(),
+            principal: record.principal(),
+            role: record.role,
+            groups: record.groups.clone(),
+            environments: record.environments.clone(),
+        },
     }
 }

@@ -5,9 +5,11 @@
 
 pub mod wire;
 
+pub mod authority;
 pub mod deployments;
 pub mod object_server;
 pub mod operations;
+pub mod own_operations;
 
 pub mod records;
 pub mod registrar;
@@ -16,6 +18,9 @@ pub mod state_server;
 pub mod store;
 
 mod app;
+#[cfg_attr(not(test), expect(dead_code, reason = "the audit chain and the event sinks are its first users"))]
+mod duty;
+mod gate;
 mod keys;
 mod plane;
 #[cfg(test)]

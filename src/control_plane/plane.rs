@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::authority::Authority;
 use super::seal::Sealer;
 use super::store::Store;
 use crate::objects::Objects;
@@ -19,6 +20,8 @@ pub struct Plane {
     pub objects: Objects,
     /// Opens and closes what lies in the record encrypted.
     pub sealer: Sealer,
+    /// Who may do what.
+    pub authority: Authority,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.
@@ -27,6 +30,22 @@ pub struct Plane {
     pub registrations: Wake,
     /// What the operator chose.
     pub settings: Arc<PlaneSettings>,
+}
+
+impl Plane {
+    /// A control plane with the shipped policies, whose bells nobody has rung yet.
+    pub fn new(store: Store, objects: Objects, sealer: Sealer, clock: Clock, settings: PlaneSettings) -> Self {
+        Self {
+            store,
+            objects,
+            sealer,
+            authority: Authority,
+            clock,
+            work: Wake::default(),
+            registrations: Wake::default(),
+            settings: Arc::new(settings),
+        }
+    }
 }
 
 /// The choices of an operator that operations depend on.

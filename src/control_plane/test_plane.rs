@@ -2,9 +2,9 @@
 //!
 //! The bucket is the one thing that isn't there: [`TestPlane::publish`] notes as published what upkeep would put into it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use hadron_model::hadron::Role;
 use hadron_model::{
     DeploymentStatus, ListDeploymentsInput, NotifyResourceDeploymentStatusChangeInput, Output, Proton,
     ResourceDeploymentStatus, ServiceStatus, ServiceTemplateSupportedComponentSourceType, TemplateVersionStatus,
@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::deployments::{Begin, Deployments, Inputs, published};
-use super::plane::{Plane, PlaneSettings, Wake};
+use super::plane::{Plane, PlaneSettings};
 use super::records::{
     Action, BundleRef, Deployment, Environment, Executor, Progress, Service, ServiceInstance, TargetState, Template,
     TemplateKind, TemplateVersion, Version, VersionRef,
@@ -68,15 +68,13 @@ impl TestPlane {
             serves_state: true,
             serves_objects: true,
         };
-        let plane = Plane {
-            store: Store::new(Sqlite::temporary().unwrap()),
-            objects: Objects::new(objects).await,
-            sealer: Sealer::ephemeral(),
-            clock: Clock::fixed(START),
-            work: Wake::default(),
-            registrations: Wake::default(),
-            settings: Arc::new(settings),
-        };
+        let plane = Plane::new(
+            Store::new(Sqlite::temporary().unwrap()),
+            Objects::new(objects).await,
+            Sealer::ephemeral(),
+            Clock::fixed(START),
+            settings,
+        );
         Self { plane, scope: Scope::new("123456789012", "us-east-1") }
     }
 
@@ -94,10 +92,13 @@ impl TestPlane {
             caller: Caller {
                 access_key: access_key.into(),
                 principal: "arn:aws:iam::123456789012:user/test".into(),
-                role: "admin".into(),
+                role: Role::Admin,
+                groups: Vec::new(),
+                environments: Vec::new(),
             },
             scope: self.scope.clone(),
             request_id: "test".into(),
+            peer: None,
             now: self.plane.clock.now(),
             page_key: PageKey::derive(&Secret::new("secret")),
             headers: headers.iter().map(header).collect(),

@@ -1,11 +1,12 @@
 //! Small things every room needs and none owns: the clock, secrets, files that appear whole or not at all, causes in
-//! one line, and how an AWS client is built.
+//! one line, how an AWS client is built, and HTTP for what has no SDK.
 
 mod aws;
 mod causes;
 mod clock;
 pub mod credential;
 pub mod files;
+pub mod https;
 mod secret;
 
 pub use aws::AwsAccess;

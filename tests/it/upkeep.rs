@@ -1,6 +1,5 @@
 //! New deployments and the bucket: nothing is offered before it is published, nothing is lost while the bucket is away.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use hadron::control_plane::deployments::{tidy, upkeep};
@@ -9,10 +8,11 @@ use hadron::control_plane::seal::Sealer;
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Transaction, Typed};
 use hadron::control_plane::wire::paging::PageKey;
 use hadron::control_plane::wire::{Call, Caller};
-use hadron::control_plane::{Plane, PlaneSettings, Wake};
+use hadron::control_plane::{Plane, PlaneSettings};
 use hadron::domain::Scope;
 use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::{Clock, Secret};
+use hadron_model::hadron::Role;
 use hadron_model::{CreateEnvironmentInput, ListDeploymentsInput, Proton, TemplateVersionStatus};
 use http::HeaderMap;
 use serde_json::Value;
@@ -48,15 +48,13 @@ async fn plane(url: &str) -> Plane {
         serves_state: true,
         serves_objects: false,
     };
-    let plane = Plane {
-        store: Store::new(Sqlite::temporary().unwrap()),
-        objects: Objects::new(bucket).await,
-        sealer: Sealer::ephemeral(),
-        clock: Clock::fixed(1_000_000),
-        work: Wake::default(),
-        registrations: Wake::default(),
-        settings: Arc::new(settings),
-    };
+    let plane = Plane::new(
+        Store::new(Sqlite::temporary().unwrap()),
+        Objects::new(bucket).await,
+        Sealer::ephemeral(),
+        Clock::fixed(1_000_000),
+        settings,
+    );
     let add = |tx: &mut dyn Transaction| {
         tx.add(&scope(), &template())?;
         tx.add(&scope(), &version())
@@ -105,7 +103,14 @@ fn call(headers: &[(&'static str, &'static str)]) -> Call {
         map.insert(*name, value.parse().unwrap());
     }
     Call {
-        caller: Caller { access_key: "AKIA1".into(), principal: "arn".into(), role: "admin".into() },
+        caller: Caller {
+            access_key: "AKIA1".into(),
+            principal: "arn".into(),
+            role: Role::Admin,
+            groups: Vec::new(),
+            environments: Vec::new(),
+        },
+        peer: None,
         scope: scope(),
         request_id: "r".into(),
         now: 1_000_000,

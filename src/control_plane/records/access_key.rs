@@ -1,5 +1,6 @@
 //! Access keys: who may sign requests.
 
+use hadron_model::hadron::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::control_plane::store::Document;
@@ -15,12 +16,42 @@ pub struct AccessKey {
     pub account: String,
     /// The last part of the principal's ARN.
     pub name: String,
-    /// `admin` or `agent`.
-    pub role: String,
+    pub role: Role,
+    /// The groups of its owner, for policies that compare them with a service's `owner` tag.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The environments that it is bound to; all if there are none.
+    #[serde(default)]
+    pub environments: Vec<String>,
     pub created_at: i64,
+    /// From when on it signs nothing any more.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    #[serde(default)]
+    pub revoked_at: Option<i64>,
+    /// The key that it was rotated to.
+    #[serde(default)]
+    pub replaced_by: Option<String>,
 }
 
 impl AccessKey {
+    /// A key that is bound to nothing and never expires.
+    pub fn new(id: &str, secret: Secret, account: &str, name: &str, role: Role, created_at: i64) -> Self {
+        Self {
+            id: id.to_owned(),
+            secret,
+            account: account.to_owned(),
+            name: name.to_owned(),
+            role,
+            groups: Vec::new(),
+            environments: Vec::new(),
+            created_at,
+            expires_at: None,
+            revoked_at: None,
+            replaced_by: None,
+        }
+    }
+
     /// The scope that all keys lie in.
     pub fn scope() -> Scope {
         Scope::new("", "")
@@ -29,6 +60,11 @@ impl AccessKey {
     /// The principal's ARN.
     pub fn principal(&self) -> String {
         format!("arn:aws:iam::{}:user/{}", self.account, self.name)
+    }
+
+    /// Whether it may sign at that moment, in milliseconds since the epoch.
+    pub fn is_active(&self, now: i64) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 }
 

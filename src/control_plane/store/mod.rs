@@ -157,9 +157,26 @@ pub trait Backend: Send + Sync {
     fn read(&self, work: Work) -> futures::future::BoxFuture<'static, Result<(), StoreError>>;
 }
 
+/// Something that stands between a transaction and the work in it, such as encryption or the audit log.
+pub trait Layer: Send + Sync {
+    /// Runs `work` on a transaction of the layer's own over `tx`; returns what `work` returned: whether to commit.
+    ///
+    /// # Errors
+    /// The layer's own trouble, which rolls everything back.
+    fn around(
+        &self,
+        tx: &mut dyn Transaction,
+        work: &mut dyn FnMut(&mut dyn Transaction) -> bool,
+    ) -> Result<bool, StoreError>;
+}
+
 /// The record, whatever keeps it; cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<dyn Backend>);
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    /// The first is next to the backend, the last next to the work.
+    layers: Vec<Arc<dyn Layer>>,
+}
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,7 +187,15 @@ impl fmt::Debug for Store {
 impl Store {
     /// A store kept by `backend`.
     pub fn new(backend: impl Backend + 'static) -> Self {
-        Self(Arc::new(backend))
+        Self { backend: Arc::new(backend), layers: Vec::new() }
+    }
+
+    /// The same record, seen through one layer more.
+    #[must_use]
+    pub fn through(&self, layer: impl Layer + 'static) -> Self {
+        let mut layers = self.layers.clone();
+        layers.push(Arc::new(layer));
+        Self { backend: Arc::clone(&self.backend), layers }
     }
 
     /// Runs `work` in one transaction and returns when what it wrote is durable; an error rolls all of it back.
@@ -183,8 +208,8 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (work, outcome) = keep_outcome(work);
-        self.0.write(work).await?;
+        let (work, outcome) = keep_outcome(self.layers.clone(), work);
+        self.backend.write(work).await?;
         outcome()
     }
 
@@ -198,14 +223,32 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (work, outcome) = keep_outcome(work);
-        self.0.read(work).await?;
+        let (work, outcome) = keep_outcome(self.layers.clone(), work);
+        self.backend.read(work).await?;
         outcome()
     }
 }
 
+/// Runs work inside all layers.
+fn through(
+    layers: &[Arc<dyn Layer>],
+    tx: &mut dyn Transaction,
+    work: &mut dyn FnMut(&mut dyn Transaction) -> bool,
+) -> Result<bool, StoreError> {
+    let Some((nearest, rest)) = layers.split_first() else { return Ok(work(tx)) };
+    let mut trouble = None;
+    let commit = nearest.around(tx, &mut |tx| match through(rest, tx, work) {
+        Ok(commit) => commit,
+        Err(error) => {
+            trouble = Some(error);
+            false
+        }
+    })?;
+    trouble.map_or(Ok(commit), Err)
+}
+
 /// Turns typed work into a backend's, and a way to take out what its last run returned.
-fn keep_outcome<T, E, F>(mut work: F) -> (Work, impl FnOnce() -> Result<T, E>)
+fn keep_outcome<T, E, F>(layers: Vec<Arc<dyn Layer>>, mut work: F) -> (Work, impl FnOnce() -> Result<T, E>)
 where
     F: FnMut(&mut dyn Transaction) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
@@ -214,9 +257,14 @@ where
     let slot = Arc::new(std::sync::Mutex::new(None));
     let inside = Arc::clone(&slot);
     let run = move |tx: &mut dyn Transaction| {
-        let outcome = work(tx);
-        let commit = outcome.is_ok();
-        *inside.lock().expect("no one panics while holding an outcome") = Some(outcome);
+        let mut outcome = None;
+        let mut inner = |tx: &mut dyn Transaction| outcome.insert(work(tx)).is_ok();
+        let commit = through(&layers, tx, &mut inner);
+        let (outcome, commit) = match commit {
+            Ok(commit) => (outcome, commit),
+            Err(error) => (Some(Err(error.into())), false),
+        };
+        *inside.lock().expect("no one panics while holding an outcome") = outcome;
         commit
     };
     let take = move || slot.lock().expect("no one panics while holding an outcome").take();

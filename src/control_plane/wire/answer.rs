@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use hadron_model::{Operation, Refusal};
+use hadron_model::{Action, Refusal};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
@@ -60,7 +60,7 @@ impl Failure {
     }
 
     /// An operation's refusal, under a name that the operation declares: SDKs have no type for others.
-    pub(super) fn of(operation: Operation, error: &ProtonError, request_id: &str) -> Self {
+    pub(super) fn of(action: Action, error: &ProtonError, request_id: &str) -> Self {
         let name = match error {
             ProtonError::Validation(_) => "ValidationException",
             ProtonError::Conflict(_) => "ConflictException",
@@ -73,7 +73,7 @@ impl Failure {
             }
             ProtonError::Internal(_) => return Self::internal(request_id),
         };
-        let name = if operation.errors().contains(&name) { name } else { "ValidationException" };
+        let name = if action.errors().contains(&name) { name } else { "ValidationException" };
         Self { name: proton(name), ..Self::client(name, Some(error.to_string())) }
     }
 

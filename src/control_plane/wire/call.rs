@@ -1,9 +1,16 @@
 //! What an operation may know of its request besides the input.
 
+use std::net::IpAddr;
+
+use hadron_model::hadron::Role;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::paging::PageKey;
 use crate::domain::Scope;
+
+/// The address of a connection, as an extension of its requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
 
 /// Whoever signed the request.
 #[derive(Debug, Clone)]
@@ -12,8 +19,12 @@ pub struct Caller {
     pub access_key: String,
     /// The principal's ARN, for messages.
     pub principal: String,
-    /// The key's role: `admin`, `agent`.
-    pub role: String,
+    /// What the key may do, by name: `admin`, `agent`.
+    pub role: Role,
+    /// The groups that its owner belongs to.
+    pub groups: Vec<String>,
+    /// The environments that it is bound to; all if there are none.
+    pub environments: Vec<String>,
 }
 
 /// One request on its way through an operation.
@@ -29,6 +40,8 @@ pub struct Call {
     pub now: i64,
     /// What page tokens are authenticated with.
     pub page_key: PageKey,
+    /// The address that the connection came from, if the server knows it.
+    pub peer: Option<IpAddr>,
     /// The request's headers.
     pub headers: HeaderMap,
     /// Headers to add to the answer, whether it is an output or an error.

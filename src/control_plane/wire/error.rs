@@ -68,7 +68,7 @@ impl From<StoreError> for ProtonError {
 
 impl From<Unimplemented> for ProtonError {
     fn from(Unimplemented(operation): Unimplemented) -> Self {
-        Self::UnknownOperation(operation.name())
+        Self::UnknownOperation(operation)
     }
 }
 

@@ -4,17 +4,17 @@
 //! whoever [`Operations`] is, and answered. Who may sign is asked of [`Keys`].
 
 mod answer;
+mod api;
 mod call;
 mod error;
 mod keys;
 pub mod paging;
-mod proton;
 mod server;
 pub mod sigv4;
 mod sts;
 
-pub use call::{Call, Caller};
+pub use api::Operations;
+pub use call::{Call, Caller, Peer};
 pub use error::ProtonError;
 pub use keys::{Key, Keys};
-pub use proton::Operations;
 pub use server::{Front, Handler, serve};

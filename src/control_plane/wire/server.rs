@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `/_hadron/…` | the handler for what is our own, such as Terraform's state |
 //! | `/healthz`, `/readyz` | here |
-//! | signed for `s3`, `sts`, `proton` | the object server, STS, Proton |
-//! | `X-Amz-Target` | Proton |
+//! | signed for `s3`, `sts`, `proton`, `hadron` | the object server, STS, the API |
+//! | `X-Amz-Target` | the API that it names |
 //! | a form posted to `/` | STS |
 //! | `GET /` without a signature | the page |
 //! | any other `POST /` | Proton, which says what is missing |
@@ -30,8 +30,8 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::answer::{Failure, Told, typed};
+use super::api::{self, Operations};
 use super::keys::{Key, Keys};
-use super::proton::{self, Operations};
 use super::sigv4::{Claim, SignatureError, scope_service};
 use super::{ProtonError, sts};
 use crate::support::Clock;
@@ -54,7 +54,7 @@ pub type Handler = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body
 pub struct Front {
     /// Who may sign.
     pub keys: Arc<dyn Keys>,
-    /// Proton's operations.
+    /// The operations of both APIs.
     pub operations: Arc<dyn Operations>,
     /// The time.
     pub clock: Clock,
@@ -130,7 +130,7 @@ impl Server {
     async fn route(self: &Arc<Self>, request: Request<Body>, id: &str) -> Response<Body> {
         let (parts, body) = request.into_parts();
         match room(&parts) {
-            Room::Proton => self.proton(parts, body, id).await,
+            Room::Api => self.api(parts, body, id).await,
             Room::Sts => self.sts(parts, body, id).await,
             Room::Objects => hand(self.front.objects.as_ref(), "s3", parts, body).await,
             Room::Hadron => hand(self.front.hadron.as_ref(), "hadron", parts, body).await,
@@ -140,24 +140,24 @@ impl Server {
         }
     }
 
-    async fn proton(self: &Arc<Self>, parts: Parts, body: Body, id: &str) -> Response<Body> {
+    async fn api(self: &Arc<Self>, parts: Parts, body: Body, id: &str) -> Response<Body> {
         let body = match read_body(body).await {
             Ok(body) => body,
             Err(failure) => return told(failure.answer(), "?"),
         };
-        let (operation, input) = match proton::read(&parts, &body) {
+        let (action, input) = match api::read(&parts, &body) {
             Ok(read) => read,
             Err(failure) => return told(failure.answer(), "?"),
         };
         let now = self.front.clock.now();
-        let (claim, key) = match self.authenticate(&parts, &body, hadron_model::SIGNING_NAME, now).await {
+        let (claim, key) = match self.authenticate(&parts, &body, action.service(), now).await {
             Ok(known) => known,
-            Err(refusal) => return told(refusal.into_failure(id).answer(), operation.name()),
+            Err(refusal) => return told(refusal.into_failure(id).answer(), action.name()),
         };
-        let call = proton::call(&parts, &key, claim.region(), id, now);
+        let call = api::call(&parts, &key, claim.region(), id, now);
         let server = Arc::clone(self);
-        let performing = async move { proton::perform(server.front.operations.as_ref(), call, operation, input).await };
-        if !proton::changes(operation) {
+        let performing = async move { api::perform(server.front.operations.as_ref(), call, action, input).await };
+        if action.reads() {
             return performing.await;
         }
         match self.changes.spawn(performing).await {
@@ -230,7 +230,7 @@ impl Unauthenticated {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
-    Proton,
+    Api,
     Sts,
     Objects,
     Hadron,
@@ -249,11 +249,11 @@ fn room(parts: &Parts) -> Room {
         ("/healthz", _) => Room::Health,
         ("/readyz", _) => Room::Readiness,
         (_, Some(sts::SERVICE)) => Room::Sts,
-        (_, Some(hadron_model::SIGNING_NAME)) => Room::Proton,
-        _ if parts.headers.contains_key("x-amz-target") => Room::Proton,
+        (_, Some(hadron_model::SIGNING_NAME | hadron_model::hadron::SIGNING_NAME)) => Room::Api,
+        _ if parts.headers.contains_key("x-amz-target") => Room::Api,
         _ if sts::is_query(parts) => Room::Sts,
         ("/", None) if parts.method == Method::GET || parts.method == Method::HEAD => Room::Page,
-        ("/", _) if parts.method == Method::POST => Room::Proton,
+        ("/", _) if parts.method == Method::POST => Room::Api,
         _ => Room::Objects,
     }
 }

@@ -1,5 +1,6 @@
 //! A server on a data folder of its own, and clients.
 
+use hadron_model::hadron::Role;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,14 +91,7 @@ impl Bench {
 }
 
 fn add_key(tx: &mut dyn Transaction) -> Result<(), StoreError> {
-    let key = AccessKey {
-        id: "AKIDEXAMPLE".into(),
-        secret: Secret::new("secret"),
-        account: "123456789012".into(),
-        name: "tester".into(),
-        role: "admin".into(),
-        created_at: 0,
-    };
+    let key = AccessKey::new("AKIDEXAMPLE", Secret::new("secret"), "123456789012", "tester", Role::Admin, 0);
     match tx.add(&AccessKey::scope(), &key) {
         Err(StoreError::Exists { .. }) | Ok(()) => Ok(()),
         Err(error) => Err(error),

@@ -1,6 +1,5 @@
 //! A control plane with one environment's deployment, and a run that talks to its state server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,12 +9,13 @@ use hadron::control_plane::records::{AccessKey, Deployment, Lease};
 use hadron::control_plane::seal::Sealer;
 use hadron::control_plane::state_server::{self, sealed_url, state_url};
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Transaction, Typed};
-use hadron::control_plane::{Plane, PlaneSettings, Wake};
+use hadron::control_plane::{Plane, PlaneSettings};
 use hadron::domain::{Scope, Target};
 use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::credential::state_password;
 use hadron::support::{Clock, Secret};
 use hadron_model::DeploymentStatus;
+use hadron_model::hadron::Role;
 use http::Request;
 use serde_json::{Value, json};
 
@@ -49,15 +49,13 @@ impl Bench {
             credentials: Some(("AKIA1".into(), Secret::new("unused"))),
             path_style: true,
         };
-        let plane = Plane {
-            store: Store::new(Sqlite::temporary().unwrap()),
-            objects: Objects::new(bucket).await,
-            sealer: Sealer::ephemeral(),
-            clock: Clock::fixed(1_000_000),
-            work: Wake::default(),
-            registrations: Wake::default(),
-            settings: Arc::new(settings),
-        };
+        let plane = Plane::new(
+            Store::new(Sqlite::temporary().unwrap()),
+            Objects::new(bucket).await,
+            Sealer::ephemeral(),
+            Clock::fixed(1_000_000),
+            settings,
+        );
         let bench = Self { plane };
         bench.add_key("AKIA1").await;
         bench.add_key("AKIA2").await;
@@ -67,14 +65,7 @@ impl Bench {
     }
 
     async fn add_key(&self, id: &'static str) {
-        let key = AccessKey {
-            id: id.into(),
-            secret: Secret::new(secret_of(id)),
-            account: scope().account,
-            name: "agent".into(),
-            role: "agent".into(),
-            created_at: 0,
-        };
+        let key = AccessKey::new(id, Secret::new(secret_of(id)), &scope().account, "agent", Role::Agent, 0);
         let add = move |tx: &mut dyn Transaction| tx.add(&AccessKey::scope(), &key);
         self.plane.store.write::<_, StoreError, _>(add).await.unwrap();
     }

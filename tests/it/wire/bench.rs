@@ -1,7 +1,6 @@
 //! A control plane on a free port, and ways to ask it.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -10,9 +9,10 @@ use aws_sigv4::sign::v4;
 use hadron::control_plane::records::AccessKey;
 use hadron::control_plane::seal::Sealer;
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Typed};
-use hadron::control_plane::{App, Plane, PlaneSettings, Wake, registrar, serve};
+use hadron::control_plane::{App, Plane, PlaneSettings, registrar, serve};
 use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::{AwsAccess, Clock, Secret};
+use hadron_model::hadron::Role;
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -59,15 +59,13 @@ impl Bench {
             serves_state: true,
             serves_objects: false,
         };
-        let plane = Plane {
-            store: Store::new(Sqlite::temporary().unwrap()),
-            objects: Objects::new(config).await,
-            sealer: Sealer::ephemeral(),
-            clock: if time == Time::Real { Clock::system() } else { Clock::fixed(NOW) },
-            work: Wake::default(),
-            registrations: Wake::default(),
-            settings: Arc::new(settings),
-        };
+        let plane = Plane::new(
+            Store::new(Sqlite::temporary().unwrap()),
+            Objects::new(config).await,
+            Sealer::ephemeral(),
+            if time == Time::Real { Clock::system() } else { Clock::fixed(NOW) },
+            settings,
+        );
         let stop = CancellationToken::new();
         let app = App { plane: plane.clone(), objects: None, hadron: None };
         tokio::spawn(serve(listener, app, stop.clone()));
@@ -78,14 +76,7 @@ impl Bench {
     }
 
     pub(crate) async fn add_key(&self, id: &str, secret: &str, account: &str) {
-        let key = AccessKey {
-            id: id.into(),
-            secret: Secret::new(secret),
-            account: account.into(),
-            name: "admin".into(),
-            role: "admin".into(),
-            created_at: NOW,
-        };
+        let key = AccessKey::new(id, Secret::new(secret), account, "admin", Role::Admin, NOW);
         let added: Result<(), StoreError> = self.plane.store.write(move |tx| tx.add(&AccessKey::scope(), &key)).await;
         added.unwrap();
     }

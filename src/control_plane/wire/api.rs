@@ -1,7 +1,9 @@
-//! A Proton request from the socket to its operation and back, checked in AWS's order.
+//! A request of either API from the socket to its operation and back, checked in AWS's order.
+
+use std::borrow::Cow;
 
 use futures::future::BoxFuture;
-use hadron_model::{Operation, Proton, TARGET_PREFIX, check, dispatch};
+use hadron_model::{Action, check};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -10,6 +12,7 @@ use serde_json::Value;
 use axum::body::Body;
 
 use super::answer::{Failure, Told, amz_json};
+use super::call::Peer;
 use super::keys::Key;
 use super::{Call, ProtonError};
 use crate::domain::Scope;
@@ -20,55 +23,44 @@ pub trait Operations: Send + Sync {
     fn perform<'a>(
         &'a self,
         call: &'a mut Call,
-        operation: Operation,
+        action: Action,
         input: Value,
     ) -> BoxFuture<'a, Result<Vec<u8>, ProtonError>>;
 }
 
-impl<P: Proton<Call = Call, Error = ProtonError> + Send> Operations for P {
-    fn perform<'a>(
-        &'a self,
-        call: &'a mut Call,
-        operation: Operation,
-        input: Value,
-    ) -> BoxFuture<'a, Result<Vec<u8>, ProtonError>> {
-        Box::pin(dispatch(self, call, operation, input))
-    }
-}
-
 /// Which operation a request names and its JSON; the checks that come before the signature.
-pub(super) fn read(parts: &Parts, body: &[u8]) -> Result<(Operation, Value), Failure> {
+pub(super) fn read(parts: &Parts, body: &[u8]) -> Result<(Action, Value), Failure> {
     let unknown = || Failure::client("UnknownOperationException", None);
     if parts.method != Method::POST || !is_amz_json(parts) {
         return Err(unknown());
     }
     let input = serde_json::from_slice(body).map_err(|_| Failure::client("SerializationException", None))?;
-    let operation = target(parts).and_then(Operation::named).ok_or_else(unknown)?;
-    Ok((operation, input))
+    let action = target(parts).and_then(Action::targeted).ok_or_else(unknown)?;
+    Ok((action, input))
 }
 
 /// Performs an operation for whoever signed the request.
 pub(super) async fn perform(
     operations: &dyn Operations,
     mut call: Call,
-    operation: Operation,
+    action: Action,
     input: Value,
 ) -> Response<Body> {
-    let outcome = match check(operation.input(), &input) {
-        Ok(()) => operations.perform(&mut call, operation, input).await,
-        Err(refusal) => return finish(Failure::from(refusal).answer(), operation, call),
+    let outcome = match check(action.input(), &input) {
+        Ok(()) => operations.perform(&mut call, action, input).await,
+        Err(refusal) => return finish(Failure::from(refusal).answer(), action, call),
     };
     let answer = match outcome {
         Ok(output) => amz_json(StatusCode::OK, output),
         Err(error) => {
             if let ProtonError::Internal(cause) = &error {
                 let id = &call.request_id;
-                tracing::error!(request.id = %id, operation = operation.name(), error = chain(cause.as_ref()), "internal error");
+                tracing::error!(request.id = %id, operation = action.name(), error = chain(cause.as_ref()), "internal error");
             }
-            Failure::of(operation, &error, &call.request_id).answer()
+            Failure::of(action, &error, &call.request_id).answer()
         }
     };
-    finish(answer, operation, call)
+    finish(answer, action, call)
 }
 
 /// What an operation may know of its request.
@@ -79,21 +71,25 @@ pub(super) fn call(parts: &Parts, key: &Key, region: &str, request_id: &str, now
         request_id: request_id.to_owned(),
         now,
         page_key: key.page_key(),
+        peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
         headers: parts.headers.clone(),
         answer_headers: HeaderMap::new(),
     }
 }
 
-/// Whether an operation changes anything: a change is finished even if its client hangs up meanwhile.
-pub(super) fn changes(operation: Operation) -> bool {
-    !["Get", "List"].iter().any(|reading| operation.name().starts_with(reading))
-}
-
-fn finish(mut answer: Response<Body>, operation: Operation, call: Call) -> Response<Body> {
+fn finish(mut answer: Response<Body>, action: Action, call: Call) -> Response<Body> {
     answer.headers_mut().extend(call.answer_headers);
-    let told = Told { operation: operation.name().into(), account: call.scope.account };
+    let told = Told { operation: told_as(action), account: call.scope.account };
     answer.extensions_mut().insert(told);
     answer
+}
+
+/// In the log, operations of our own API say so.
+fn told_as(action: Action) -> Cow<'static, str> {
+    match action {
+        Action::Proton(operation) => operation.name().into(),
+        Action::Hadron(operation) => format!("hadron:{}", operation.name()).into(),
+    }
 }
 
 fn is_amz_json(parts: &Parts) -> bool {
@@ -102,8 +98,7 @@ fn is_amz_json(parts: &Parts) -> bool {
 }
 
 fn target(parts: &Parts) -> Option<&str> {
-    let target = parts.headers.get("x-amz-target")?.to_str().ok()?;
-    target.strip_prefix(TARGET_PREFIX)?.strip_prefix('.')
+    parts.headers.get("x-amz-target")?.to_str().ok()
 }
 
 /// An error with its causes, for the log.

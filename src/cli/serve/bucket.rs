@@ -1,0 +1,72 @@
+//! Where bundles, inputs and run records lie: in our own object server, or in S3.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+
+use super::listener::reachable;
+use crate::cli::keys::KeyPair;
+use crate::cli::{Exit, Failure};
+use crate::control_plane::object_server::{OWN_BUCKET, ObjectServer};
+use crate::control_plane::store::Store;
+use crate::control_plane::wire::Handler;
+use crate::objects::{Objects, ObjectsConfig};
+use crate::settings::Resolved;
+use crate::support::Clock;
+
+/// The object server of this process, with its files in the folder that the settings name.
+///
+/// # Errors
+/// The folder can't be opened.
+pub(super) async fn embedded(
+    settings: &Resolved,
+    data: &Path,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Handler, Failure> {
+    let folder = settings.text("objects").map_or_else(|| data.join("objects"), PathBuf::from);
+    let server = ObjectServer::open(store.clone(), &folder, clock.clone())
+        .await
+        .with_context(|| format!("opening the object store in {}", folder.display()))?;
+    Ok(Arc::new(move |request| {
+        let server = server.clone();
+        Box::pin(async move { server.handle(request).await })
+    }))
+}
+
+/// The bucket's name.
+///
+/// # Errors
+/// The setting is no bucket.
+pub(super) fn name(settings: &Resolved) -> Result<String, Failure> {
+    let Some(uri) = settings.text("bucket") else { return Ok(OWN_BUCKET.into()) };
+    let name = uri.strip_prefix("s3://").map(|rest| rest.trim_end_matches('/')).filter(|name| !name.contains('/'));
+    match name {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => Err(Failure::new(Exit::Settings, anyhow!("`bucket` is {uri}; write s3://NAME"))),
+    }
+}
+
+/// The client of the bucket: our own port, or S3 with the identity that AWS's chain finds.
+pub(super) async fn client(
+    settings: &Resolved,
+    region: &str,
+    address: SocketAddr,
+    (id, secret): &KeyPair,
+) -> Result<Objects, Failure> {
+    let config = if settings.text("bucket").is_none() {
+        ObjectsConfig {
+            endpoint: Some(format!("http://{}", reachable(address))),
+            region: region.to_owned(),
+            credentials: Some((id.clone(), secret.clone())),
+            path_style: true,
+        }
+    } else {
+        let endpoint = settings.text("objects_endpoint");
+        let path_style = endpoint.is_some();
+        ObjectsConfig { endpoint, region: region.to_owned(), credentials: None, path_style }
+    };
+    Ok(Objects::new(config).await)
+}

@@ -1,0 +1,135 @@
+//! `hadron serve`: the control plane alone. `up` and `demo` start the same one and put an agent beside it.
+
+mod bucket;
+mod keys;
+mod listener;
+mod record;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::keys::LocalKeys;
+use super::{Exit, Failure};
+use crate::control_plane::seal::Sealer;
+use crate::control_plane::wire::Handler;
+use crate::control_plane::{self, App, Plane, PlaneSettings, deployments, registrar, state_server};
+use crate::lifecycle::Lifecycle;
+use crate::settings::Resolved;
+use crate::support::{Clock, files};
+
+/// A control plane that accepts connections.
+pub(super) struct Server {
+    /// How it is reached: `http://127.0.0.1:9440`.
+    pub(super) base_url: String,
+    /// Of its ARNs and of the keys below.
+    pub(super) region: String,
+    /// For people and for the agent of the same process.
+    pub(super) keys: LocalKeys,
+}
+
+impl Server {
+    /// Prints the lines that point AWS's clients here, in one write, so that a script never reads half of them.
+    pub(super) fn announce(&self) -> io::Result<()> {
+        let Self { base_url, region, keys } = self;
+        let (id, secret) = &keys.admin;
+        let lines = format!(
+            "export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
+             export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}\n",
+            secret.reveal()
+        );
+        let mut out = io::stdout().lock();
+        out.write_all(lines.as_bytes())?;
+        out.flush()
+    }
+}
+
+/// Serves until a signal.
+pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
+    let lifecycle = Lifecycle::listen()?;
+    let server = start(settings, &lifecycle).await?;
+    server.announce()?;
+    lifecycle.soft.cancelled().await;
+    lifecycle.serving.cancel();
+    lifecycle.finish().await;
+    Ok(Exit::Done)
+}
+
+/// Starts a control plane: takes the port, opens the record, serves, and sets its background work going.
+pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<Server, Failure> {
+    let data = data_folder(settings)?;
+    // Before the record is made or changed: who finds the port taken has started the wrong thing.
+    let (listener, address) = listener::listen(settings).await?;
+    let store = record::open(settings, &data)?;
+    let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
+    let local = LocalKeys::open(&data)?;
+    let clock = Clock::system();
+    let region: String = settings.value("region")?;
+    keys::register(&store, settings, &local, clock.now()).await?;
+    let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));
+    let store_of_objects = bucket::client(settings, &region, address, &local.agent).await?;
+    let embedded = match settings.text("bucket") {
+        Some(_) => None,
+        None => Some(bucket::embedded(settings, &data, &store, &clock).await?),
+    };
+    let plane = Plane::new(
+        store,
+        store_of_objects,
+        sealer,
+        clock,
+        PlaneSettings {
+            bucket: bucket::name(settings)?,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            lease: Duration::from_secs(settings.value("lease_seconds")?),
+            serves_state: settings.text("state.backend").as_deref() == Some("hadron"),
+            serves_objects: embedded.is_some(),
+        },
+    );
+    serve_in_background(lifecycle, listener, &plane, embedded);
+    plane
+        .objects
+        .create_bucket(&plane.settings.bucket)
+        .await
+        .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
+    lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
+    lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
+    Ok(Server { base_url, region, keys: local })
+}
+
+fn serve_in_background(lifecycle: &Lifecycle, listener: TcpListener, plane: &Plane, objects: Option<Handler>) {
+    let handle = plane.clone();
+    let hadron: Handler = Arc::new(move |request| {
+        let plane = handle.clone();
+        Box::pin(async move { state_server::handle(&plane, request).await })
+    });
+    let app = App { plane: plane.clone(), objects, hadron: Some(hadron) };
+    let (soft, stop) = (lifecycle.soft.clone(), lifecycle.serving.clone());
+    lifecycle.spawn("server", async move {
+        if let Err(error) = control_plane::serve(listener, app, stop).await {
+            tracing::error!(%error, "the server ended: {error}");
+            soft.cancel();
+        }
+    });
+}
+
+/// The folder of everything, for its owner alone.
+///
+/// # Errors
+/// It can't be made or written, with the remedy.
+pub(super) fn data_folder(settings: &Resolved) -> Result<PathBuf, Failure> {
+    let data = PathBuf::from(settings.value::<String>("data")?);
+    let (_, source) = settings.lookup("data");
+    let usable = files::create_private_folder(&data).and_then(|()| tempfile::tempfile_in(&data).map(drop));
+    match usable {
+        // Absolute, since runs start processes in other folders.
+        Ok(()) => Ok(std::path::absolute(&data)?),
+        Err(error) => {
+            let what = format!("the data folder {} ({source}) can't be written", data.display());
+            Err(Failure::new(Exit::Settings, anyhow::Error::from(error).context(what))
+                .hint("name another with --data, or give this user the folder"))
+        }
+    }
+}

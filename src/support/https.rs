@@ -1,0 +1,111 @@
+//! HTTP for what has no SDK: our own operations, webhooks. Plain or TLS by the address, with the system's certificates
+//! and a site's own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// The largest answer that is read, in bytes: a Terraform state with its escapes fits.
+const LARGEST_ANSWER: usize = 160 << 20;
+
+/// Why an answer didn't come.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the members are named by the messages")]
+pub enum HttpError {
+    /// The certificates to trust can't be read.
+    #[error("the certificates in {path} can't be used: {reason}")]
+    Certificates { path: String, reason: String },
+    /// Nobody there, or a handshake that failed.
+    #[error("{address} can't be reached")]
+    Unreachable {
+        address: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer took too long.
+    #[error("{address} didn't answer within {seconds} s")]
+    Timeout { address: String, seconds: u64 },
+    /// The answer broke off or is too large.
+    #[error("the answer of {address} can't be read")]
+    Answer {
+        address: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// An HTTP client; cheap to clone, keeps its connections.
+#[derive(Debug, Clone)]
+pub struct Https {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+}
+
+impl Https {
+    /// A client that trusts the system's certificates and those in the PEM file `ca_bundle`, and that gives up on an
+    /// answer after `timeout`.
+    ///
+    /// # Errors
+    /// The file can't be read or holds no certificate.
+    pub fn new(ca_bundle: Option<&Path>, timeout: Duration) -> Result<Self, HttpError> {
+        let config = client_config(ca_bundle)?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), timeout })
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// That no answer came.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let address = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let exchange = async {
+            let answer = self.client.request(request.map(Full::new)).await;
+            let (parts, body) = answer
+                .map_err(|source| HttpError::Unreachable { address: address.clone(), source: source.into() })?
+                .into_parts();
+            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+            let body = body.map_err(|source| HttpError::Answer { address: address.clone(), source })?;
+            Ok(Response::from_parts(parts, body.to_bytes()))
+        };
+        let seconds = self.timeout.as_secs();
+        let late = HttpError::Timeout { address: address.clone(), seconds };
+        tokio::time::timeout(self.timeout, exchange).await.unwrap_or(Err(late))
+    }
+}
+
+/// TLS towards others: the system's certificates, and those in the PEM file.
+///
+/// # Errors
+/// The file can't be read or holds no certificate.
+pub fn client_config(ca_bundle: Option<&Path>) -> Result<ClientConfig, HttpError> {
+    let mut roots = RootCertStore::empty();
+    // A system without certificates is no trouble until one is needed, and then the handshake says so.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_bundle {
+        let refused = |reason: String| HttpError::Certificates { path: path.display().to_string(), reason };
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refused(error.to_string()))?;
+        let certificates: Result<Vec<_>, _> = certificates.collect();
+        let certificates = certificates.map_err(|error| refused(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(refused("it holds no PEM certificate".into()));
+        }
+        for certificate in certificates {
+            roots.add(certificate).map_err(|error| refused(error.to_string()))?;
+        }
+    }
+    let provider = rustls::crypto::ring::default_provider();
+    let builder = ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions();
+    let builder = builder.expect("ring speaks the default versions");
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
