@@ -8,11 +8,13 @@ mod failure;
 mod keys;
 mod logs;
 mod remote;
+mod report;
 mod serve;
 mod settings;
 mod status;
 mod supervise;
 mod up;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -81,6 +83,11 @@ enum Verb {
     Status,
     /// Show what a deployment's Terraform said
     Logs(logs::LogsArgs),
+    /// Say how things stand
+    #[command(subcommand)]
+    Report(report::ReportCommand),
+    /// Move what is behind to the version that its template recommends
+    Upgrade(upgrade::UpgradeArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Set up AWS clients on this machine
@@ -161,6 +168,8 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Agent(args) => wait_for(agent::run(&settings, &args)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
+        Verb::Report(command) => wait_for(report::run(&settings, &command, output)),
+        Verb::Upgrade(args) => wait_for(upgrade::run(&settings, &args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),

@@ -192,6 +192,7 @@ impl TestPlane {
             status_message: String::new(),
             created_at: now,
             last_modified_at: now,
+            published_at: None,
             description: None,
             source_bucket: "templates".into(),
             source_key: format!("{name}.tar.gz"),
@@ -276,6 +277,12 @@ impl TestPlane {
     /// An environment that is up, with these outputs.
     pub(crate) async fn settled_environment(&self, name: &str, outputs: &[(&str, &str)]) -> Deployment {
         let begun = self.environment(name).await;
+        self.settle(&begun, outputs).await
+    }
+
+    /// An environment that is up, deployed once more with these outputs.
+    pub(crate) async fn redeployed(&self, name: &str, outputs: &[(&str, &str)]) -> Deployment {
+        let begun = self.deploy(environment(name), Action::Update, "next").await.unwrap();
         self.settle(&begun, outputs).await
     }
 

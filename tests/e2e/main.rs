@@ -17,6 +17,7 @@ mod plain;
 mod proxy;
 mod restart;
 mod site;
+mod stale;
 mod stock_endpoint;
 mod two_agents;
 mod walkthrough;

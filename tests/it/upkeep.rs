@@ -86,6 +86,7 @@ fn version() -> TemplateVersion {
         status_message: String::new(),
         created_at: 0,
         last_modified_at: 0,
+        published_at: None,
         description: None,
         source_bucket: "b".into(),
         source_key: "k".into(),

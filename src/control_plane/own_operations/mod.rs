@@ -1,6 +1,8 @@
 //! What Hadron's own operations do: what Proton's API has no words for. One folder a noun, one file a verb, as in
 //! [`operations`](super::operations).
 
+mod staleness;
+
 use hadron_model::hadron::Hadron;
 
 use super::plane::Plane;
@@ -24,4 +26,7 @@ macro_rules! operations {
     };
 }
 
-operations! {}
+operations! {
+    // staleness
+    report_stale(ReportStaleInput) -> ReportStaleOutput = staleness::report_stale;
+}

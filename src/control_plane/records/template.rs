@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hadron_model::hadron::Staleness;
 use hadron_model::{ServiceTemplateSupportedComponentSourceType, TemplateVersionStatus};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,20 @@ impl TemplateKind {
 pub struct Version {
     pub major: u64,
     pub minor: u64,
+}
+
+impl Version {
+    /// How what lies on this version stands to what its template recommends.
+    ///
+    /// <https://docs.aws.amazon.com/proton/latest/APIReference/API_ResourceCountsSummary.html>
+    pub fn staleness(self, recommended: Option<Self>) -> Staleness {
+        match recommended {
+            None => Staleness::Unpublished,
+            Some(recommended) if self.major < recommended.major => Staleness::BehindMajor,
+            Some(recommended) if self < recommended => Staleness::BehindMinor,
+            Some(_) => Staleness::UpToDate,
+        }
+    }
 }
 
 impl fmt::Display for Version {
@@ -112,6 +127,9 @@ pub struct TemplateVersion {
     pub status_message: String,
     pub created_at: i64,
     pub last_modified_at: i64,
+    /// When it was published; older records don't say.
+    #[serde(default)]
+    pub published_at: Option<i64>,
     pub description: Option<String>,
     /// The bundle as the author put it.
     pub source_bucket: String,

@@ -100,6 +100,7 @@ impl NewVersion {
             status_message: String::new(),
             created_at: now,
             last_modified_at: now,
+            published_at: None,
             description: self.description.clone(),
             source_bucket: self.source.bucket.clone(),
             source_key: self.source.key.clone(),

@@ -32,6 +32,9 @@ pub(crate) async fn update(plane: &Plane, call: &Call, named: Named, changes: Ch
             let before = version.status;
             changes.apply(tx, &scope, &mut version)?;
             version.last_modified_at = now;
+            if version.status == TemplateVersionStatus::Published {
+                version.published_at.get_or_insert(now);
+            }
             tx.save(&scope, &mut version)?;
             if version.status != before {
                 published(tx, &scope, &version, before, now)?;
