@@ -21,6 +21,7 @@ mod proton {
 
 /// What Proton's API has no words for: runs, approval, state, keys, audit, events, staleness.
 #[expect(clippy::match_same_arms, reason = "one row for each operation, even where two answer alike")]
+#[expect(clippy::unreadable_literal, reason = "bounds stand here as the model writes them")]
 #[expect(missing_docs, reason = "generated from the model, which is their documentation")]
 pub mod hadron {
     use crate::{

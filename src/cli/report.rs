@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{Exit, Failure, Form, remote};
 use crate::settings::Resolved;
+use crate::support::Clock;
 
 /// Say how things stand
 #[derive(Debug, Subcommand)]
@@ -59,7 +60,7 @@ pub(super) async fn run(settings: &Resolved, command: &ReportCommand, form: Form
     let text = match (args.csv, form) {
         (true, _) => csv(&rows)?,
         (false, Form::Json) => serde_json::to_string_pretty(&rows).context("writing the report as JSON")? + "\n",
-        (false, Form::Text) => table(&rows, jiff::Timestamp::now()),
+        (false, Form::Text) => table(&rows, moment(Clock::system().now()).unwrap_or_default()),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Exit::Done)

@@ -46,7 +46,7 @@ struct Outcome {
     from: String,
     to: String,
     /// `started`, `would start`, `left alone`, `refused`, or the status that it ended with.
-    outcome: String,
+    status: String,
     message: String,
 }
 
@@ -59,14 +59,14 @@ pub(super) async fn run(settings: &Resolved, args: &UpgradeArgs, form: Form) -> 
         outcomes.push(upgrade(&remote, row, args).await);
     }
     if args.wait {
-        for (row, outcome) in rows.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.outcome == "started") {
-            (outcome.outcome, outcome.message) = settled(&remote, row).await.map_err(remote::failure)?;
+        for (row, outcome) in rows.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.status == "started") {
+            (outcome.status, outcome.message) = settled(&remote, row).await.map_err(remote::failure)?;
         }
     }
     tell(&outcomes, form)?;
     let bad = outcomes
         .iter()
-        .any(|outcome| !["started", "would start", "left alone", "SUCCEEDED"].contains(&&*outcome.outcome));
+        .any(|outcome| !["started", "would start", "left alone", "SUCCEEDED"].contains(&&*outcome.status));
     Ok(if bad { Exit::Unexpected } else { Exit::Done })
 }
 
@@ -89,7 +89,7 @@ async fn upgrade(remote: &Remote, row: &StaleRow, args: &UpgradeArgs) -> Outcome
         target: short(row),
         from: row.deployed.clone(),
         to: row.recommended.clone().unwrap_or_default(),
-        outcome: "left alone".into(),
+        status: "left alone".into(),
         message: String::new(),
     };
     let kind = match row.staleness {
@@ -102,12 +102,12 @@ async fn upgrade(remote: &Remote, row: &StaleRow, args: &UpgradeArgs) -> Outcome
         Staleness::UpToDate | Staleness::Unpublished => return outcome,
     };
     if args.dry_run {
-        outcome.outcome = "would start".into();
+        outcome.status = "would start".into();
         return outcome;
     }
     match start(remote, row, kind).await {
-        Ok(()) => outcome.outcome = "started".into(),
-        Err(error) => (outcome.outcome, outcome.message) = ("refused".into(), error.to_string()),
+        Ok(()) => outcome.status = "started".into(),
+        Err(error) => (outcome.status, outcome.message) = ("refused".into(), error.to_string()),
     }
     outcome
 }
@@ -175,9 +175,9 @@ fn tell(outcomes: &[Outcome], form: Form) -> Result<(), Failure> {
     if outcomes.is_empty() {
         return Ok(writeln!(out, "nothing is behind")?);
     }
-    for Outcome { target, from, to, outcome, message } in outcomes {
+    for Outcome { target, from, to, status, message } in outcomes {
         let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-        writeln!(out, "{target}  {from} -> {to}  {outcome}{message}")?;
+        writeln!(out, "{target}  {from} -> {to}  {status}{message}")?;
     }
     Ok(())
 }

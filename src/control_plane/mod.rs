@@ -18,6 +18,7 @@ pub mod state_server;
 pub mod store;
 
 mod app;
+mod counts;
 #[cfg_attr(not(test), expect(dead_code, reason = "the audit chain and the event sinks are its first users"))]
 mod duty;
 mod gate;
@@ -25,6 +26,9 @@ mod keys;
 mod plane;
 #[cfg(test)]
 pub(crate) mod test_plane;
+mod upgrade;
 
 pub use app::{App, serve};
+pub use counts::keep_counts;
 pub use plane::{Plane, PlaneSettings, Wake};
+pub use upgrade::upgrade;

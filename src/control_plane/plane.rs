@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::authority::Authority;
+use super::counts::Counting;
 use super::seal::Sealer;
 use super::store::Store;
 use crate::objects::Objects;
@@ -34,9 +35,10 @@ pub struct Plane {
 
 impl Plane {
     /// A control plane with the shipped policies, whose bells nobody has rung yet.
+    #[expect(clippy::needless_pass_by_value, reason = "the plane's store is this one, seen through a layer")]
     pub fn new(store: Store, objects: Objects, sealer: Sealer, clock: Clock, settings: PlaneSettings) -> Self {
         Self {
-            store,
+            store: store.through(Counting),
             objects,
             sealer,
             authority: Authority,

@@ -380,7 +380,7 @@ pub(crate) fn service_spec(name: &str, environment: &str) -> String {
     format!("proton: ServiceSpec\ninstances:\n  - name: {name}\n    environment: {environment}\n    spec: {{}}\n")
 }
 
-fn service_of(name: &str, template: &VersionRef, spec: &str, now: i64) -> Service {
+pub(crate) fn service_of(name: &str, template: &VersionRef, spec: &str, now: i64) -> Service {
     Service {
         name: name.into(),
         created_at: now,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::net::TcpListener;
 
 use super::keys::LocalKeys;
@@ -68,6 +69,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let local = LocalKeys::open(&data)?;
     let clock = Clock::system();
     let region: String = settings.value("region")?;
+    control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
     keys::register(&store, settings, &local, clock.now()).await?;
     let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));
     let store_of_objects = bucket::client(settings, &region, address, &local.agent).await?;
@@ -95,6 +97,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         .await
         .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
+    lifecycle.spawn("counts", control_plane::keep_counts(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local })
 }

@@ -62,6 +62,17 @@ impl Listing {
         descending: bool,
         mut keep: impl FnMut(&T) -> bool,
     ) -> Result<Page<Stored<T>>, ProtonError> {
+        self.page_where(tx, (term, value), descending, |_, item| Ok(keep(item)))
+    }
+
+    /// As [`Self::page`], where it takes a look into the record to tell.
+    pub(crate) fn page_where<T: Document>(
+        &self,
+        tx: &mut dyn Transaction,
+        (term, value): (&str, &str),
+        descending: bool,
+        mut keep: impl FnMut(&mut dyn Transaction, &T) -> Result<bool, ProtonError>,
+    ) -> Result<Page<Stored<T>>, ProtonError> {
         let mut after = self.start()?;
         let mut items = Vec::new();
         // One more than the page holds tells whether anything follows.
@@ -71,7 +82,11 @@ impl Listing {
             let found = tx.page::<T>(&self.scope, &Select { term, value, after: behind, descending, limit })?;
             let last = found.last().map(position);
             let exhausted = found.len() < limit;
-            items.extend(found.into_iter().filter(|item| keep(item)));
+            for item in found {
+                if keep(tx, &item)? {
+                    items.push(item);
+                }
+            }
             if exhausted {
                 break;
             }

@@ -45,6 +45,9 @@ impl Document for Environment {
 
     fn terms(&self) -> Vec<Term> {
         let VersionRef { template, version } = &self.template;
-        vec![Term::new("template_version", format!("environment-template/{template}:{version}"))]
+        vec![
+            Term::new("template", template),
+            Term::new("template_version", format!("environment-template/{template}:{version}")),
+        ]
     }
 }

@@ -83,11 +83,20 @@ impl Document for ServiceInstance {
         Self::key_of(&self.service, &self.name)
     }
 
+    /// By service, then by name; a service's name may be the beginning of another's.
+    fn sort(&self) -> String {
+        format!("{}\0{}", self.service, self.name)
+    }
+
     fn terms(&self) -> Vec<Term> {
         let VersionRef { template, version } = &self.template;
+        let term = |name, value: &str| Term::new(name, value).sorted_by(self.sort());
         vec![
-            Term::new("service", &self.service),
-            Term::new("environment", &self.environment),
+            term("service", &self.service),
+            term("environment", &self.environment),
+            term("name", &self.name),
+            term("status", self.progress.status.as_str()),
+            term("template", template),
             Term::new("template_version", format!("service-template/{template}:{version}")),
         ]
     }
@@ -113,6 +122,9 @@ impl Document for Pipeline {
 
     fn terms(&self) -> Vec<Term> {
         let VersionRef { template, version } = &self.template;
-        vec![Term::new("template_version", format!("service-template/{template}:{version}"))]
+        vec![
+            Term::new("template", template),
+            Term::new("template_version", format!("service-template/{template}:{version}")),
+        ]
     }
 }

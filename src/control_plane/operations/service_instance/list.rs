@@ -1,5 +1,6 @@
 //! ListServiceInstances: filtered, sorted, in pages.
 
+use hadron_model::hadron::Staleness;
 use hadron_model::{
     ListServiceInstancesFilter, ListServiceInstancesFilterBy as FilterBy, ListServiceInstancesInput,
     ListServiceInstancesOutput, ListServiceInstancesSortBy as SortBy, Operation, SortOrder,
@@ -7,10 +8,10 @@ use hadron_model::{
 
 use crate::control_plane::Plane;
 use crate::control_plane::deployments::Deployments;
-use crate::control_plane::operations::listing::Listing;
+use crate::control_plane::operations::listing::{Listing, Page};
 use crate::control_plane::operations::service::{plan, view};
 use crate::control_plane::records::{ServiceInstance, Template, TemplateKind};
-use crate::control_plane::store::{Stored, Transaction, Typed};
+use crate::control_plane::store::{ALL, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 
 /// Lists instances, of one service or of all.
@@ -31,30 +32,74 @@ pub(crate) async fn list_service_instances(
     plane
         .store
         .read(move |tx| {
-            let mut instances = candidates(&engine, tx, service.as_deref())?;
-            for filter in &filters {
-                filter.apply(&engine, tx, &mut instances)?;
+            if let Some(name) = &service {
+                plan::service_of(&engine, tx, name)?;
             }
-            instances.sort_by_cached_key(|it| place(order.0, it));
-            if order.1 == SortOrder::Descending {
-                instances.reverse();
-            }
-            let ranked: Vec<_> = instances.into_iter().enumerate().collect();
-            let page = listing.page_of(ranked, |(rank, it)| position(order, *rank, it))?;
-            let page = page.map(|(_, it)| view::instance_summary(&engine.scope, &it));
+            let term = narrowest(service.as_deref(), &filters);
+            let page = match order {
+                (SortBy::ServiceName, order) => {
+                    let descending = order == SortOrder::Descending;
+                    listing.page_where(tx, term, descending, |tx, it| all_hold(&filters, &engine, tx, it))?
+                }
+                _ => sorted(&engine, tx, &listing, term, &filters, order)?,
+            };
+            let page = page.map(|it| view::instance_summary(&engine.scope, &it));
             Ok(ListServiceInstancesOutput { service_instances: page.items, next_token: page.next_token })
         })
         .await
 }
 
-fn candidates(
+/// The term that the fewest instances carry among those that all which are asked for do.
+fn narrowest<'a>(service: Option<&'a str>, filters: &'a [Filter]) -> (&'static str, &'a str) {
+    if let Some(service) = service {
+        return ("service", service);
+    }
+    let of = |by: FilterBy, term: &'static str| {
+        filters.iter().find(|filter| filter.by == by).map(|filter| (term, filter.value.as_str()))
+    };
+    of(FilterBy::ServiceName, "service")
+        .or_else(|| of(FilterBy::Name, "name"))
+        .or_else(|| of(FilterBy::TemplateName, "template"))
+        .or_else(|| of(FilterBy::EnvironmentName, "environment"))
+        .or_else(|| of(FilterBy::DeploymentStatus, "status"))
+        .unwrap_or((ALL, ""))
+}
+
+/// A page in an order that the record doesn't keep.
+fn sorted(
     engine: &Deployments,
     tx: &mut dyn Transaction,
-    service: Option<&str>,
-) -> Result<Vec<Stored<ServiceInstance>>, ProtonError> {
-    let Some(name) = service else { return Ok(tx.all(&engine.scope)?) };
-    plan::service_of(engine, tx, name)?;
-    Ok(tx.by_term(&engine.scope, "service", name)?)
+    listing: &Listing,
+    (term, value): (&str, &str),
+    filters: &[Filter],
+    order: (SortBy, SortOrder),
+) -> Result<Page<Stored<ServiceInstance>>, ProtonError> {
+    let mut instances = Vec::new();
+    for it in tx.by_term::<ServiceInstance>(&engine.scope, term, value)? {
+        if all_hold(filters, engine, tx, &it)? {
+            instances.push(it);
+        }
+    }
+    instances.sort_by_cached_key(|it| place(order.0, it));
+    if order.1 == SortOrder::Descending {
+        instances.reverse();
+    }
+    let ranked: Vec<_> = instances.into_iter().enumerate().collect();
+    Ok(listing.page_of(ranked, |(rank, it)| position(order, *rank, it))?.map(|(_, it)| it))
+}
+
+fn all_hold(
+    filters: &[Filter],
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    it: &ServiceInstance,
+) -> Result<bool, ProtonError> {
+    for filter in filters {
+        if !filter.holds(engine, tx, it)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn place(by: SortBy, it: &ServiceInstance) -> (String, String, String) {
@@ -116,22 +161,6 @@ impl Filter {
         Ok(Self { by, value, at })
     }
 
-    fn apply(
-        &self,
-        engine: &Deployments,
-        tx: &mut dyn Transaction,
-        instances: &mut Vec<Stored<ServiceInstance>>,
-    ) -> Result<(), ProtonError> {
-        let mut kept = Vec::new();
-        for instance in instances.drain(..) {
-            if self.holds(engine, tx, &instance)? {
-                kept.push(instance);
-            }
-        }
-        *instances = kept;
-        Ok(())
-    }
-
     fn holds(&self, engine: &Deployments, tx: &mut dyn Transaction, it: &ServiceInstance) -> Result<bool, ProtonError> {
         use FilterBy as F;
         Ok(match self.by {
@@ -159,10 +188,9 @@ fn staleness(
 ) -> Result<&'static str, ProtonError> {
     let key = Template::key_of(TemplateKind::Service, &it.template.template);
     let recommended = tx.get::<Template>(&engine.scope, &key)?.and_then(|template| template.value.recommended);
-    let used = it.template.version;
-    Ok(match recommended {
-        Some(newest) if newest.major > used.major => "BEHIND_MAJOR",
-        Some(newest) if newest.major == used.major && newest.minor > used.minor => "BEHIND_MINOR",
-        _ => "UP_TO_DATE",
+    Ok(match it.template.version.staleness(recommended) {
+        Staleness::BehindMajor => "BEHIND_MAJOR",
+        Staleness::BehindMinor => "BEHIND_MINOR",
+        Staleness::UpToDate | Staleness::Unpublished => "UP_TO_DATE",
     })
 }

@@ -69,21 +69,21 @@ impl Wanted {
             if self.service_name.is_none() && self.wants(&it.template, Some(&it.name)) {
                 let target = Target::Environment { name: it.name.clone() };
                 let standing = templates.standing(tx, scope, TemplateKind::Environment, &it.template)?;
-                rows.push(row(tx, scope, &target, &it.template, standing)?);
+                rows.push(row(tx, scope, &target, &it.template, &standing)?);
             }
         }
         for it in tx.all::<Pipeline>(scope)? {
             if self.environment_name.is_none() && self.of(&it.service) && self.wants(&it.template, None) {
                 let target = Target::ServicePipeline { service: it.service.clone() };
                 let standing = templates.standing(tx, scope, TemplateKind::Service, &it.template)?;
-                rows.push(row(tx, scope, &target, &it.template, standing)?);
+                rows.push(row(tx, scope, &target, &it.template, &standing)?);
             }
         }
         for it in tx.all::<ServiceInstance>(scope)? {
             if self.of(&it.service) && self.wants(&it.template, Some(&it.environment)) {
                 let target = Target::ServiceInstance { service: it.service.clone(), name: it.name.clone() };
                 let standing = templates.standing(tx, scope, TemplateKind::Service, &it.template)?;
-                let mut row = row(tx, scope, &target, &it.template, standing)?;
+                let mut row = row(tx, scope, &target, &it.template, &standing)?;
                 row.environment_name = Some(it.environment.clone());
                 let changed = changed_since(tx, scope, &it)?;
                 row.outputs_changed = !changed.is_empty();
@@ -112,7 +112,7 @@ fn row(
     scope: &Scope,
     target: &Target,
     used: &VersionRef,
-    standing: Standing,
+    standing: &Standing,
 ) -> Result<StaleRow, StoreError> {
     let (kind, name, service) = match target {
         Target::Environment { name } | Target::Component { name } => ("environment", name, None),
