@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod client;
+mod clients;
 mod commands;
 mod dead_agent;
 mod durability;

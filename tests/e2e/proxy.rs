@@ -33,6 +33,8 @@ pub(crate) trait Middle: Send + Sync + 'static {
 pub(crate) struct Asked {
     pub(crate) method: http::Method,
     pub(crate) path: String,
+    /// The operation that `X-Amz-Target` names.
+    pub(crate) target: Option<String>,
 }
 
 /// A proxy on a port of its own, until it is dropped.
@@ -80,7 +82,8 @@ async fn pass<M: Middle>(road: Arc<Road<M>>, request: Request<Incoming>) -> Resu
     let (mut parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let asked = Asked { method: parts.method.clone(), path: path.clone() };
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).map(str::to_owned);
+    let asked = Asked { method: parts.method.clone(), path: path.clone(), target };
     // The body has been collected, so its length is known.
     parts.headers.remove(header::TRANSFER_ENCODING);
     let mut request = Request::from_parts(parts, body);

@@ -5,6 +5,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod moto;
+pub(crate) mod npm;
 pub(crate) mod plane;
 pub(crate) mod process;
 pub(crate) mod shell;
