@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 
+use super::audit::{self, Audit};
 use super::records::AccessKey;
 use super::store::{Store, Typed};
-use super::wire::{Caller, Key, Keys, ProtonError};
+use super::wire::{Attempt, Caller, Key, Keys, ProtonError};
 use crate::support::Clock;
 
 /// How long a found key is remembered, in milliseconds: a revoked one signs no longer than this.
@@ -21,12 +22,13 @@ const MOST: usize = 1024;
 pub(super) struct RecordKeys {
     store: Store,
     clock: Clock,
+    audit: Audit,
     known: Arc<Mutex<HashMap<String, (Key, i64)>>>,
 }
 
 impl RecordKeys {
-    pub(super) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, known: Arc::default() }
+    pub(super) fn new(store: Store, clock: Clock, audit: Audit) -> Self {
+        Self { store, clock, audit, known: Arc::default() }
     }
 
     fn remembered(&self, id: &str, now: i64) -> Option<Key> {
@@ -59,6 +61,10 @@ impl Keys for RecordKeys {
             }
             Ok(key)
         })
+    }
+
+    fn refused(&self, attempt: Attempt) -> BoxFuture<'_, ()> {
+        Box::pin(audit::attempted(&self.store, &self.clock, &self.audit, attempt))
     }
 }
 

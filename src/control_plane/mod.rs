@@ -5,6 +5,7 @@
 
 pub mod wire;
 
+pub mod audit;
 pub mod authority;
 pub mod deployments;
 pub mod object_server;
@@ -18,7 +19,6 @@ pub mod state_server;
 pub mod store;
 
 mod app;
-#[cfg_attr(not(test), expect(dead_code, reason = "the audit chain and the event sinks are its first users"))]
 mod duty;
 mod gate;
 mod keys;

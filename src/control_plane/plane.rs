@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::authority::Authority;
 use super::seal::Sealer;
 use super::store::Store;
@@ -22,6 +23,8 @@ pub struct Plane {
     pub sealer: Sealer,
     /// Who may do what.
     pub authority: Authority,
+    /// What the parts of the audit log share.
+    pub audit: Audit,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.
@@ -40,6 +43,7 @@ impl Plane {
             objects,
             sealer,
             authority: Authority,
+            audit: Audit::default(),
             clock,
             work: Wake::default(),
             registrations: Wake::default(),
