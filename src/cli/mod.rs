@@ -1,6 +1,7 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
 mod agent;
+mod audit;
 mod client;
 mod demo;
 mod doctor;
@@ -81,6 +82,9 @@ enum Verb {
     Status,
     /// Show what a deployment's Terraform said
     Logs(logs::LogsArgs),
+    /// Who changed what, who was refused, and whether the log is still whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Set up AWS clients on this machine
@@ -161,6 +165,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Agent(args) => wait_for(agent::run(&settings, &args)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
+        Verb::Audit(command) => wait_for(audit::run(&settings, command, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),

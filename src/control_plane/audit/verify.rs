@@ -55,11 +55,19 @@ pub(crate) async fn walk(
     limit: i64,
 ) -> Result<Walked, StoreError> {
     let (until, now) = (progress.last.sequence.saturating_add(limit), plane.clock.now());
-    let mut progress = progress;
+    let (mut progress, mut limit_of_page) = (progress, PAGE);
     loop {
         let from = progress.last.sequence;
-        let page = plane.store.read(move |tx| page(tx, from)).await?;
-        let Page { head, rows, end } = page;
+        let Page { head, rows, end } = match plane.store.read(move |tx| page(tx, from, limit_of_page)).await {
+            Ok(page) => page,
+            // One of these can't be read: which one?
+            Err(StoreError::Corrupt { .. }) if limit_of_page > 1 => {
+                limit_of_page = 1;
+                continue;
+            }
+            Err(error @ StoreError::Corrupt { .. }) => return Ok(unreadable(progress, &error)),
+            Err(error) => return Err(error),
+        };
         let mut broken = rows.iter().try_for_each(|row| step(&mut progress, row, witness.as_deref())).err();
         let complete = end || broken.is_some();
         if !complete && progress.last.sequence < until {
@@ -75,6 +83,13 @@ pub(crate) async fn walk(
     }
 }
 
+fn unreadable(progress: Progress, error: &StoreError) -> Walked {
+    let next = progress.last.sequence + 1;
+    let broken = Broken { at: Some(next), problem: format!("entry {next} can't be read: {error}") };
+    let head = progress.last.clone();
+    Walked { progress, head, broken: Some(broken), complete: true, unchained: 0 }
+}
+
 /// A piece of the chain and its end, in one snapshot.
 struct Page {
     head: Option<AuditHead>,
@@ -82,15 +97,14 @@ struct Page {
     end: bool,
 }
 
-fn page(tx: &mut dyn Transaction, from: i64) -> Result<Page, StoreError> {
+fn page(tx: &mut dyn Transaction, from: i64, limit: usize) -> Result<Page, StoreError> {
     let scope = AuditEntry::scope();
     let head = tx.get::<AuditHead>(&scope, AuditHead::KEY)?.map(|stored| stored.value);
     let next = AuditEntry::chained_sort(from + 1);
-    let select = Select { term: ALL, value: "", after: Some((&next, "")), descending: false, limit: PAGE };
+    let select = Select { term: ALL, value: "", after: Some((&next, "")), descending: false, limit };
     let mut rows = tx.select(&scope, AuditEntry::KIND, &select)?;
-    let full = rows.len() == PAGE;
     rows.retain(|row| !row.sort.starts_with(AuditEntry::UNCHAINED));
-    Ok(Page { head, end: !full || rows.len() < PAGE, rows })
+    Ok(Page { head, end: rows.len() < limit, rows })
 }
 
 /// Holds one entry against the one before.

@@ -1,6 +1,8 @@
 //! What Hadron's own operations do: what Proton's API has no words for. One folder a noun, one file a verb, as in
 //! [`operations`](super::operations).
 
+mod audit;
+
 use hadron_model::hadron::Hadron;
 
 use super::plane::Plane;
@@ -24,4 +26,8 @@ macro_rules! operations {
     };
 }
 
-operations! {}
+operations! {
+    // the audit log
+    list_audit_entries(ListAuditEntriesInput) -> ListAuditEntriesOutput = audit::list_audit_entries;
+    verify_audit(VerifyAuditInput) -> VerifyAuditOutput = audit::verify_audit;
+}
