@@ -13,7 +13,12 @@ use crate::settings::Resolved;
 use crate::support::Clock;
 
 /// Puts the installation's own keys into the record, once.
-pub(super) async fn register(store: &Store, settings: &Resolved, keys: &LocalKeys, clock: &Clock) -> Result<(), Failure> {
+pub(super) async fn register(
+    store: &Store,
+    settings: &Resolved,
+    keys: &LocalKeys,
+    clock: &Clock,
+) -> Result<(), Failure> {
     let account: String = settings.value("account")?;
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Failure::new(Exit::Settings, anyhow!("`account` is {account}; an AWS account has twelve digits")));

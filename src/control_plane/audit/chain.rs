@@ -34,7 +34,10 @@ pub async fn chain(plane: Plane, stop: CancellationToken) {
         let rest = match chainer.round(stop.is_cancelled()).await {
             Ok(()) => TICK,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "audit entries can't be linked, will try again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "audit entries can't be linked, will try again"
+                );
                 AGAIN
             }
         };
@@ -100,8 +103,11 @@ pub(super) fn link_batch(tx: &mut dyn Transaction) -> Result<AuditHead, StoreErr
     let mut head = stored.as_ref().map_or_else(canonical::beginning, |stored| stored.value.clone());
     for mut entry in waiting(tx, BATCH)? {
         let sequence = head.sequence + 1;
-        let hash = canonical::hash(&entry, sequence, &head.hash)
-            .map_err(|source| StoreError::Corrupt { kind: "audit_entry", key: entry.id.clone(), source })?;
+        let hash = canonical::hash(&entry, sequence, &head.hash).map_err(|source| StoreError::Corrupt {
+            kind: "audit_entry",
+            key: entry.id.clone(),
+            source,
+        })?;
         let previous = std::mem::replace(&mut head, AuditHead { sequence, hash: hash.clone() }).hash;
         entry.link = Some(Link { sequence, previous, hash });
         tx.save(&scope, &mut entry)?;

@@ -63,11 +63,7 @@ mod tests {
         let scope = Scope::new("123456789012", "us-east-1");
         for (action, input, expected) in [
             ("CreateEnvironment", json!({ "name": "dev", "templateName": "net" }), "environment/dev"),
-            (
-                "CancelEnvironmentDeployment",
-                json!({ "environmentName": "dev" }),
-                "environment/dev",
-            ),
+            ("CancelEnvironmentDeployment", json!({ "environmentName": "dev" }), "environment/dev"),
             (
                 "UpdateServiceInstance",
                 json!({ "name": "live", "serviceName": "pay" }),

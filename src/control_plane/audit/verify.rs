@@ -55,14 +55,15 @@ pub(crate) async fn walk(
     limit: i64,
 ) -> Result<Walked, StoreError> {
     let (until, now) = (progress.last.sequence.saturating_add(limit), plane.clock.now());
-    let (mut progress, mut limit_of_page) = (progress, PAGE);
+    let (mut progress, mut longest) = (progress, PAGE);
     loop {
         let from = progress.last.sequence;
-        let Page { head, rows, end } = match plane.store.read(move |tx| page(tx, from, limit_of_page)).await {
+        let limit = usize::try_from(until.saturating_sub(from)).unwrap_or(1).clamp(1, longest);
+        let Page { head, rows, end } = match plane.store.read(move |tx| page(tx, from, limit)).await {
             Ok(page) => page,
             // One of these can't be read: which one?
-            Err(StoreError::Corrupt { .. }) if limit_of_page > 1 => {
-                limit_of_page = 1;
+            Err(StoreError::Corrupt { .. }) if limit > 1 => {
+                longest = 1;
                 continue;
             }
             Err(error @ StoreError::Corrupt { .. }) => return Ok(unreadable(progress, &error)),
@@ -77,7 +78,7 @@ pub(crate) async fn walk(
         if complete && broken.is_none() {
             let (count, oldest) = plane.store.read(waiting).await?;
             unchained = count;
-            broken = end_of(&progress, &head, witness.is_some()).or_else(|| late(oldest, now));
+            broken = end_of(&progress, head.as_ref(), witness.is_some()).or_else(|| late(oldest, now));
         }
         return Ok(Walked { progress, head: head.unwrap_or_else(canonical::beginning), broken, complete, unchained });
     }
@@ -120,7 +121,10 @@ fn step(progress: &mut Progress, row: &Row, witness: Option<&str>) -> Result<(),
     let hash = canonical::hash(&entry, link.sequence, &link.previous).unwrap_or_default();
     if hash != link.hash {
         let at = link.sequence;
-        return broken(at, format!("entry {at} isn't what was written: its hash is {}, its content's {hash}", link.hash));
+        return broken(
+            at,
+            format!("entry {at} isn't what was written: its hash is {}, its content's {hash}", link.hash),
+        );
     }
     if row.key != entry.id || row.sort != entry.sort() {
         return broken(next, format!("in place of entry {next} lies entry {}", link.sequence));
@@ -145,12 +149,18 @@ fn step(progress: &mut Progress, row: &Row, witness: Option<&str>) -> Result<(),
 }
 
 /// Holds the last entry against what the record says the end is, and against what somebody kept elsewhere.
-fn end_of(progress: &Progress, head: &Option<AuditHead>, has_witness: bool) -> Option<Broken> {
+fn end_of(progress: &Progress, head: Option<&AuditHead>, has_witness: bool) -> Option<Broken> {
     let Progress { last, witnessed } = progress;
-    let head = head.clone().unwrap_or_else(canonical::beginning);
+    let head = head.cloned().unwrap_or_else(canonical::beginning);
     let (at, problem) = if head.sequence > last.sequence {
         let at = last.sequence + 1;
-        (Some(at), format!("the log was cut off: its last entry is {}, but entries up to {} were written", last.sequence, head.sequence))
+        (
+            Some(at),
+            format!(
+                "the log was cut off: its last entry is {}, but entries up to {} were written",
+                last.sequence, head.sequence
+            ),
+        )
     } else if head != *last {
         let said = format!("the record says that the log ends with entry {}, {}", head.sequence, head.hash);
         (Some(last.sequence), format!("{said}, but it ends with entry {}, {}", last.sequence, last.hash))
@@ -181,7 +191,8 @@ fn waiting(tx: &mut dyn Transaction) -> Result<(i64, Option<i64>), StoreError> {
 fn late(oldest: Option<i64>, now: i64) -> Option<Broken> {
     let waited = now - oldest?;
     (waited > PATIENCE).then(|| {
-        let problem = format!("an entry has waited for its link for {} seconds: no server links any more", waited / 1000);
+        let problem =
+            format!("an entry has waited for its link for {} seconds: no server links any more", waited / 1000);
         Broken { at: None, problem }
     })
 }

@@ -1,9 +1,9 @@
 //! ListAuditEntries: the account's entries, newest first.
 
+use hadron_model::Timestamp;
 use hadron_model::hadron::{
     AuditEntry as Shown, AuditOutcome, ListAuditEntriesInput, ListAuditEntriesOutput, TouchedRecord,
 };
-use hadron_model::Timestamp;
 use serde::Serialize;
 
 use crate::control_plane::plane::Plane;
@@ -72,7 +72,8 @@ impl Query {
         start: Option<Position>,
         limit: usize,
     ) -> Result<(Found, Option<Position>), StoreError> {
-        let newest = || Position { sort: self.until.map_or_else(|| "~".into(), AuditEntry::time_sort), key: String::new() };
+        let newest =
+            || Position { sort: self.until.map_or_else(|| "~".into(), AuditEntry::time_sort), key: String::new() };
         let mut after = start.unwrap_or_else(newest);
         let (mut found, mut looked_at) = (Found::new(), 0);
         loop {
