@@ -12,7 +12,9 @@ use super::verify::{Broken, Walked, beginning, walk};
 use super::{Origin, attempted};
 use crate::control_plane::duty::Duty;
 use crate::control_plane::gate::Gate;
-use crate::control_plane::records::{AccessKey, AuditEntry, AuditHead, Deployment, Link, Touched};
+use crate::control_plane::records::{
+    AccessKey, AuditEntry, AuditHead, Deployment, Link, LockHolder, StateLock, StateStamp, StateVersion, Touched,
+};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 use crate::control_plane::test_plane::TestPlane;
 use crate::control_plane::wire::{Attempt, Call, Operations, ProtonError};
@@ -386,37 +388,72 @@ async fn an_account_sees_its_own_entries_newest_first_and_page_by_page() {
     assert_eq!(about(&list(&test, json!({ "principal": "est" })).await).len(), 0);
 }
 
-/// One more insert is what an entry costs; printed with `--nocapture`.
-#[tokio::test(flavor = "multi_thread")]
-async fn zz_cost() {
-    let test = TestPlane::new().await;
-    let action = Action::targeted("AwsProton20200720.TagResource").unwrap();
-    let arn = test.scope.arn("environment-template/t0");
-    perform(&test, "CreateEnvironmentTemplate", json!({ "name": "t0" })).await.unwrap();
-    let action2 = Action::targeted("AwsProton20200720.CreateEnvironmentTemplate").unwrap();
-    for (name, action) in [("tag", action), ("create", action2)] {
-        let mut times = [Vec::new(), Vec::new()];
-        for index in 0..400 {
-            let audited = index % 2;
-            let input = if name == "tag" {
-                json!({ "resourceArn": arn, "tags": [{ "key": "k", "value": index.to_string() }] })
-            } else {
-                json!({ "name": format!("n{index}") })
-            };
-            let mut call = test.call();
-            let started = std::time::Instant::now();
-            let plane = if audited == 1 {
-                test.plane.on_behalf(&Origin::of(&call, action, &input))
-            } else {
-                test.plane.clone()
-            };
-            let Action::Proton(operation) = action else { unreachable!() };
-            hadron_model::dispatch(&plane, &mut call, operation, input).await.unwrap();
-            times[audited].push(started.elapsed());
-        }
-        for (audited, times) in times.iter_mut().enumerate() {
-            times.sort();
-            eprintln!("{name} audited {audited}: median {:?} p10 {:?} p90 {:?}", times[100], times[20], times[180]);
-        }
+fn state_version(number: i64, serial: i64) -> StateVersion {
+    StateVersion {
+        target_arn: "arn:dev".into(),
+        number,
+        stamp: Some(StateStamp { lineage: "l".into(), serial }),
+        size: 2,
+        digest: String::new(),
+        at: 0,
+        deployment: "d".into(),
+        epoch: 1,
+        agent: "a".into(),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_written_state_is_told_with_its_serials() {
+    let test = TestPlane::new().await;
+    let request = http::Request::post("/").header("user-agent", "terraform").body(()).unwrap().into_parts().0;
+    let origin = Origin::of_run("d.1", &request, "PutState", (&test.scope, "arn:dev"));
+    let store = test.plane.on_behalf(&origin).store;
+    for (number, serial) in [(1, 3), (2, 5)] {
+        let (scope, version) = (test.scope.clone(), state_version(number, serial));
+        let written = store.write(move |tx: &mut dyn Transaction| {
+            tx.put_blob(&scope, "state_version", &format!("arn:dev#{number}"), b"{}")?;
+            tx.add(&scope, &version)
+        });
+        let written: Result<(), StoreError> = written.await;
+        written.unwrap();
+    }
+    let log = entries(&test).await;
+    assert_eq!(touched(&log[0]), [("state_version", "arn:dev#1", None, Some(1)), ("state", "arn:dev", None, Some(3))]);
+    assert_eq!(
+        touched(&log[1]),
+        [("state_version", "arn:dev#2", None, Some(1)), ("state", "arn:dev", Some(3), Some(5))]
+    );
+    assert_eq!((log[1].principal.as_str(), log[1].user_agent.as_deref()), ("hadron:run/d.1", Some("terraform")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_passes_on_says_from_whom() {
+    let test = TestPlane::new().await;
+    let holder = |deployment: &str| LockHolder {
+        lock_id: format!("lock-of-{deployment}"),
+        info: "{}".into(),
+        deployment: deployment.into(),
+        epoch: 2,
+        agent: "a".into(),
+        access_key: "AKIA".into(),
+        password_digest: String::new(),
+        since: 0,
+    };
+    let lock = StateLock { target_arn: "arn:dev".into(), holder: Some(holder("dead")), last: None };
+    test.add(lock).await;
+    let next = holder("next");
+    let (scope, plane) = (test.scope.clone(), test.plane.by_itself(&test.scope, "LockState", "asked"));
+    let passed: Result<(), StoreError> = plane
+        .store
+        .write(move |tx: &mut dyn Transaction| {
+            let mut lock = tx.get::<StateLock>(&scope, "arn:dev")?.unwrap();
+            lock.last = lock.holder.replace(next.clone());
+            tx.save(&scope, &mut lock)
+        })
+        .await;
+    passed.unwrap();
+    let log = entries(&test).await;
+    let reason = log[0].reason.as_deref().unwrap();
+    assert_eq!(reason, "the lock lock-of-dead of run dead.2 passed on: that run is over and silent");
+    assert_eq!(log[0].principal, "hadron:server");
 }
