@@ -28,7 +28,7 @@ const WITNESSED: i64 = 60_000;
 /// Runs until `stop`. Every server runs one; at any time one of them links. Two that do it at once are harmless: each
 /// batch is one transaction that depends on the end of the chain that it has seen.
 pub async fn chain(plane: Plane, stop: CancellationToken) {
-    let mut chainer = Chainer { plane, duty: Duty::new("audit"), witnessed: 0 };
+    let mut chainer = Chainer { plane, duty: Duty::new("audit"), untold: None, told: 0 };
     let mut bell = chainer.plane.audit.bell.subscribe();
     loop {
         let rest = match chainer.round(stop.is_cancelled()).await {
@@ -57,20 +57,27 @@ pub async fn chain(plane: Plane, stop: CancellationToken) {
 pub(super) struct Chainer {
     pub(super) plane: Plane,
     pub(super) duty: Duty,
-    /// When the end of the chain was last told to the log.
-    pub(super) witnessed: i64,
+    /// The end of the chain that the log hasn't been told yet, and when it was told one last.
+    pub(super) untold: Option<AuditHead>,
+    pub(super) told: i64,
 }
 
 impl Chainer {
     /// Links everything that waits, if that is this server's duty. Idle servers only look.
     pub(super) async fn round(&mut self, last: bool) -> Result<(), StoreError> {
         super::refusals::tell_overflow(&self.plane, last).await?;
+        let linked = self.link_all().await;
+        self.witness(last);
+        linked
+    }
+
+    async fn link_all(&mut self) -> Result<(), StoreError> {
         while self.plane.store.read(|tx| Ok::<_, StoreError>(!waiting(tx, 1)?.is_empty())).await? {
             if !self.duty.hold(&self.plane).await? {
                 return Ok(());
             }
             match self.plane.store.write(|tx: &mut dyn Transaction| link_batch(tx)).await {
-                Ok(head) => self.witness(&head),
+                Ok(head) => self.untold = Some(head),
                 // Another server has linked these meanwhile; its duty is seen on the next look.
                 Err(StoreError::Stale { .. } | StoreError::Exists { .. }) => return Ok(()),
                 Err(error) => return Err(error),
@@ -79,14 +86,16 @@ impl Chainer {
         Ok(())
     }
 
-    /// Wherever logs are shipped to, there is a witness then that this server can't take back.
-    fn witness(&mut self, head: &AuditHead) {
+    /// Tells the log where the chain ends: once a minute at most, and at the end. Wherever logs are shipped to, there is
+    /// a witness then that this server can't take back.
+    fn witness(&mut self, last: bool) {
         let now = self.plane.clock.now();
-        if now >= self.witnessed + WITNESSED {
-            self.witnessed = now;
-            let AuditHead { sequence, hash } = head;
-            tracing::info!(audit.sequence = sequence, audit.hash = %hash, "the audit log ends with entry {sequence}, {hash}");
+        if !last && now < self.told + WITNESSED {
+            return;
         }
+        let Some(AuditHead { sequence, hash }) = self.untold.take() else { return };
+        self.told = now;
+        tracing::info!(audit.sequence = sequence, "the audit log ends with entry {sequence}, {hash}");
     }
 }
 

@@ -15,8 +15,6 @@ const BOOKKEEPING: &[&str] = &[
     "duty",
     "unpublished",
     "outbox",
-    "outbox_cursor",
-    "delivery",
     AuditEntry::KIND,
     AuditHead::KIND,
 ];

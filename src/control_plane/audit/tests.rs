@@ -48,7 +48,7 @@ fn touched(entry: &AuditEntry) -> Vec<(&str, &str, Option<i64>, Option<i64>)> {
 }
 
 fn chainer(test: &TestPlane) -> Chainer {
-    Chainer { plane: test.plane.clone(), duty: Duty::new("audit"), witnessed: 0 }
+    Chainer { plane: test.plane.clone(), duty: Duty::new("audit"), untold: None, told: 0 }
 }
 
 async fn verify(test: &TestPlane, witness: Option<&str>) -> Walked {
@@ -81,7 +81,7 @@ async fn every_change_leaves_one_entry_with_its_versions() {
     let log = entries(&test).await;
     let told: Vec<_> = log.iter().map(|entry| (entry.action.as_str(), touched(entry))).collect();
     let create = vec![("template", key, None, Some(1)), ("tags", &arn, None, Some(1))];
-    let delete = vec![("template", key, Some(2), None), ("tags", &arn, Some(2), None)];
+    let delete = [("template", key, Some(2), None), ("tags", &arn, Some(2), None)];
     assert_eq!(told[0], ("CreateEnvironmentTemplate", create));
     assert_eq!(told[1], ("UpdateEnvironmentTemplate", vec![("template", key, Some(1), Some(2))]));
     assert_eq!(told[2], ("TagResource", vec![("tags", arn.as_str(), Some(1), Some(2))]));
@@ -115,7 +115,7 @@ async fn a_claim_leaves_an_entry_and_a_poll_and_a_heartbeat_leave_none() {
     let so_far = entries(&test).await.len();
     let since = async |before: usize| entries(&test).await.len() - before;
 
-    assert_eq!(agent.poll(1).await, [deployment.id.clone()]);
+    assert_eq!(agent.poll(1).await, std::slice::from_ref(&deployment.id));
     assert_eq!(since(so_far).await, 0, "a poll withholds, and that is nobody's doing");
     let epoch = agent.claim(&deployment).await.unwrap();
     assert_eq!(since(so_far).await, 1);
