@@ -39,8 +39,11 @@ pub(super) fn one<T: Serialize>(form: Form, value: &T, lines: &[(&str, String)])
         return json(value);
     }
     let wide = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let shown = lines.iter().filter(|(_, value)| !value.is_empty());
-    text(&shown.map(|(name, value)| format!("{name:<wide$}  {value}\n")).collect::<String>())
+    let mut out = String::new();
+    for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "{name:<wide$}  {value}").expect("text takes text");
+    }
+    text(&out)
 }
 
 /// A moment for people, to the second.

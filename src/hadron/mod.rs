@@ -119,17 +119,14 @@ impl Client {
             let (_, rest) = text.split_once(&format!("<{name}>"))?;
             rest.split_once(&format!("</{name}>")).map(|(value, _)| value.to_owned())
         };
-        match member("Account") {
-            Some(account) => Ok(Scope::new(account, &self.region)),
-            None => {
-                let said = |name, other: &str| member(name).unwrap_or_else(|| other.to_owned());
-                let status = answer.status();
-                Err(HadronError::Refused {
-                    code: said("Code", &format!("HTTP {}", status.as_u16())),
-                    message: said("Message", &format!("the server answers {status}")),
-                })
-            }
+        if let Some(account) = member("Account") {
+            return Ok(Scope::new(account, &self.region));
         }
+        let status = answer.status();
+        Err(HadronError::Refused {
+            code: member("Code").unwrap_or_else(|| format!("HTTP {}", status.as_u16())),
+            message: member("Message").unwrap_or_else(|| format!("the server answers {status}")),
+        })
     }
 
     /// The request as it goes over the wire, signed.

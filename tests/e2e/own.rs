@@ -13,9 +13,6 @@ use crate::support::plane::{Plane, Start, binary};
 use crate::support::shell::Shell;
 use crate::support::tools::Tools;
 
-/// How long a key may still sign somewhere after it was revoked.
-const REVOKED: Duration = Duration::from_secs(3);
-
 /// A shell in which the lines that a plane printed are set, `$HADRON` is the binary, and `data` is the plane's folder.
 fn operator(plane: &Plane) -> Shell {
     let mut env: BTreeMap<String, String> = plane.exported().clone();
@@ -34,16 +31,16 @@ fn id(lines: &str) -> String {
     rest.split_whitespace().next().unwrap().to_owned()
 }
 
-/// Waits until a script fails with these words, and says how long that took.
-fn until_refused(shell: &Shell, script: &str, words: &str) -> Duration {
+/// Waits until a script fails with these words.
+fn until_refused(shell: &Shell, script: &str, words: &str) {
     let began = Instant::now();
     loop {
         let answer = shell.run(script);
         if answer.code != 0 {
             assert!(answer.stderr.contains(words), "{answer:?}");
-            return began.elapsed();
+            return;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "it goes on for ever");
+        assert!(began.elapsed() < Duration::from_mins(1), "it goes on for ever");
         thread::sleep(Duration::from_millis(100));
     }
 }
@@ -69,8 +66,8 @@ fn a_key_is_made_used_and_revoked_while_the_server_runs() {
     assert!(!keys.to_string().contains("secret"), "{keys}");
 
     shell.ok(&format!("$HADRON key revoke {}", id(&lines)));
-    let asked = ". ./ann; aws proton list-environments";
-    assert!(until_refused(&shell, asked, "UnrecognizedClientException") < REVOKED);
+    // At once: this is the server that revoked it.
+    shell.run(". ./ann; aws proton list-environments").failed(255, &["UnrecognizedClientException"]);
     shell.run(". ./ann; aws s3 ls").failed(255, &["InvalidAccessKeyId"]);
     assert!(shell.ok("$HADRON key list").contains("revoked"), "the table tells it");
     // Whoever revokes the last admin locks everyone out.
@@ -84,11 +81,12 @@ fn a_rotated_key_goes_on_for_its_grace_and_the_installation_takes_the_new_one() 
     let shell = operator(&plane);
     let admin = plane.exported()["AWS_ACCESS_KEY_ID"].clone();
     shell.run(&format!("$HADRON key rotate {admin} --grace 0s")).failed(1, &["last active key of role admin"]);
-    let next = shell.ok(&format!("$HADRON key rotate {admin} --grace 4s"));
+    let next = shell.ok(&format!("$HADRON key rotate {admin} --grace 10s"));
     shell.file("next", &next);
-    shell.ok("aws proton list-environments && . ./next && aws proton list-environments");
-    until_refused(&shell, "aws proton list-environments", "UnrecognizedClientException");
-    shell.ok(". ./next; $HADRON key list");
+    // Not by the AWS CLI, whose start alone may take longer than the grace.
+    shell.ok("$HADRON runs && . ./next && $HADRON runs");
+    until_refused(&shell, "$HADRON runs", "UnrecognizedClientException");
+    shell.ok(". ./next; aws proton list-environments");
     // Without any key in the environment it is the installation's own that counts.
     let lone = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; HADRON_ENDPOINT=$AWS_ENDPOINT_URL";
     shell.ok(&format!("{lone} $HADRON key list"));
