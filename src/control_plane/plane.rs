@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::audit::Audit;
 use super::authority::Authority;
+use super::keys::KnownKeys;
 use super::seal::Sealer;
 use super::store::Store;
 use crate::objects::Objects;
@@ -25,6 +26,8 @@ pub struct Plane {
     pub authority: Authority,
     /// What the parts of the audit log share.
     pub audit: Audit,
+    /// The access keys that this process has found lately.
+    pub(crate) known_keys: KnownKeys,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.
@@ -44,6 +47,7 @@ impl Plane {
             sealer,
             authority: Authority,
             audit: Audit::default(),
+            known_keys: KnownKeys::default(),
             clock,
             work: Wake::default(),
             registrations: Wake::default(),

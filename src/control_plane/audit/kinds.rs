@@ -9,15 +9,8 @@ use crate::control_plane::store::Document;
 
 /// Documents and blobs whose comings and goings are nobody's doing: client tokens, whose turn it is, which server does
 /// what, bytes on their way to the bucket, events on their way out, and the log itself.
-const BOOKKEEPING: &[&str] = &[
-    "idempotency_token",
-    "turn",
-    "duty",
-    "unpublished",
-    "outbox",
-    AuditEntry::KIND,
-    AuditHead::KIND,
-];
+const BOOKKEEPING: &[&str] =
+    &["idempotency_token", "turn", "duty", "unpublished", "outbox", AuditEntry::KIND, AuditHead::KIND];
 
 /// Documents that are compared with what they were: writing them back as they are is no change.
 const COMPARED: &[&str] = &[
