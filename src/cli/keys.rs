@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Exit, Failure};
 use crate::settings::Resolved;
-use crate::support::{Secret, files};
+use crate::support::{Secret, credential, files};
 
 /// An access key's id and its secret.
 pub(super) type KeyPair = (String, Secret);
@@ -39,7 +39,7 @@ impl LocalKeys {
         match fs::read(&path) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let keys = Self { admin: new_pair(), agent: new_pair() };
+                let keys = Self { admin: credential::new_key(), agent: credential::new_key() };
                 let text = serde_json::to_vec_pretty(&keys).context("writing keys as JSON")?;
                 // Temporary files are made for their owner alone, and a rename keeps that.
                 files::write_atomically(&path, &text).with_context(|| format!("writing {}", path.display()))?;
@@ -50,17 +50,25 @@ impl LocalKeys {
     }
 }
 
-/// In the shape of AWS's own, so that every client and scanner takes them for what they are.
-fn new_pair() -> KeyPair {
-    let id: String = random(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
-    let secret = random(40, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
-    (format!("AKIA{id}"), Secret::new(secret))
-}
-
-fn random(length: usize, alphabet: &[u8]) -> String {
-    use rand::Rng;
-    let mut rng = rand::rng();
-    (0..length).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
+impl LocalKeys {
+    /// Puts a new pair in the place of the one with the id `old`, if a data folder holds that, and says whether it did.
+    ///
+    /// # Errors
+    /// The folder can't be read or written.
+    pub(super) fn replace(data: &Path, old: &str, (id, secret): (&str, Secret)) -> Result<bool, Failure> {
+        let path = Self::path(data);
+        if !path.exists() {
+            return Ok(false);
+        }
+        let mut keys = Self::open(data)?;
+        let Some(pair) = [&mut keys.admin, &mut keys.agent].into_iter().find(|pair| pair.0 == old) else {
+            return Ok(false);
+        };
+        *pair = (id.to_owned(), secret);
+        let text = serde_json::to_vec_pretty(&keys).context("writing keys as JSON")?;
+        files::write_atomically(&path, &text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(true)
+    }
 }
 
 /// The key of the people at this machine's own installation.

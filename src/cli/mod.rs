@@ -1,18 +1,26 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
 mod agent;
+mod audit;
+mod cancel;
 mod client;
 mod demo;
 mod doctor;
+mod executor;
 mod failure;
+mod key;
 mod keys;
 mod logs;
+mod print;
 mod remote;
 mod report;
+mod runs;
 mod serve;
 mod settings;
+mod state;
 mod status;
 mod supervise;
+mod target;
 mod up;
 mod upgrade;
 
@@ -88,6 +96,21 @@ enum Verb {
     Report(report::ReportCommand),
     /// Move what is behind to the version that its template recommends
     Upgrade(upgrade::UpgradeArgs),
+    /// Who changed what, who was refused, and whether the log is still whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Show who works on what, and whether it is still alive
+    Runs(runs::RunsArgs),
+    /// Call off what is being deployed
+    Cancel(cancel::CancelArgs),
+    /// Look into Terraform's states, put one back, release a lock
+    #[command(subcommand)]
+    State(state::StateCommand),
+    /// Make, list, rotate and revoke access keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Say who deploys what lies in an environment: agents, or a pipeline outside
+    Executor(executor::ExecutorArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Set up AWS clients on this machine
@@ -170,6 +193,12 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),
         Verb::Upgrade(args) => wait_for(upgrade::run(&settings, &args, output)),
+        Verb::Audit(command) => wait_for(audit::run(&settings, command, output)),
+        Verb::Runs(args) => wait_for(runs::run(&settings, args, output)),
+        Verb::Cancel(args) => wait_for(cancel::run(&settings, args, output)),
+        Verb::State(command) => wait_for(state::run(&settings, command, output)),
+        Verb::Key(command) => wait_for(key::run(&settings, command, output)),
+        Verb::Executor(args) => wait_for(executor::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),

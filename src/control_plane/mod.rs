@@ -5,6 +5,7 @@
 
 pub mod wire;
 
+pub mod audit;
 pub mod authority;
 pub mod deployments;
 pub mod object_server;
@@ -19,7 +20,6 @@ pub mod store;
 
 mod app;
 mod counts;
-#[cfg_attr(not(test), expect(dead_code, reason = "the audit chain and the event sinks are its first users"))]
 mod duty;
 mod gate;
 mod keys;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::authority::Authority;
 use super::counts::Counting;
+use super::keys::KnownKeys;
 use super::seal::Sealer;
 use super::store::Store;
 use crate::objects::Objects;
@@ -23,6 +25,10 @@ pub struct Plane {
     pub sealer: Sealer,
     /// Who may do what.
     pub authority: Authority,
+    /// What the parts of the audit log share.
+    pub audit: Audit,
+    /// The access keys that this process has found lately.
+    pub(crate) known_keys: KnownKeys,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.
@@ -42,6 +48,8 @@ impl Plane {
             objects,
             sealer,
             authority: Authority,
+            audit: Audit::default(),
+            known_keys: KnownKeys::default(),
             clock,
             work: Wake::default(),
             registrations: Wake::default(),

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audit;
 mod bad_input;
 mod client;
 mod clients;
@@ -14,6 +15,7 @@ mod durability;
 mod examples;
 mod identities;
 mod offline;
+mod own;
 mod plain;
 mod proxy;
 mod restart;

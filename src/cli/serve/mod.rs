@@ -17,7 +17,7 @@ use super::keys::LocalKeys;
 use super::{Exit, Failure};
 use crate::control_plane::seal::Sealer;
 use crate::control_plane::wire::Handler;
-use crate::control_plane::{self, App, Plane, PlaneSettings, deployments, registrar, state_server};
+use crate::control_plane::{self, App, Plane, PlaneSettings, audit, deployments, registrar, state_server};
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
 use crate::support::{Clock, files};
@@ -70,7 +70,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let clock = Clock::system();
     let region: String = settings.value("region")?;
     control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
-    keys::register(&store, settings, &local, clock.now()).await?;
+    keys::register(&store, settings, &local, &clock).await?;
     let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));
     let store_of_objects = bucket::client(settings, &region, address, &local.agent).await?;
     let embedded = match settings.text("bucket") {
@@ -98,6 +98,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("counts", control_plane::keep_counts(plane.clone(), lifecycle.soft.clone()));
+    lifecycle.spawn("audit", audit::chain(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local })
 }

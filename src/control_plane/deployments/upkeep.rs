@@ -141,7 +141,8 @@ async fn end_cancelled(plane: &Plane, scope: &Scope) -> Result<Duration, UpkeepE
     let looking = engine.clone();
     let (due, next) = plane.store.read(move |tx| looking.silent(tx)).await?;
     if due {
-        plane.store.write(move |tx| engine.call_off_silent(tx)).await?;
+        let audited = plane.by_itself(scope, "EndCancelledDeployment", "it was cancelled, and its agent fell silent");
+        audited.store.write(move |tx| engine.call_off_silent(tx)).await?;
         plane.work.ring();
     }
     Ok(next)

@@ -4,6 +4,7 @@
 
 mod access_key;
 mod account;
+mod audit;
 mod component;
 mod deployment;
 mod environment;
@@ -15,6 +16,7 @@ mod turn;
 
 pub use access_key::AccessKey;
 pub use account::{AccountSettings, IdempotencyToken, TagSet};
+pub use audit::{AuditEntry, AuditHead, Link, Touched};
 pub use component::Component;
 pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};

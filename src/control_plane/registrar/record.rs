@@ -12,7 +12,12 @@ use crate::control_plane::store::{Document, StoreError, Typed};
 /// One conditional write: the version as it was taken still waits, or nothing changes.
 pub(super) async fn record(plane: &Plane, waiting: Waiting, verdict: Verdict) -> Result<(), StoreError> {
     let now = plane.clock.now();
+    let reason = match &verdict {
+        Verdict::Sound(_) => format!("{} is sound", waiting.version.key()),
+        Verdict::Failed(reason) => format!("{}: {reason}", waiting.version.key()),
+    };
     plane
+        .by_itself(&waiting.scope, "RegisterTemplateVersion", reason)
         .store
         .write(move |tx| {
             let Waiting { scope, version: taken, .. } = &waiting;

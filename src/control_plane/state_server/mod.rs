@@ -15,6 +15,7 @@ mod address;
 mod caller;
 mod error;
 mod lock;
+mod origin;
 mod sealed;
 mod upload;
 mod versions;
@@ -29,7 +30,7 @@ pub use self::lock::release;
 use self::address::Address;
 use self::caller::Credential;
 use self::upload::Upload;
-use super::Plane;
+use super::{Plane, audit};
 
 /// No state of a sane size is refused; a runaway upload doesn't take all memory.
 const LARGEST_STATE: usize = 1 << 29;
@@ -42,10 +43,15 @@ const LARGEST_LOCK: usize = 1 << 16;
 /// Answers a request below `/_hadron/state/` or `/_hadron/sealed/`.
 pub async fn handle(plane: &Plane, request: Request<Body>) -> Response<Body> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    match route(plane, request).await {
+    let (parts, body) = request.into_parts();
+    let origin = origin::of(&parts, &plane.settings.base_url);
+    match route(&plane.on_behalf(&origin), Request::from_parts(parts, body)).await {
         Ok(response) => response,
         Err(error) => {
             error.log(&method, &path);
+            if let StateError::Unauthorized = error {
+                audit::unproved(plane, origin, &error.to_string()).await;
+            }
             error.into_response()
         }
     }

@@ -12,6 +12,10 @@ use crate::domain::Scope;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
+/// The id that a request's answer carries, as an extension of the requests that are handed on.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
 /// Whoever signed the request.
 #[derive(Debug, Clone)]
 pub struct Caller {

@@ -14,7 +14,7 @@ pub mod sigv4;
 mod sts;
 
 pub use api::Operations;
-pub use call::{Call, Caller, Peer};
+pub use call::{Call, Caller, Peer, RequestId};
 pub use error::ProtonError;
-pub use keys::{Key, Keys};
+pub use keys::{Attempt, Key, Keys};
 pub use server::{Front, Handler, serve};

@@ -22,6 +22,7 @@ use axum::serve::ListenerExt;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
@@ -31,7 +32,8 @@ use uuid::Uuid;
 
 use super::answer::{Failure, Told, typed};
 use super::api::{self, Operations};
-use super::keys::{Key, Keys};
+use super::call::{Peer, RequestId};
+use super::keys::{Attempt, Key, Keys};
 use super::sigv4::{Claim, SignatureError, scope_service};
 use super::{ProtonError, sts};
 use crate::support::Clock;
@@ -128,7 +130,8 @@ fn log(answer: &Response<Body>, id: &str, started: Instant) {
 
 impl Server {
     async fn route(self: &Arc<Self>, request: Request<Body>, id: &str) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(RequestId(id.to_owned()));
         match room(&parts) {
             Room::Api => self.api(parts, body, id).await,
             Room::Sts => self.sts(parts, body, id).await,
@@ -152,7 +155,10 @@ impl Server {
         let now = self.front.clock.now();
         let (claim, key) = match self.authenticate(&parts, &body, action.service(), now).await {
             Ok(known) => known,
-            Err(refusal) => return told(refusal.into_failure(id).answer(), action.name()),
+            Err(refusal) => {
+                self.witness(&parts, (action.service(), action.name()), now, &refusal).await;
+                return told(refusal.into_failure(id).answer(), action.name());
+            }
         };
         let call = api::call(&parts, &key, claim.region(), id, now);
         let server = Arc::clone(self);
@@ -171,10 +177,15 @@ impl Server {
             Ok(body) => body,
             Err(failure) => return told(failure.answer(), "sts:?"),
         };
-        match self.authenticate(&parts, &body, sts::SERVICE, self.front.clock.now()).await {
-            Ok((_, key)) => sts::answer(&body, &key, id),
-            Err(Unauthenticated::Signature(refusal)) => told(sts::refuse(&refusal, id), "sts:?"),
-            Err(internal) => told(internal.into_failure(id).answer(), "sts:?"),
+        let now = self.front.clock.now();
+        let refusal = match self.authenticate(&parts, &body, sts::SERVICE, now).await {
+            Ok((_, key)) => return sts::answer(&body, &key, id),
+            Err(refusal) => refusal,
+        };
+        self.witness(&parts, (sts::SERVICE, "GetCallerIdentity"), now, &refusal).await;
+        match refusal {
+            Unauthenticated::Signature(refusal) => told(sts::refuse(&refusal, id), "sts:?"),
+            internal @ Unauthenticated::Lookup(_) => told(internal.into_failure(id).answer(), "sts:?"),
         }
     }
 
@@ -190,6 +201,31 @@ impl Server {
         let key = key.ok_or(SignatureError::UnknownKey)?;
         claim.verify(parts, body, &key.secret)?;
         Ok((claim, key))
+    }
+
+    /// Takes note of a signature that is complete and of now, and still isn't accepted.
+    async fn witness(
+        &self,
+        parts: &Parts,
+        (service, action): (&'static str, &'static str),
+        now: i64,
+        refusal: &Unauthenticated,
+    ) {
+        let Unauthenticated::Signature(SignatureError::UnknownKey | SignatureError::Invalid(_)) = refusal else {
+            return;
+        };
+        // Without a claim nobody is named.
+        let Ok(claim) = Claim::read(parts, service, now) else { return };
+        let attempt = Attempt {
+            access_key: claim.access_key().to_owned(),
+            region: claim.region().to_owned(),
+            service,
+            action,
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
+            user_agent: parts.headers.get(USER_AGENT).and_then(|text| text.to_str().ok()).map(str::to_owned),
+        };
+        self.front.keys.refused(attempt).await;
     }
 
     /// Ready means that the record answers.
