@@ -179,14 +179,14 @@ fn milliseconds(time: Duration) -> i64 {
 /// `90s`, `15m`, `12h`, `30d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let refused = || format!("{text} is no time: write a number and s, m, h or d, such as 30d");
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
+    let unit = match text.chars().next_back() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
         _ => return Err(refused()),
     };
+    let number = &text[..text.len() - 1];
     let number: u32 = number.parse().map_err(|_| refused())?;
     Ok(Duration::from_secs(u64::from(number) * unit))
 }

@@ -154,6 +154,8 @@ fn put_back(shell: &Shell) {
     let mut next = before.clone();
     next["serial"] = (before["serial"].as_i64().unwrap() + 1).into();
     next["resources"] = Value::Array(Vec::new());
+    // Larger than any request of Proton's may be.
+    next["padding"] = "x".repeat(6 << 20).into();
     shell.file("next", next.to_string());
     let shown = shell.json("$HADRON state push environment/dev next --output json");
     assert_eq!(shown["serial"], next["serial"]);

@@ -97,7 +97,8 @@ fn is_amz_json(parts: &Parts) -> bool {
     content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-amz-json-1.0"))
 }
 
-fn target(parts: &Parts) -> Option<&str> {
+/// The operation that a request names.
+pub(super) fn target(parts: &Parts) -> Option<&str> {
     parts.headers.get("x-amz-target")?.to_str().ok()
 }
 

@@ -22,6 +22,7 @@ use axum::serve::ListenerExt;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use hadron_model::{Action, hadron};
 use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -41,6 +42,10 @@ use crate::support::Clock;
 /// The largest body of a Proton or STS request, in bytes: twice what the largest component can need when every letter
 /// is escaped.
 const LARGEST_BODY: usize = 4 << 20;
+
+/// Of the one operation that takes a whole Terraform state, with the escapes that it needs in JSON, and only from a key
+/// that is known: before the signature is checked nobody else may fill the memory.
+const LARGEST_STATE: usize = 160 << 20;
 
 /// How long a client may take to send such a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -144,7 +149,7 @@ impl Server {
     }
 
     async fn api(self: &Arc<Self>, parts: Parts, body: Body, id: &str) -> Response<Body> {
-        let body = match read_body(body).await {
+        let body = match read_body(body, self.largest_body(&parts).await).await {
             Ok(body) => body,
             Err(failure) => return told(failure.answer(), "?"),
         };
@@ -173,7 +178,7 @@ impl Server {
     }
 
     async fn sts(&self, parts: Parts, body: Body, id: &str) -> Response<Body> {
-        let body = match read_body(body).await {
+        let body = match read_body(body, LARGEST_BODY).await {
             Ok(body) => body,
             Err(failure) => return told(failure.answer(), "sts:?"),
         };
@@ -186,6 +191,18 @@ impl Server {
         match refusal {
             Unauthenticated::Signature(refusal) => told(sts::refuse(&refusal, id), "sts:?"),
             internal @ Unauthenticated::Lookup(_) => told(internal.into_failure(id).answer(), "sts:?"),
+        }
+    }
+
+    async fn largest_body(&self, parts: &Parts) -> usize {
+        let push = Action::Hadron(hadron::Operation::PushState);
+        if api::target(parts).and_then(Action::targeted) != Some(push) {
+            return LARGEST_BODY;
+        }
+        let Ok(claim) = Claim::read(parts, push.service(), self.front.clock.now()) else { return LARGEST_BODY };
+        match self.front.keys.find(claim.access_key()).await {
+            Ok(Some(_)) => LARGEST_STATE,
+            Ok(None) | Err(_) => LARGEST_BODY,
         }
     }
 
@@ -306,11 +323,11 @@ async fn hand(handler: Option<&Handler>, name: &'static str, parts: Parts, body:
     answer
 }
 
-async fn read_body(body: Body) -> Result<Bytes, Failure> {
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, Failure> {
     let broken = |text: String| Failure::client("RequestAbortedException", Some(text));
-    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, LARGEST_BODY)).await {
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_limit(&error) => Err(Failure::too_large(LARGEST_BODY)),
+        Ok(Err(error)) if is_limit(&error) => Err(Failure::too_large(limit)),
         Ok(Err(error)) => Err(broken(format!("The request's body broke off: {error}"))),
         Err(_) => Err(broken(format!("The request's body did not arrive within {BODY_TIMEOUT:?}"))),
     }

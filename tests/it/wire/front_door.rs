@@ -180,6 +180,19 @@ async fn a_body_beyond_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn a_whole_state_is_read_from_a_known_key_only() {
+    let bench = Bench::start(Time::Still).await;
+    let mut raw = Raw::proton(&bench, "", "").set("x-amz-target", "Hadron20261122.PushState");
+    raw.body = format!(r#"{{"targetArn":"arn:aws:s3:::x","body":"{}"}}"#, "x".repeat(4 << 20)).into();
+    let known = Signer { service: "hadron", ..ADMIN };
+    let answer = raw.clone().signed(known).send(&bench).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["__type"].as_str().unwrap().ends_with("ValidationException"), "{answer:?}");
+    let unknown = Signer { key: "AKIANOBODY", ..known };
+    assert_eq!(raw.signed(unknown).send(&bench).await.status, 413);
+}
+
+#[tokio::test]
 async fn the_port_answers_health_page_and_unknown_places() {
     let bench = Bench::start(Time::Still).await;
     let mut get = Raw { method: "GET".into(), headers: vec![("host".into(), bench.host.clone())], body: Vec::new() };
