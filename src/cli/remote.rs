@@ -2,7 +2,8 @@
 
 use super::agent::Access;
 use super::keys::{self, KeyPair};
-use super::{Exit, Failure};
+use super::serve::listener;
+use super::{Exit, Failure, trust};
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Proton, ProtonError};
 use crate::settings::Resolved;
@@ -19,14 +20,16 @@ impl Remote {
     pub(super) async fn of(settings: &Resolved) -> Result<Self, Failure> {
         let (endpoint, key) = address(settings)?;
         let region: String = settings.value("region")?;
+        let trust = trust::of(settings)?;
         let outside = settings.text("objects_endpoint").is_some() || settings.text("bucket").is_some();
         let objects = ObjectsConfig {
             endpoint: if outside { settings.text("objects_endpoint") } else { Some(endpoint.clone()) },
             region: region.clone(),
             credentials: if outside { None } else { Some(key.clone()) },
             path_style: !outside || settings.text("objects_endpoint").is_some(),
+            trust: trust.clone(),
         };
-        let proton = AwsAccess { endpoint: Some(endpoint), region: Some(region), credentials: Some(key) };
+        let proton = AwsAccess { endpoint: Some(endpoint), region: Some(region), credentials: Some(key), trust };
         Ok(Self { proton: Proton::new(&proton).await, objects: Objects::new(objects).await })
     }
 }
@@ -43,7 +46,7 @@ pub(super) fn address(settings: &Resolved) -> Result<(String, KeyPair), Failure>
     let (address, exported_key) = exported.unzip();
     let endpoint = match chosen.or(address).or_else(|| settings.text("base_url")) {
         Some(endpoint) => endpoint,
-        None => format!("http://{}", settings.value::<String>("listen")?),
+        None => listener::url(settings)?,
     };
     let key = match credentials.or(exported_key) {
         Some(key) => key,
@@ -64,7 +67,9 @@ pub(super) fn failure(error: ProtonError) -> Failure {
     let unreachable = matches!(error, ProtonError::Unreachable { .. });
     let failure = Failure::new(Exit::Unexpected, error);
     match unreachable {
-        true => failure.hint("is `hadron up` running, and does HADRON_ENDPOINT name it?"),
+        true => failure
+            .hint("is `hadron up` running, and does HADRON_ENDPOINT name it?")
+            .hint("if it speaks TLS with a certificate of your own, HADRON_CA_BUNDLE names the authority's file"),
         false => failure,
     }
 }
