@@ -18,6 +18,7 @@ mod proxy;
 mod restart;
 mod site;
 mod stock_endpoint;
+mod tls;
 mod two_agents;
 mod walkthrough;
 mod way_out;

@@ -1,7 +1,7 @@
 //! A connection's bytes under watch: a client that sends no request, or takes no answer, loses its connection.
 //!
 //! hyper has one timeout, for a request's head, and counts an idle connection's rest into it. Clients that keep a
-//! connection for their next request must not lose it as fast as those that never finish their first.
+//! connection for their next request must not lose it as fast as those that never finish one.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::ready;
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::Instant;
 
 use super::pace::Pace;
 
@@ -32,24 +32,60 @@ pub(super) enum Phase {
     Idle,
 }
 
-/// The phase, as the connection's bytes, its requests and its answers see it. The low two bits are the phase; the rest
-/// counts the changes, so that each has its own time.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Watch(Arc<AtomicU64>);
+/// The phase of one connection and since when it holds, as its bytes, its requests and its answers see it. Requests of a
+/// connection follow one another, so that nobody changes it meanwhile.
+#[derive(Debug, Clone)]
+pub(super) struct Watch(Arc<Since>);
+
+#[derive(Debug)]
+struct Since {
+    began: Instant,
+    /// Milliseconds after `began`, times four, plus the phase.
+    entered: AtomicU64,
+}
 
 impl Watch {
+    pub(super) fn begin() -> Self {
+        Self(Arc::new(Since { began: Instant::now(), entered: AtomicU64::new(Phase::Fresh as u64) }))
+    }
+
     pub(super) fn enter(&self, phase: Phase) {
-        let next = |old: u64| (((old >> 2) + 1) << 2) | phase as u64;
-        // Requests of one connection follow one another: nobody changes it meanwhile.
-        self.0.store(next(self.0.load(Ordering::Relaxed)), Ordering::Relaxed);
+        let millis = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
+        self.0.entered.store(millis * 4 + phase as u64, Ordering::Relaxed);
     }
 
     pub(super) fn phase(&self) -> Phase {
-        [Phase::Fresh, Phase::Head, Phase::Busy, Phase::Idle][usize::from(self.stamp().to_le_bytes()[0] & 3)]
+        self.read().0
     }
 
-    fn stamp(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    fn read(&self) -> (Phase, Instant) {
+        let entered = self.0.entered.load(Ordering::Relaxed);
+        let phase = match entered % 4 {
+            0 => Phase::Fresh,
+            1 => Phase::Head,
+            2 => Phase::Busy,
+            _ => Phase::Idle,
+        };
+        (phase, self.0.began + Duration::from_millis(entered / 4))
+    }
+
+    /// Returns when a request's head, or the next request, has been waited for too long. It looks now and then, so that
+    /// a request costs no timer.
+    pub(super) async fn overdue(&self, head: Duration, idle: Duration) {
+        loop {
+            let (phase, since) = self.read();
+            let look = Instant::now() + head;
+            let deadline = match phase {
+                // The body has a pace of its own, and an operation takes its time.
+                Phase::Busy => look,
+                Phase::Fresh | Phase::Head => since + head,
+                Phase::Idle => since + idle,
+            };
+            if deadline <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(deadline.min(look)).await;
+        }
     }
 }
 
@@ -57,36 +93,13 @@ impl Watch {
 pub(super) struct Guarded<S> {
     stream: S,
     watch: Watch,
-    head: Duration,
-    idle: Duration,
-    /// The phase that is timed, and until when.
-    timed: u64,
-    timer: Option<Pin<Box<Sleep>>>,
     writing: Pace,
 }
 
 impl<S> Guarded<S> {
-    /// Times as in [`Limits`](super::Limits).
-    pub(super) fn new(stream: S, watch: Watch, head: Duration, idle: Duration, stall: Duration) -> Self {
-        Self { stream, watch, head, idle, timed: 0, timer: None, writing: Pace::new(stall) }
-    }
-
-    /// Nothing came; ready when nothing may be waited for any longer.
-    fn waits(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let patience = match self.watch.phase() {
-            // The body has a pace of its own, and an operation takes its time.
-            Phase::Busy => return Poll::Pending,
-            Phase::Fresh | Phase::Head => self.head,
-            Phase::Idle => self.idle,
-        };
-        let stamp = self.watch.stamp();
-        match &mut self.timer {
-            Some(_) if self.timed == stamp => {}
-            Some(timer) => timer.as_mut().reset(tokio::time::Instant::now() + patience),
-            None => self.timer = Some(Box::pin(tokio::time::sleep(patience))),
-        }
-        self.timed = stamp;
-        self.timer.as_mut().map_or(Poll::Ready(()), |timer| timer.as_mut().poll(cx))
+    /// Gives up on a client that takes next to nothing for as long as `stall`.
+    pub(super) fn new(stream: S, watch: Watch, stall: Duration) -> Self {
+        Self { stream, watch, writing: Pace::new(stall) }
     }
 
     fn written(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -107,19 +120,11 @@ impl<S> Guarded<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            Poll::Pending => {
-                ready!(self.waits(cx));
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request came")))
-            }
-            outcome => {
-                let came = buf.filled().len() > before;
-                if came && matches!(self.watch.phase(), Phase::Fresh | Phase::Idle) {
-                    self.watch.enter(Phase::Head);
-                }
-                outcome
-            }
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before && matches!(self.watch.phase(), Phase::Fresh | Phase::Idle) {
+            self.watch.enter(Phase::Head);
         }
+        outcome
     }
 }
 

@@ -215,8 +215,8 @@ where
 
     async fn http<S: AsyncRead + AsyncWrite + Unpin + Send>(self, stream: S) {
         let Self { peer, limits, crowd, shutdown, answer } = self;
-        let watch = Watch::default();
-        let stream = Guarded::new(stream, watch.clone(), limits.head, limits.idle, limits.stall);
+        let watch = Watch::begin();
+        let stream = Guarded::new(stream, watch.clone(), limits.stall);
         let (seen, stall) = (watch.clone(), limits.stall);
         let service = service_fn(move |request: Request<Incoming>| {
             seen.enter(Phase::Busy);
@@ -230,13 +230,17 @@ where
         let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = &mut serving => ended,
+            () = watch.overdue(limits.head, limits.idle) => return tracing::debug!(%peer, "no request came"),
             () = asked_to_go(&crowd, &shutdown) => {
                 // A request that hasn't begun isn't waited for.
                 if matches!(watch.phase(), Phase::Fresh | Phase::Idle) {
                     return;
                 }
                 serving.as_mut().graceful_shutdown();
-                serving.await
+                tokio::select! {
+                    ended = &mut serving => ended,
+                    () = watch.overdue(limits.head, limits.idle) => return,
+                }
             }
         };
         if let Err(error) = ended {

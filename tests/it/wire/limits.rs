@@ -13,7 +13,7 @@ use http::{Request, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 use super::bench::{Bench, Door, Time};
@@ -198,9 +198,12 @@ async fn a_reader_that_stops_reading_loses_its_connection_and_a_slow_one_does_no
     let door = Door { limits: limits(), objects: Some(endless(told)), ..Door::default() };
     let bench = Bench::behind(Time::Still, door).await;
     let request = b"GET /b/k HTTP/1.1\r\nhost: h\r\n\r\n";
-    let mut slow = connect(&bench).await;
+    // A large buffer would take minutes' worth of answer from a slow reader, and then nothing for long.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut slow = socket.connect(bench.host.parse().unwrap()).await.unwrap();
     slow.write_all(request).await.unwrap();
-    let mut piece = vec![0; 256 << 10];
+    let mut piece = vec![0; 1 << 20];
     let began = Instant::now();
     while began.elapsed() < STALL * 4 {
         slow.read_exact(&mut piece).await.expect("a slow reader is a reader");
