@@ -208,3 +208,87 @@ fn pem(certificate: &CertificateDer<'_>) -> String {
     }
     pem + "-----END CERTIFICATE-----\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+    use super::Trust;
+
+    type Made = (CertificateDer<'static>, String);
+
+    fn signed_by_itself(change: impl FnOnce(&mut CertificateParams)) -> Made {
+        let mut params = CertificateParams::new(vec!["a.example.com".to_owned()]).unwrap();
+        change(&mut params);
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        (made.der().clone(), made.pem())
+    }
+
+    fn authority(params: &mut CertificateParams) {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+
+    fn trusting(pem: &str) -> Trust {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), pem).unwrap();
+        Trust::read(&[file.path().to_owned()]).unwrap()
+    }
+
+    fn accepts(trust: &Trust, shown: &CertificateDer<'_>, name: &str) -> bool {
+        let name = ServerName::try_from(name).unwrap();
+        trust.verify_server_cert(shown, &[], &name, &[], UnixTime::now()).is_ok()
+    }
+
+    #[test]
+    fn a_certificate_of_the_file_is_good_for_its_names_and_dates_even_if_it_calls_itself_an_authority() {
+        for change in [authority, |_: &mut CertificateParams| {}] {
+            let (shown, pem) = signed_by_itself(change);
+            let trust = trusting(&pem);
+            assert!(accepts(&trust, &shown, "a.example.com"));
+            assert!(!accepts(&trust, &shown, "b.example.com"), "another name");
+            let (other, _) = signed_by_itself(change);
+            assert!(!accepts(&trust, &other, "a.example.com"), "the same words by another key");
+            trust.add(std::slice::from_ref(&other));
+            assert!(accepts(&trust, &other, "a.example.com"), "added later");
+        }
+        let (expired, pem) = signed_by_itself(|params| {
+            authority(params);
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        });
+        assert!(!accepts(&trusting(&pem), &expired, "a.example.com"));
+    }
+
+    #[test]
+    fn an_authority_vouches_for_what_it_signed_and_its_leaf_alone_is_enough_too() {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        authority(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&key).unwrap();
+        let leaf = CertificateParams::new(vec!["a.example.com".to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(params, key)).unwrap();
+        for pem in [root.pem(), leaf.pem()] {
+            assert!(accepts(&trusting(&pem), leaf.der(), "a.example.com"));
+            assert!(!accepts(&trusting(&pem), leaf.der(), "b.example.com"));
+        }
+        let trust = trusting(&root.pem());
+        assert!(!accepts(&trust, &signed_by_itself(|_| {}).0, "a.example.com"));
+        assert!(trust.pem().ends_with("-----END CERTIFICATE-----\n"));
+    }
+
+    #[test]
+    fn what_is_our_own_is_known_by_itself_under_any_name() {
+        let (own, _) = signed_by_itself(authority);
+        let trust = Trust::our_own(std::slice::from_ref(&own));
+        assert!(accepts(&trust, &own, "127.0.0.1"));
+        assert!(!accepts(&trust, &signed_by_itself(authority).0, "a.example.com"));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused_by_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Trust::read(&[file.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.contains(&file.path().display().to_string()) && error.contains("no PEM certificate"), "{error}");
+    }
+}

@@ -159,14 +159,12 @@ fn covered(address: SocketAddr, tls: &Tls) -> Result<String, Failure> {
 pub(in crate::cli) fn url(settings: &Resolved) -> Result<String, Failure> {
     let listen: String = settings.value("listen")?;
     let tls = if settings.text("tls.key").is_some() { certificate(settings)? } else { None };
-    match listen.parse::<SocketAddr>() {
-        Ok(address) => base_url(settings, reachable(address), tls.as_ref()),
-        // A host's name, which a certificate may well cover.
-        Err(_) => {
-            let scheme = if tls.is_some() { "https" } else { "http" };
-            Ok(settings.text("base_url").unwrap_or_else(|| format!("{scheme}://{listen}")))
-        }
+    if let Ok(address) = listen.parse::<SocketAddr>() {
+        return base_url(settings, reachable(address), tls.as_ref());
     }
+    // A host's name, which a certificate may well cover.
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    Ok(settings.text("base_url").unwrap_or_else(|| format!("{scheme}://{listen}")))
 }
 
 /// The address by which this process reaches its own port: `0.0.0.0` is for listening only.

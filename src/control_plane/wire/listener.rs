@@ -146,13 +146,11 @@ async fn place(
 ) -> OwnedSemaphorePermit {
     loop {
         let place = Arc::clone(places).acquire_owned();
-        match timeout(SHED_AFTER, place).await {
-            Ok(place) => return place.expect("nobody closes the semaphore"),
-            Err(_) => {
-                crowd.notify_one();
-                complaint.say(|| tracing::warn!("all {limit} connections are taken; new ones wait"));
-            }
+        if let Ok(place) = timeout(SHED_AFTER, place).await {
+            return place.expect("nobody closes the semaphore");
         }
+        crowd.notify_one();
+        complaint.say(|| tracing::warn!("all {limit} connections are taken; new ones wait"));
     }
 }
 

@@ -163,8 +163,8 @@ async fn a_stalled_upload_ends_and_one_that_moves_may_take_its_time() {
 
     let mut moving = connect(&bench).await;
     let pieces = 10;
-    let head = format!("PUT /b/k HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", pieces * piece.len());
-    moving.write_all(head.as_bytes()).await.unwrap();
+    let opening = format!("PUT /b/k HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", pieces * piece.len());
+    moving.write_all(opening.as_bytes()).await.unwrap();
     let began = Instant::now();
     for _ in 0..pieces {
         tokio::time::sleep(STALL / 3).await;
@@ -186,7 +186,7 @@ fn endless(told: mpsc::UnboundedSender<()>) -> Handler {
     Arc::new(move |_| {
         let told = Told(told.clone());
         let pieces = stream::unfold(told, |told| async move {
-            Some((Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 64 << 10])), told))
+            Some((Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 64 << 10])), told))
         });
         Box::pin(async move { Response::new(Body::from_stream(pieces)) })
     })
