@@ -66,8 +66,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             head_bytes: 64 << 10,
             headers: 100,
-            // Longer than the 60 s that AWS's clients and most proxies rest.
-            idle: Duration::from_secs(75),
+            // Longer than the 90 s after which Go's and Rust's clients, Terraform among them, close it themselves.
+            idle: Duration::from_mins(2),
             stall: Duration::from_secs(30),
             grace: Duration::from_secs(10),
         }
