@@ -90,6 +90,8 @@ fn tls(settings: &Resolved) -> Result<String, Failure> {
         Some(trouble) => {
             Err(Failure::new(Exit::Settings, anyhow!(trouble)).hint("renew it; the server takes it up by itself"))
         }
+        None if tls.names().is_empty() => Err(Failure::new(Exit::Settings, anyhow!("the certificate covers no name"))
+            .hint("no client accepts a certificate without subjectAltName")),
         None => Ok(format!("a certificate for {}{trusted}", tls.names().join(", "))),
     }
 }

@@ -133,7 +133,7 @@ impl ServerCertVerifier for Trust {
             };
         }
         match self.verifier()?.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // WebPKI looks at the dates first, so these two say that only trust is missing.
+            // WebPKI looks at the dates first, so these say that only trust is missing.
             Err(rustls::Error::InvalidCertificate(reason)) if is_about_trust(&reason) && self.holds(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -167,7 +167,8 @@ impl ServerCertVerifier for Trust {
 
 fn is_about_trust(reason: &CertificateError) -> bool {
     match reason {
-        CertificateError::UnknownIssuer => true,
+        // The second when another certificate of ours bears the issuer's name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
         CertificateError::Other(other) => other.to_string().contains("CaUsedAsEndEntity"),
         _ => false,
     }

@@ -142,7 +142,8 @@ fn covered(address: SocketAddr, tls: &Tls) -> Result<String, Failure> {
     }
     let Some(name) = tls.names().into_iter().find(|name| !name.starts_with('*')) else {
         let words = anyhow!("the certificate covers no name by which {address} can be reached");
-        return Err(Failure::new(Exit::Settings, words).hint("set base_url to the https:// URL that clients use"));
+        return Err(Failure::new(Exit::Settings, words).hint("set base_url to the https:// URL that clients use")
+            .hint("if the certificate has no subjectAltName, no client accepts it: `openssl x509 -noout -ext subjectAltName`"));
     };
     tracing::info!("`base_url` isn't set; clients are told https://{name}:{port}, a name of the certificate");
     let host = match name.parse::<IpAddr>() {
