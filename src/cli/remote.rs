@@ -64,14 +64,14 @@ fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
 
 /// A refusal of the control plane, in words.
 pub(super) fn failure(error: ProtonError) -> Failure {
-    let unreachable = matches!(error, ProtonError::Unreachable { .. });
-    let failure = Failure::new(Exit::Unexpected, error);
-    match unreachable {
-        true => failure
-            .hint("is `hadron up` running, and does HADRON_ENDPOINT name it?")
-            .hint("if it speaks TLS with a certificate of your own, HADRON_CA_BUNDLE names the authority's file"),
-        false => failure,
-    }
+    let hint = match &error {
+        ProtonError::Unreachable { cause } if cause.contains("certificate") => {
+            "if the certificate is of your own authority, HADRON_CA_BUNDLE names the file to trust"
+        }
+        ProtonError::Unreachable { .. } => "is `hadron up` running, and does HADRON_ENDPOINT name it?",
+        _ => return Failure::new(Exit::Unexpected, error),
+    };
+    Failure::new(Exit::Unexpected, error).hint(hint)
 }
 
 #[cfg(test)]
