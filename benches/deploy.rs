@@ -124,10 +124,15 @@ impl Client {
         let env = plane.exported().clone();
         let credentials = Some((env["AWS_ACCESS_KEY_ID"].clone(), Secret::new(&env["AWS_SECRET_ACCESS_KEY"])));
         let (endpoint, region) = (Some(plane.endpoint().to_owned()), env["AWS_REGION"].clone());
-        let access =
-            AwsAccess { endpoint: endpoint.clone(), region: Some(region.clone()), credentials: credentials.clone() };
+        let access = AwsAccess {
+            endpoint: endpoint.clone(),
+            region: Some(region.clone()),
+            credentials: credentials.clone(),
+            trust: None,
+        };
         let proton = aws_sdk_proton::Client::new(&access.sdk_config().await);
-        let objects = Objects::new(ObjectsConfig { endpoint, region, credentials, path_style: true }).await;
+        let objects =
+            Objects::new(ObjectsConfig { endpoint, region, credentials, path_style: true, trust: None }).await;
         Self { proton, objects, env }
     }
 

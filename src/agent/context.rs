@@ -62,6 +62,7 @@ impl Context {
                 region: region.clone(),
                 credentials: self.config.proton.credentials.clone(),
                 path_style: true,
+                trust: self.config.proton.trust.clone(),
             },
             None => self.config.objects.clone(),
         };
@@ -86,6 +87,7 @@ impl Context {
             region: state.region.clone(),
             credentials: key.map(|(id, secret)| (id.clone(), Secret::new(secret))),
             path_style: state.use_path_style,
+            trust: self.config.proton.trust.clone(),
         });
         objects.await.probe_conditional_writes(&state.bucket).await?;
         probed.insert(state.bucket.clone());

@@ -9,12 +9,12 @@ use clap::Args;
 
 use super::keys::KeyPair;
 use super::serve::data_folder;
-use super::{Exit, Failure, remote};
+use super::{Exit, Failure, remote, trust};
 use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
 use crate::settings::{Resolved, child_environment};
-use crate::support::{AwsAccess, Clock, Secret};
+use crate::support::{AwsAccess, Clock, Secret, Trust, files};
 use crate::terraform::{self, Terraform, TerraformError};
 
 /// How long an endpoint that can may hold a poll.
@@ -38,6 +38,7 @@ pub(super) struct Access {
     pub(super) endpoint: Option<String>,
     pub(super) region: String,
     pub(super) credentials: Option<KeyPair>,
+    pub(super) trust: Option<Trust>,
 }
 
 impl Access {
@@ -49,7 +50,8 @@ impl Access {
             (Some(_), None) => return Err(half_a_key("access_key_id", "HADRON_SECRET_ACCESS_KEY")),
             (None, Some(_)) => return Err(half_a_key("secret_access_key", "HADRON_ACCESS_KEY_ID")),
         };
-        Ok(Self { endpoint: settings.text("endpoint"), region: settings.value("region")?, credentials })
+        let (endpoint, region) = (settings.text("endpoint"), settings.value("region")?);
+        Ok(Self { endpoint, region, credentials, trust: trust::of(settings)? })
     }
 
     fn aws(&self) -> AwsAccess {
@@ -57,6 +59,7 @@ impl Access {
             endpoint: self.endpoint.clone(),
             region: Some(self.region.clone()),
             credentials: self.credentials.clone(),
+            trust: self.trust.clone(),
         }
     }
 }
@@ -107,15 +110,20 @@ pub(super) async fn build(settings: &Resolved, access: Access, hadron_keys: &[St
             child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
         }
     }
+    let data = data_folder(settings)?;
+    if let Some(trust) = &access.trust {
+        trust_in_terraform(settings, trust, &data, &mut child_env)?;
+    }
     let config = Config {
         name: settings.text("agent.name").unwrap_or_else(host_name),
-        data: data_folder(settings)?,
+        data,
         concurrency: settings.value("agent.concurrency")?,
         objects: ObjectsConfig {
             endpoint: settings.text("objects_endpoint"),
             region: access.region.clone(),
             credentials: None,
             path_style: settings.text("objects_endpoint").is_some(),
+            trust: access.trust.clone(),
         },
         bundles: settings.text("agent.bundles").map(|_| settings.value("agent.bundles")).transpose()?,
         proton: access.aws(),
@@ -130,6 +138,27 @@ pub(super) async fn build(settings: &Resolved, access: Access, hadron_keys: &[St
         clock: Clock::system(),
     };
     Agent::new(config).await.map_err(failure)
+}
+
+/// Lets Terraform trust what the agent trusts, in its http backend and its providers: `SSL_CERT_FILE`, which Go reads in
+/// place of the system's file, so that ours holds the system's certificates too. A site's own `SSL_CERT_FILE` of
+/// `[agent.env]` is its choice; one of the process is contained.
+///
+/// <https://pkg.go.dev/crypto/x509#SystemCertPool>
+fn trust_in_terraform(
+    settings: &Resolved,
+    trust: &Trust,
+    data: &Path,
+    child_env: &mut BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let (_, site) = settings.surroundings();
+    if !site.contains_key("SSL_CERT_FILE") {
+        let file = data.join("trusted.pem");
+        files::write_atomically(&file, trust.pem().as_bytes())
+            .with_context(|| format!("writing {}", file.display()))?;
+        child_env.insert("SSL_CERT_FILE".into(), file.display().to_string());
+    }
+    Ok(())
 }
 
 /// What the site wants, by environment; where Proton doesn't keep the state, all share the bucket of the settings.

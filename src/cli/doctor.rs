@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::TcpListener;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde_json::json;
 
-use super::serve::data_folder;
-use super::{Exit, Failure, Form, agent};
+use super::serve::{data_folder, listener};
+use super::{Exit, Failure, Form, agent, trust};
 use crate::settings::Resolved;
+use crate::support::Clock;
 
 /// One thing that was looked at.
 struct Finding {
@@ -23,6 +24,7 @@ pub(super) fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
         Finding { what: "terraform", result: terraform(settings) },
         Finding { what: "data folder", result: data_folder(settings).map(|folder| folder.display().to_string()) },
         Finding { what: "port", result: port(settings) },
+        Finding { what: "tls", result: tls(settings) },
         Finding { what: "aws cli", result: Ok(aws_cli(settings)) },
     ];
     let mut out = io::stdout().lock();
@@ -77,6 +79,20 @@ fn port(settings: &Resolved) -> Result<String, Failure> {
             Err(Failure::new(Exit::Settings, anyhow::Error::from(error).context(what))
                 .hint("if that is a running `hadron up`, all is well; else name another with --listen"))
         }
+    }
+}
+
+/// The certificate that a server here would show, and what clients here trust.
+fn tls(settings: &Resolved) -> Result<String, Failure> {
+    let trusted = if trust::of(settings)?.is_some() { "; clients trust the site's certificates" } else { "" };
+    let Some(tls) = listener::certificate(settings)? else { return Ok(format!("plain HTTP{trusted}")) };
+    match tls.trouble(Clock::system().now()) {
+        Some(trouble) => {
+            Err(Failure::new(Exit::Settings, anyhow!(trouble)).hint("renew it; the server takes it up by itself"))
+        }
+        None if tls.names().is_empty() => Err(Failure::new(Exit::Settings, anyhow!("the certificate covers no name"))
+            .hint("no client accepts a certificate without subjectAltName")),
+        None => Ok(format!("a certificate for {}{trusted}", tls.names().join(", "))),
     }
 }
 

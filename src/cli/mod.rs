@@ -21,6 +21,7 @@ mod state;
 mod status;
 mod supervise;
 mod target;
+mod trust;
 mod up;
 mod upgrade;
 
@@ -143,11 +144,33 @@ struct ServerArgs {
     /// Folder of the embedded object store
     #[arg(long, value_name = "DIR")]
     objects: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+#[derive(Debug, Args)]
+struct TlsArgs {
+    /// Serve TLS with this certificate and its chain (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Serve other machines without TLS
+    #[arg(long)]
+    insecure_http: bool,
+}
+
+impl TlsArgs {
+    fn flags(&self) -> [(&'static str, Option<String>); 3] {
+        let insecure = self.insecure_http.then(|| "true".to_owned());
+        [("tls.cert", self.tls_cert.clone()), ("tls.key", self.tls_key.clone()), ("insecure_http", insecure)]
+    }
 }
 
 impl ServerArgs {
     fn flags(&self) -> [(&'static str, Option<String>); 4] {
-        let Self { listen, database, bucket, objects } = self;
+        let Self { listen, database, bucket, objects, tls: _ } = self;
         [("listen", listen), ("database", database), ("bucket", bucket), ("objects", objects)]
             .map(|(name, value)| (name, value.clone()))
     }
@@ -176,6 +199,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     let mut flags = vec![("data", data)];
     if let Verb::Serve(server) | Verb::Up(UpArgs { server, .. }) = &verb {
         flags.extend(server.flags());
+        flags.extend(server.tls.flags());
     }
     let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;

@@ -1,15 +1,14 @@
 //! The control plane as a command sees it: over the wire, with the settings' key or this machine's own.
 
-use std::path::PathBuf;
-
 use super::agent::Access;
 use super::keys::{self, KeyPair};
-use super::{Exit, Failure};
+use super::serve::listener;
+use super::{Exit, Failure, trust};
 use crate::hadron::{Client, HadronError};
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Proton, ProtonError};
 use crate::settings::Resolved;
-use crate::support::{AwsAccess, Secret};
+use crate::support::{AwsAccess, Secret, Trust};
 
 /// Proton, our own API and the bucket.
 pub(super) struct Remote {
@@ -23,15 +22,17 @@ impl Remote {
     pub(super) async fn of(settings: &Resolved) -> Result<Self, Failure> {
         let (endpoint, key) = address(settings)?;
         let region: String = settings.value("region")?;
+        let trust = trust::of(settings)?;
         let outside = settings.text("objects_endpoint").is_some() || settings.text("bucket").is_some();
         let objects = ObjectsConfig {
             endpoint: if outside { settings.text("objects_endpoint") } else { Some(endpoint.clone()) },
             region: region.clone(),
             credentials: if outside { None } else { Some(key.clone()) },
             path_style: !outside || settings.text("objects_endpoint").is_some(),
+            trust: trust.clone(),
         };
-        let hadron = client(settings, &endpoint, &region, key.clone())?;
-        let proton = AwsAccess { endpoint: Some(endpoint), region: Some(region), credentials: Some(key) };
+        let hadron = client(&endpoint, &region, key.clone(), trust.as_ref())?;
+        let proton = AwsAccess { endpoint: Some(endpoint), region: Some(region), credentials: Some(key), trust };
         Ok(Self { proton: Proton::new(&proton).await, hadron, objects: Objects::new(objects).await })
     }
 }
@@ -42,19 +43,12 @@ impl Remote {
 /// There is no key, or the certificates to trust can't be read.
 pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
     let (endpoint, key) = address(settings)?;
-    client(settings, &endpoint, &settings.value::<String>("region")?, key)
+    let trust = trust::of(settings)?;
+    client(&endpoint, &settings.value::<String>("region")?, key, trust.as_ref())
 }
 
-fn client(settings: &Resolved, endpoint: &str, region: &str, key: KeyPair) -> Result<Client, Failure> {
-    let ca_bundle = ca_bundle(settings);
-    Client::new(endpoint, region, key, ca_bundle.as_deref()).map_err(|error| Failure::new(Exit::Settings, error))
-}
-
-/// The certificates to trust besides the system's.
-fn ca_bundle(settings: &Resolved) -> Option<PathBuf> {
-    let (process, _) = settings.surroundings();
-    let variable = |name: &str| process.get(name).filter(|path| !path.is_empty());
-    variable("HADRON_CA_BUNDLE").or_else(|| variable("AWS_CA_BUNDLE")).map(PathBuf::from)
+fn client(endpoint: &str, region: &str, key: KeyPair, trust: Option<&Trust>) -> Result<Client, Failure> {
+    Client::new(endpoint, region, key, trust).map_err(|error| Failure::new(Exit::Settings, error))
 }
 
 /// Where clients on this machine find the control plane, and the key they sign with: what the settings say, else what
@@ -69,7 +63,7 @@ pub(super) fn address(settings: &Resolved) -> Result<(String, KeyPair), Failure>
     let (address, exported_key) = exported.unzip();
     let endpoint = match chosen.or(address).or_else(|| settings.text("base_url")) {
         Some(endpoint) => endpoint,
-        None => format!("http://{}", settings.value::<String>("listen")?),
+        None => listener::url(settings)?,
     };
     let key = match credentials.or(exported_key) {
         Some(key) => key,
@@ -87,12 +81,14 @@ fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
 
 /// A refusal of the control plane, in words.
 pub(super) fn failure(error: ProtonError) -> Failure {
-    let unreachable = matches!(error, ProtonError::Unreachable { .. });
-    let failure = Failure::new(Exit::Unexpected, error);
-    match unreachable {
-        true => failure.hint("is `hadron up` running, and does HADRON_ENDPOINT name it?"),
-        false => failure,
-    }
+    let hint = match &error {
+        ProtonError::Unreachable { cause } if cause.contains("certificate") => {
+            "if the certificate is of your own authority, HADRON_CA_BUNDLE names the file to trust"
+        }
+        ProtonError::Unreachable { .. } => "is `hadron up` running, and does HADRON_ENDPOINT name it?",
+        _ => return Failure::new(Exit::Unexpected, error),
+    };
+    Failure::new(Exit::Unexpected, error).hint(hint)
 }
 
 /// A refusal of Hadron's own API, in words and with its hint.

@@ -67,6 +67,7 @@ pub(super) async fn start_agent(
         endpoint: Some(server.base_url.clone()),
         region: server.region.clone(),
         credentials: Some(server.keys.agent.clone()),
+        trust: server.trust.clone(),
     };
     let agent = agent::build(settings, access, &server.keys.ids()).await?;
     tracing::info!(agent.id = agent.id(), "agent {} is at work", agent.id());

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
 use super::keys::RecordKeys;
 use super::plane::Plane;
-use super::wire::{self, Front, Handler};
+use super::wire::{self, Front, Handler, Port};
 
 /// What is served on the port.
 #[derive(Clone)]
@@ -22,12 +21,9 @@ pub struct App {
 }
 
 /// Serves until `shutdown`, then finishes what is under way.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(port: impl Into<Port>, app: App, shutdown: CancellationToken) {
     let App { plane, objects, hadron } = app;
     let keys = Arc::new(RecordKeys::of(&plane));
     let front = Front { keys, clock: plane.clock.clone(), operations: Arc::new(Gate(plane)), objects, hadron };
-    wire::serve(listener, front, shutdown).await
+    wire::serve(port, front, shutdown).await;
 }

@@ -60,6 +60,7 @@ impl TestPlane {
             region: "us-east-1".into(),
             credentials: Some(("AKIATEST".into(), Secret::new("secret"))),
             path_style: true,
+            trust: None,
         };
         let settings = PlaneSettings {
             bucket: "hadron".into(),

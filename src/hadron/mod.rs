@@ -4,7 +4,6 @@
 
 mod error;
 
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -22,7 +21,7 @@ pub use error::HadronError;
 
 use crate::domain::Scope;
 use crate::support::https::{HttpError, Https};
-use crate::support::{Clock, Secret};
+use crate::support::{Clock, Secret, Trust};
 
 /// How long an answer may take: a pushed state of many megabytes is checked and made durable first.
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -42,19 +41,13 @@ pub struct Client {
 
 impl Client {
     /// Builds the client; nothing is sent yet. `endpoint` is the server's address (`http://127.0.0.1:9440`), `region`
-    /// the one to sign for, `key` an access key's id and secret, `ca_bundle` a PEM file of certificates to trust besides
-    /// the system's.
+    /// the one to sign for, `key` an access key's id and secret, `trust` the certificates to trust besides the system's.
     ///
     /// # Errors
     /// The certificates can't be read.
-    pub fn new(
-        endpoint: &str,
-        region: &str,
-        key: (String, Secret),
-        ca_bundle: Option<&Path>,
-    ) -> Result<Self, HttpError> {
+    pub fn new(endpoint: &str, region: &str, key: (String, Secret), trust: Option<&Trust>) -> Result<Self, HttpError> {
         let endpoint = format!("{}/", endpoint.trim_end_matches('/'));
-        let http = Https::new(ca_bundle, TIMEOUT)?;
+        let http = Https::trusting(trust, TIMEOUT)?;
         Ok(Self { http, endpoint, region: region.to_owned(), key, clock: Clock::system() })
     }
 

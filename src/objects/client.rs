@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::error::status;
 use super::{ObjectUri, ObjectsError};
-use crate::support::{AwsAccess, Secret};
+use crate::support::{AwsAccess, Secret, Trust};
 
 /// S3 answers 409 when two conditional writes of one key meet; the loser is to ask again.
 ///
@@ -30,6 +30,8 @@ pub struct ObjectsConfig {
     pub credentials: Option<(String, Secret)>,
     /// Whether the bucket goes into the path (`host/bucket/key`), as stores without wildcard DNS need.
     pub path_style: bool,
+    /// Whose certificates are trusted; None = the system's.
+    pub trust: Option<Trust>,
 }
 
 /// A client of one object store; cheap to clone.
@@ -52,7 +54,8 @@ impl Objects {
     /// Builds the client; nothing is sent yet.
     pub async fn new(config: ObjectsConfig) -> Self {
         let region = Some(config.region.clone()).filter(|region| !region.is_empty());
-        let access = AwsAccess { endpoint: config.endpoint, region, credentials: config.credentials };
+        let ObjectsConfig { endpoint, credentials, trust, .. } = config;
+        let access = AwsAccess { endpoint, region, credentials, trust };
         let sdk = access.sdk_config().await;
         let region = sdk.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
         // What needs a digest carries it in its name; S3 look-alikes often refuse the SDK's default trailing checksums.

@@ -28,7 +28,7 @@ pub use lease::{Lease, Report};
 pub use poll::{Pending, Poll};
 pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
 
-use crate::support::{AwsAccess, Secret, credential};
+use crate::support::{AwsAccess, Secret, Trust, credential};
 
 /// One try of one request; above the longest that a poll may be held (50 s).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(75);
@@ -38,6 +38,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(75);
 pub struct Proton {
     client: sdk::Client,
     config: SdkConfig,
+    trust: Option<Trust>,
 }
 
 impl Proton {
@@ -50,7 +51,7 @@ impl Proton {
             None => timeouts.build(),
         };
         let client = sdk::Client::from_conf(sdk::config::Builder::from(&config).timeout_config(timeouts).build());
-        Self { client, config }
+        Self { client, config, trust: access.trust.clone() }
     }
 
     /// The SDK's client, for requests that have no word of their own here.

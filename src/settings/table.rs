@@ -29,6 +29,26 @@ pub const TABLE: &[Setting] = &[
     setting("data", &["HADRON_DATA"], Some(".hadron"), "folder of the record, the objects and the agent's runs"),
     setting("listen", &["HADRON_LISTEN"], Some("127.0.0.1:9440"), "address and port of the server; port 0 means any"),
     setting("base_url", &["HADRON_BASE_URL"], None, "how agents and Terraform reach the server, if not by `listen`"),
+    setting("tls.cert", &["HADRON_TLS_CERT"], None, "PEM file of the server's certificate and its chain"),
+    setting("tls.key", &["HADRON_TLS_KEY"], None, "PEM file of that certificate's private key"),
+    setting(
+        "insecure_http",
+        &["HADRON_INSECURE_HTTP"],
+        Some("false"),
+        "`true` serves other machines without TLS: behind a proxy, or on a network that you trust",
+    ),
+    setting(
+        "limits.connections",
+        &["HADRON_MAX_CONNECTIONS"],
+        Some("4096"),
+        "connections at a time; beyond it new ones wait",
+    ),
+    setting(
+        "ca_bundle",
+        &["HADRON_CA_BUNDLE", "AWS_CA_BUNDLE"],
+        None,
+        "PEM file of certificates that clients here trust besides the system's",
+    ),
     setting("account", &["HADRON_ACCOUNT"], Some("123456789012"), "account of the first access key, twelve digits"),
     setting(
         "region",

@@ -8,9 +8,19 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::ErrorKind;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
+use hyper_util::rt::TokioExecutor;
 
-use super::Secret;
+use super::{Secret, Trust};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -23,6 +33,8 @@ pub struct AwsAccess {
     pub region: Option<String>,
     /// An access key's id and secret; None = the default chain.
     pub credentials: Option<(String, Secret)>,
+    /// Whose certificates are trusted; None = the system's.
+    pub trust: Option<Trust>,
 }
 
 impl AwsAccess {
@@ -49,7 +61,7 @@ impl AwsAccess {
 
     async fn with_chain(&self) -> SdkConfig {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(with_tls())
+            .http_client(self.with_tls())
             .timeout_config(timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(endpoint) = &self.endpoint {
@@ -69,16 +81,60 @@ impl AwsAccess {
         if self.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
             return aws_smithy_http_client::Builder::new().build_http();
         }
-        with_tls()
+        self.with_tls()
+    }
+
+    /// The SDK's own client with ring in place of aws-lc's C build, or ours where a site has certificates of its own.
+    /// The default chain may need it for STS even where the service's endpoint is plain.
+    fn with_tls(&self) -> SharedHttpClient {
+        if let Some(trust) = &self.trust {
+            let connector = SharedHttpConnector::new(Trusting::new(trust));
+            return http_client_fn(move |_, _| connector.clone());
+        }
+        aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build_https()
     }
 }
 
-/// The SDK's own client with ring in place of aws-lc's C build. The default chain may need it for STS even where the
-/// service's endpoint is plain.
-fn with_tls() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https()
+/// The SDK's client takes authorities only, and none after it was built; this one follows a [`Trust`].
+#[derive(Debug, Clone)]
+struct Trusting {
+    client: Client<HttpsConnector<TcpConnector>, SdkBody>,
+}
+
+impl Trusting {
+    fn new(trust: &Trust) -> Self {
+        let mut tcp = TcpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(trust.client_config()).https_or_http();
+        let connector = connector.enable_http1().wrap_connector(tcp);
+        Self { client: Client::builder(TokioExecutor::new()).build(connector) }
+    }
+}
+
+impl HttpConnector for Trusting {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        };
+        let exchange = self.client.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = exchange.await.map_err(broken)?.map(SdkBody::from_body_1_x);
+            HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// Says it as the SDK's own client would, so that the same things are tried again.
+fn broken(error: hyper_util::client::legacy::Error) -> ConnectorError {
+    match error.is_connect() {
+        true => ConnectorError::io(error.into()),
+        false => ConnectorError::other(error.into(), Some(ErrorKind::TransientError)),
+    }
 }
 
 fn key(id: &str, secret: &Secret) -> Credentials {

@@ -1,7 +1,7 @@
 //! HTTP for what has no SDK: our own operations, webhooks. Plain or TLS by the address, with the system's certificates
 //! and a site's own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +11,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+
+use super::Trust;
 
 /// The largest answer that is read, in bytes: a Terraform state with its escapes fits.
 const LARGEST_ANSWER: usize = 160 << 20;
@@ -58,9 +58,23 @@ impl Https {
     /// # Errors
     /// The file can't be read or holds no certificate.
     pub fn new(ca_bundle: Option<&Path>, timeout: Duration) -> Result<Self, HttpError> {
-        let config = client_config(ca_bundle)?;
+        Ok(Self::over(client_config(ca_bundle)?, timeout))
+    }
+
+    /// The same for a trust that was read already.
+    ///
+    /// # Errors
+    /// None if there is a trust; else as [`Https::new`].
+    pub fn trusting(trust: Option<&Trust>, timeout: Duration) -> Result<Self, HttpError> {
+        match trust {
+            Some(trust) => Ok(Self::over(trust.client_config(), timeout)),
+            None => Self::new(None, timeout),
+        }
+    }
+
+    fn over(config: ClientConfig, timeout: Duration) -> Self {
         let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), timeout })
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), timeout }
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -89,23 +103,6 @@ impl Https {
 /// # Errors
 /// The file can't be read or holds no certificate.
 pub fn client_config(ca_bundle: Option<&Path>) -> Result<ClientConfig, HttpError> {
-    let mut roots = RootCertStore::empty();
-    // A system without certificates is no trouble until one is needed, and then the handshake says so.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca_bundle {
-        let refused = |reason: String| HttpError::Certificates { path: path.display().to_string(), reason };
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refused(error.to_string()))?;
-        let certificates: Result<Vec<_>, _> = certificates.collect();
-        let certificates = certificates.map_err(|error| refused(error.to_string()))?;
-        if certificates.is_empty() {
-            return Err(refused("it holds no PEM certificate".into()));
-        }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| refused(error.to_string()))?;
-        }
-    }
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions();
-    let builder = builder.expect("ring speaks the default versions");
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let files: Vec<PathBuf> = ca_bundle.map(Path::to_owned).into_iter().collect();
+    Ok(Trust::read(&files)?.client_config())
 }

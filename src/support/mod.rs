@@ -1,5 +1,5 @@
 //! Small things every room needs and none owns: the clock, secrets, files that appear whole or not at all, causes in
-//! one line, how an AWS client is built, and HTTP for what has no SDK.
+//! one line, how an AWS client is built, whose certificates are trusted, and HTTP for what has no SDK.
 
 mod aws;
 mod causes;
@@ -8,8 +8,10 @@ pub mod credential;
 pub mod files;
 pub mod https;
 mod secret;
+mod trust;
 
 pub use aws::AwsAccess;
 pub use causes::causes;
 pub use clock::Clock;
 pub use secret::Secret;
+pub use trust::Trust;

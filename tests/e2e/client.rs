@@ -166,6 +166,7 @@ pub(crate) fn access(endpoint: &str, (id, secret): &(String, String)) -> AwsAcce
         endpoint: Some(endpoint.to_owned()),
         region: Some("us-east-1".into()),
         credentials: Some((id.clone(), Secret::new(secret))),
+        trust: None,
     }
 }
 

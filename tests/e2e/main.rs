@@ -22,6 +22,7 @@ mod restart;
 mod site;
 mod stale;
 mod stock_endpoint;
+mod tls;
 mod two_agents;
 mod walkthrough;
 mod way_out;

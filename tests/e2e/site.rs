@@ -40,10 +40,16 @@ impl Site {
         let exported = plane.exported();
         let key = (exported["AWS_ACCESS_KEY_ID"].clone(), Secret::new(exported["AWS_SECRET_ACCESS_KEY"].clone()));
         let (endpoint, region) = (Some(plane.endpoint().to_owned()), exported["AWS_REGION"].clone());
-        let access =
-            AwsAccess { endpoint: endpoint.clone(), region: Some(region.clone()), credentials: Some(key.clone()) };
+        let access = AwsAccess {
+            endpoint: endpoint.clone(),
+            region: Some(region.clone()),
+            credentials: Some(key.clone()),
+            trust: None,
+        };
         let proton = Proton::new(&access).await.client().clone();
-        let objects = Objects::new(ObjectsConfig { endpoint, region, credentials: Some(key), path_style: true }).await;
+        let objects =
+            Objects::new(ObjectsConfig { endpoint, region, credentials: Some(key), path_style: true, trust: None })
+                .await;
         objects.create_bucket(BUCKET).await.unwrap();
         Self { proton, objects }
     }

@@ -96,6 +96,7 @@ impl Scene {
                 region: "us-east-1".into(),
                 credentials: Some(("AKIDSITE".into(), Secret::new("site"))),
                 path_style: true,
+                trust: None,
             },
             bundles: None,
             terraform: None,
@@ -133,7 +134,7 @@ fn search_path() -> std::ffi::OsString {
 
 fn access(key: &str, url: &str) -> AwsAccess {
     let credentials = Some((key.to_owned(), Secret::new("hadron")));
-    AwsAccess { endpoint: Some(url.to_owned()), region: Some("us-east-1".into()), credentials }
+    AwsAccess { endpoint: Some(url.to_owned()), region: Some("us-east-1".into()), credentials, trust: None }
 }
 
 fn bundle(main_tf: &str) -> Vec<u8> {

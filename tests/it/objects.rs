@@ -12,6 +12,7 @@ async fn client(url: &str) -> Objects {
         region: "eu-west-1".into(),
         credentials: Some(("AKIDHADRON".into(), Secret::new("secret"))),
         path_style: true,
+        trust: None,
     })
     .await
 }

@@ -14,6 +14,7 @@ async fn client(far: &Running) -> Proton {
         endpoint: Some(far.url.clone()),
         region: Some("us-east-1".into()),
         credentials: Some(("AKIDHADRON".into(), Secret::new("secret"))),
+        trust: None,
     })
     .await
 }

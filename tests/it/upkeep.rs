@@ -40,6 +40,7 @@ async fn plane(url: &str) -> Plane {
         region: "us-east-1".into(),
         credentials: Some(("AKIDHADRON".into(), Secret::new("secret"))),
         path_style: true,
+        trust: None,
     };
     let settings = PlaneSettings {
         bucket: "hadron".into(),

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::{Failure, keys, remote};
+use super::{Failure, keys, remote, trust};
 use crate::settings::Resolved;
 use crate::support::files;
 
@@ -75,11 +75,9 @@ fn write_profile(
     let region = settings.text("region").unwrap_or_default();
     let config = folder.join("config");
     let text = read(&config)?;
-    let text = ini::with_section(
-        &text,
-        &format!("profile {profile}"),
-        &format!("region = {region}\nservices = {profile}\ns3 =\n  addressing_style = path\n"),
-    );
+    let trusted = trust::bundle(settings)?.map(|file| format!("ca_bundle = {}\n", file.display())).unwrap_or_default();
+    let body = format!("region = {region}\n{trusted}services = {profile}\ns3 =\n  addressing_style = path\n");
+    let text = ini::with_section(&text, &format!("profile {profile}"), &body);
     let services =
         ["proton", "s3", "hadron"].map(|service| format!("{service} =\n  endpoint_url = {endpoint}\n")).concat();
     write(&config, &ini::with_section(&text, &format!("services {profile}"), &services))?;

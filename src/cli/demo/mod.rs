@@ -131,6 +131,7 @@ async fn proton(server: &Server) -> Proton {
         endpoint: Some(server.base_url.clone()),
         region: Some(server.region.clone()),
         credentials: Some(server.keys.admin.clone()),
+        trust: server.trust.clone(),
     })
     .await
 }
@@ -141,6 +142,7 @@ async fn objects(server: &Server) -> Objects {
         region: server.region.clone(),
         credentials: Some(server.keys.admin.clone()),
         path_style: true,
+        trust: server.trust.clone(),
     })
     .await
 }

@@ -8,13 +8,13 @@ use anyhow::{Context, anyhow};
 
 use super::listener::reachable;
 use crate::cli::keys::KeyPair;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, trust};
 use crate::control_plane::object_server::{OWN_BUCKET, ObjectServer};
 use crate::control_plane::store::Store;
 use crate::control_plane::wire::Handler;
 use crate::objects::{Objects, ObjectsConfig};
 use crate::settings::Resolved;
-use crate::support::Clock;
+use crate::support::{Clock, Trust};
 
 /// The object server of this process, with its files in the folder that the settings name.
 ///
@@ -49,24 +49,28 @@ pub(super) fn name(settings: &Resolved) -> Result<String, Failure> {
     }
 }
 
-/// The client of the bucket: our own port, or S3 with the identity that AWS's chain finds.
+/// The client of the bucket: our own port, which with TLS shows one of the certificates `own` under whatever name, or S3
+/// with the identity that AWS's chain finds.
 pub(super) async fn client(
     settings: &Resolved,
     region: &str,
     address: SocketAddr,
+    own: Option<&Trust>,
     (id, secret): &KeyPair,
 ) -> Result<Objects, Failure> {
     let config = if settings.text("bucket").is_none() {
         ObjectsConfig {
-            endpoint: Some(format!("http://{}", reachable(address))),
+            endpoint: Some(format!("{}://{}", if own.is_some() { "https" } else { "http" }, reachable(address))),
             region: region.to_owned(),
             credentials: Some((id.clone(), secret.clone())),
             path_style: true,
+            trust: own.cloned(),
         }
     } else {
         let endpoint = settings.text("objects_endpoint");
         let path_style = endpoint.is_some();
-        ObjectsConfig { endpoint, region: region.to_owned(), credentials: None, path_style }
+        let trust = trust::of(settings)?;
+        ObjectsConfig { endpoint, region: region.to_owned(), credentials: None, path_style, trust }
     };
     Ok(Objects::new(config).await)
 }

@@ -2,7 +2,7 @@
 
 mod bucket;
 mod keys;
-mod listener;
+pub(super) mod listener;
 mod record;
 
 use std::io::{self, Write};
@@ -11,16 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 
+use self::listener::Door;
 use super::keys::LocalKeys;
-use super::{Exit, Failure};
+use super::{Exit, Failure, trust};
 use crate::control_plane::seal::Sealer;
-use crate::control_plane::wire::Handler;
+use crate::control_plane::wire::{Handler, Port, Tls};
 use crate::control_plane::{self, App, Plane, PlaneSettings, audit, deployments, registrar, state_server};
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
-use crate::support::{Clock, files};
+use crate::support::{Clock, Trust, files};
 
 /// A control plane that accepts connections.
 pub(super) struct Server {
@@ -30,12 +30,14 @@ pub(super) struct Server {
     pub(super) region: String,
     /// For people and for the agent of the same process.
     pub(super) keys: LocalKeys,
+    /// What clients in this process trust, the server's own certificate included; None = the system's alone.
+    pub(super) trust: Option<Trust>,
 }
 
 impl Server {
     /// Prints the lines that point AWS's clients here, in one write, so that a script never reads half of them.
     pub(super) fn announce(&self) -> io::Result<()> {
-        let Self { base_url, region, keys } = self;
+        let Self { base_url, region, keys, .. } = self;
         let (id, secret) = &keys.admin;
         let lines = format!(
             "export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
@@ -63,7 +65,9 @@ pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
 pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<Server, Failure> {
     let data = data_folder(settings)?;
     // Before the record is made or changed: who finds the port taken has started the wrong thing.
-    let (listener, address) = listener::listen(settings).await?;
+    let Door { port, address, base_url } = listener::listen(settings).await?;
+    let own = port.tls.as_ref().map(|tls| Trust::our_own(&tls.certificates()));
+    let trust = trust::of(settings)?;
     let store = record::open(settings, &data)?;
     let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
     let local = LocalKeys::open(&data)?;
@@ -71,8 +75,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let region: String = settings.value("region")?;
     control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
     keys::register(&store, settings, &local, &clock).await?;
-    let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));
-    let store_of_objects = bucket::client(settings, &region, address, &local.agent).await?;
+    let store_of_objects = bucket::client(settings, &region, address, own.as_ref(), &local.agent).await?;
     let embedded = match settings.text("bucket") {
         Some(_) => None,
         None => Some(bucket::embedded(settings, &data, &store, &clock).await?),
@@ -84,13 +87,16 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         clock,
         PlaneSettings {
             bucket: bucket::name(settings)?,
-            base_url: base_url.trim_end_matches('/').to_owned(),
+            base_url: base_url.clone(),
             lease: Duration::from_secs(settings.value("lease_seconds")?),
             serves_state: settings.text("state.backend").as_deref() == Some("hadron"),
             serves_objects: embedded.is_some(),
         },
     );
-    serve_in_background(lifecycle, listener, &plane, embedded);
+    if let Some(tls) = port.tls.clone() {
+        watch_certificate(lifecycle, tls, [own, trust.clone()]);
+    }
+    serve_in_background(lifecycle, port, &plane, embedded);
     plane
         .objects
         .create_bucket(&plane.settings.bucket)
@@ -100,23 +106,25 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     lifecycle.spawn("counts", control_plane::keep_counts(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("audit", audit::chain(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
-    Ok(Server { base_url, region, keys: local })
+    Ok(Server { base_url, region, keys: local, trust })
 }
 
-fn serve_in_background(lifecycle: &Lifecycle, listener: TcpListener, plane: &Plane, objects: Option<Handler>) {
+/// Takes renewed certificates into use; those who ask our own port know them before it shows them.
+fn watch_certificate(lifecycle: &Lifecycle, tls: Tls, trusts: [Option<Trust>; 2]) {
+    let watching = tls.watch(lifecycle.serving.clone(), move |certificates| {
+        trusts.iter().flatten().for_each(|trust| trust.add(certificates));
+    });
+    lifecycle.spawn("certificate", watching);
+}
+
+fn serve_in_background(lifecycle: &Lifecycle, port: Port, plane: &Plane, objects: Option<Handler>) {
     let handle = plane.clone();
     let hadron: Handler = Arc::new(move |request| {
         let plane = handle.clone();
         Box::pin(async move { state_server::handle(&plane, request).await })
     });
     let app = App { plane: plane.clone(), objects, hadron: Some(hadron) };
-    let (soft, stop) = (lifecycle.soft.clone(), lifecycle.serving.clone());
-    lifecycle.spawn("server", async move {
-        if let Err(error) = control_plane::serve(listener, app, stop).await {
-            tracing::error!(%error, "the server ended: {error}");
-            soft.cancel();
-        }
-    });
+    lifecycle.spawn("server", control_plane::serve(port, app, lifecycle.serving.clone()));
 }
 
 /// The folder of everything, for its owner alone.

@@ -15,10 +15,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
-use axum::serve::ListenerExt;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -26,7 +23,6 @@ use hadron_model::{Action, hadron};
 use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -35,6 +31,7 @@ use super::answer::{Failure, Told, typed};
 use super::api::{self, Operations};
 use super::call::{Peer, RequestId};
 use super::keys::{Attempt, Key, Keys};
+use super::listener::{self, Port};
 use super::sigv4::{Claim, SignatureError, scope_service};
 use super::{ProtonError, sts};
 use crate::support::Clock;
@@ -49,9 +46,6 @@ const LARGEST_STATE: usize = 160 << 20;
 
 /// How long a client may take to send such a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long requests under way are waited for at the end.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves requests that aren't ours to understand.
 pub type Handler = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
@@ -78,35 +72,16 @@ struct Server {
 }
 
 /// Serves until `shutdown`, then finishes what is under way.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, front: Front, shutdown: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(port: impl Into<Port>, front: Front, shutdown: CancellationToken) {
     let changes = TaskTracker::new();
     let server = Arc::new(Server { front, changes: changes.clone() });
-    let router = Router::new().fallback(accept).with_state(server);
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-        }
-    });
-    let stop = shutdown.clone();
-    let listening = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
-    let overdue = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        ended = listening.into_future() => ended?,
-        () = overdue => tracing::warn!("some clients did not hang up within {GRACE:?} and were cut off"),
-    }
+    listener::serve(port.into(), move |request| accept(Arc::clone(&server), request), shutdown).await;
     changes.close();
     changes.wait().await;
-    Ok(())
 }
 
 /// One request: route it, survive its panics, give the answer its id, and log one line.
-async fn accept(State(server): State<Arc<Server>>, request: Request<Body>) -> Response<Body> {
+async fn accept(server: Arc<Server>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let id = Uuid::new_v4().to_string();
     let routed = AssertUnwindSafe(server.route(request, &id)).catch_unwind().await;

@@ -48,6 +48,7 @@ impl Bench {
             region: "us-east-1".into(),
             credentials: Some(("AKIA1".into(), Secret::new("unused"))),
             path_style: true,
+            trust: None,
         };
         let plane = Plane::new(
             Store::new(Sqlite::temporary().unwrap()),

@@ -9,12 +9,14 @@ use aws_sigv4::sign::v4;
 use hadron::control_plane::records::AccessKey;
 use hadron::control_plane::seal::Sealer;
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Typed};
+use hadron::control_plane::wire::{Handler, Limits, Port, Tls};
 use hadron::control_plane::{App, Plane, PlaneSettings, registrar, serve};
 use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::{AwsAccess, Clock, Secret};
 use hadron_model::hadron::Role;
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::far_end::s3;
@@ -29,7 +31,17 @@ pub(crate) struct Bench {
     pub(crate) host: String,
     pub(crate) plane: Plane,
     pub(crate) s3: s3::Running,
-    _stop: DropGuard,
+    serving: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+/// How the port is served.
+#[derive(Default)]
+pub(crate) struct Door {
+    pub(crate) limits: Limits,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) objects: Option<Handler>,
+    pub(crate) hadron: Option<Handler>,
 }
 
 /// How the clock is set.
@@ -43,12 +55,18 @@ pub(crate) enum Time {
 
 impl Bench {
     pub(crate) async fn start(time: Time) -> Self {
+        Self::behind(time, Door::default()).await
+    }
+
+    /// With limits, a certificate and handlers of the test's own.
+    pub(crate) async fn behind(time: Time, door: Door) -> Self {
         let s3 = s3::start().await;
         let config = ObjectsConfig {
             endpoint: Some(s3.url.clone()),
             region: REGION.into(),
             credentials: Some(("AKIAOBJECTS".into(), Secret::new("objects"))),
             path_style: true,
+            trust: None,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -67,12 +85,19 @@ impl Bench {
             settings,
         );
         let stop = CancellationToken::new();
-        let app = App { plane: plane.clone(), objects: None, hadron: None };
-        tokio::spawn(serve(listener, app, stop.clone()));
+        let Door { limits, tls, objects, hadron } = door;
+        let app = App { plane: plane.clone(), objects, hadron };
+        let serving = tokio::spawn(serve(Port { listener, tls, limits }, app, stop.clone()));
         tokio::spawn(registrar::run(plane.clone(), stop.clone()));
-        let bench = Self { host, plane, s3, _stop: stop.drop_guard() };
+        let bench = Self { host, plane, s3, serving, stop: stop.drop_guard() };
         bench.add_key("AKIAADMIN", "secret", ACCOUNT).await;
         bench
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) async fn shut_down(self) {
+        drop(self.stop);
+        self.serving.await.unwrap();
     }
 
     pub(crate) async fn add_key(&self, id: &str, secret: &str, account: &str) {
@@ -87,6 +112,7 @@ impl Bench {
             endpoint: Some(format!("http://{}", self.host)),
             region: Some(region.into()),
             credentials: Some((id.into(), Secret::new(secret))),
+            trust: None,
         };
         aws_sdk_proton::Client::new(&access.sdk_config().await)
     }

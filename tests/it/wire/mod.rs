@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod front_door;
+mod limits;
 mod registration;
 mod sts;
 mod tags;
