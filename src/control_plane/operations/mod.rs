@@ -23,6 +23,8 @@ mod repository_sync;
 mod service_template;
 mod summary;
 mod tag;
+#[cfg(test)]
+mod tests;
 
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the table below names nearly every shape"))]
 use hadron_model::*;
