@@ -11,6 +11,7 @@ mod commands;
 mod dead_agent;
 mod durability;
 mod examples;
+mod fuzz;
 mod identities;
 mod offline;
 mod plain;

@@ -76,13 +76,12 @@ async fn both_accounts_see_a_connection_and_nobody_else_does() {
         assert_eq!((&shown["environmentAccountId"], &shown["managementAccountId"]), (&json!(OTHER), &json!(OWN)));
         assert_eq!((&shown["status"], &shown["roleArn"]), (&json!("PENDING"), &json!(ROLE)));
     }
-    use O::*;
     for operation in [
-        GetEnvironmentAccountConnection,
-        AcceptEnvironmentAccountConnection,
-        RejectEnvironmentAccountConnection,
-        DeleteEnvironmentAccountConnection,
-        UpdateEnvironmentAccountConnection,
+        O::GetEnvironmentAccountConnection,
+        O::AcceptEnvironmentAccountConnection,
+        O::RejectEnvironmentAccountConnection,
+        O::DeleteEnvironmentAccountConnection,
+        O::UpdateEnvironmentAccountConnection,
     ] {
         assert_eq!(act(&test, THIRD, operation, &id).await, Err("NotFound"), "{}", operation.name());
     }

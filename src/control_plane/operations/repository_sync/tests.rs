@@ -28,7 +28,7 @@ async fn plane() -> TestPlane {
     test
 }
 
-fn of(kind: &str, changes: Value) -> Value {
+fn of(kind: &str, changes: &Value) -> Value {
     let mut input = json!({"repositoryName": "acme/ops", "repositoryProvider": "GITHUB", "syncType": kind});
     for (key, value) in changes.as_object().unwrap() {
         input[key] = value.clone();
@@ -39,7 +39,7 @@ fn of(kind: &str, changes: Value) -> Value {
 #[tokio::test]
 async fn definitions_tell_what_is_synced_from_where_to_where() {
     let test = plane().await;
-    let list = async |kind: &str| ask(&test, O::ListRepositorySyncDefinitions, of(kind, json!({}))).await.unwrap();
+    let list = async |kind: &str| ask(&test, O::ListRepositorySyncDefinitions, of(kind, &json!({}))).await.unwrap();
     let arn = "arn:aws:proton:us-east-1:123456789012";
     let template = json!({
         "branch": "templates", "directory": "/", "parent": "acme/ops",
@@ -50,14 +50,14 @@ async fn definitions_tell_what_is_synced_from_where_to_where() {
         "branch": "services", "directory": "ops.yaml", "parent": "acme/ops", "target": format!("{arn}:service/pay"),
     });
     assert_eq!(list("SERVICE_SYNC").await, json!({ "syncDefinitions": [service] }));
-    let unlinked = of("TEMPLATE_SYNC", json!({"repositoryName": "acme/nothing"}));
+    let unlinked = of("TEMPLATE_SYNC", &json!({"repositoryName": "acme/nothing"}));
     assert_eq!(ask(&test, O::ListRepositorySyncDefinitions, unlinked).await, Err("Validation"));
 }
 
 #[tokio::test]
 async fn only_what_is_configured_can_have_a_status() {
     let test = plane().await;
-    let status = async |kind: &str, changes: Value| ask(&test, O::GetRepositorySyncStatus, of(kind, changes)).await;
+    let status = async |kind: &str, changes: Value| ask(&test, O::GetRepositorySyncStatus, of(kind, &changes)).await;
     assert_eq!(status("TEMPLATE_SYNC", json!({"branch": "templates"})).await, Ok(json!({})));
     assert_eq!(status("SERVICE_SYNC", json!({"branch": "services"})).await, Ok(json!({})));
     assert_eq!(status("TEMPLATE_SYNC", json!({"branch": "services"})).await, Err("NotFound"));

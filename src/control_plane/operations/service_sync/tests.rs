@@ -19,7 +19,7 @@ async fn plane() -> TestPlane {
     test
 }
 
-fn with(changes: Value) -> Value {
+fn with(changes: &Value) -> Value {
     let mut input = json!({
         "serviceName": "pay", "branch": "main", "filePath": "config/proton-ops.yaml",
         "repositoryName": "acme/ops", "repositoryProvider": "GITHUB",
@@ -38,10 +38,10 @@ fn pay() -> Value {
 async fn a_service_is_synced_from_one_place() {
     let test = plane().await;
     assert_eq!(ask(&test, O::GetServiceSyncConfig, pay()).await, Err("NotFound"));
-    let made = ask(&test, O::CreateServiceSyncConfig, with(json!({}))).await.unwrap();
-    assert_eq!(made["serviceSyncConfig"], with(json!({})));
+    let made = ask(&test, O::CreateServiceSyncConfig, with(&json!({}))).await.unwrap();
+    assert_eq!(made["serviceSyncConfig"], with(&json!({})));
     assert_eq!(ask(&test, O::GetServiceSyncConfig, pay()).await.unwrap(), made);
-    assert_eq!(ask(&test, O::CreateServiceSyncConfig, with(json!({}))).await, Err("Conflict"));
+    assert_eq!(ask(&test, O::CreateServiceSyncConfig, with(&json!({}))).await, Err("Conflict"));
     assert_eq!(ask(&test, O::DeleteServiceSyncConfig, pay()).await.unwrap(), made);
     assert_eq!(ask(&test, O::DeleteServiceSyncConfig, pay()).await, Err("NotFound"));
 }
@@ -50,7 +50,7 @@ async fn a_service_is_synced_from_one_place() {
 async fn what_a_new_configuration_names_must_be_there() {
     let test = plane().await;
     for wrong in [json!({"serviceName": "nothing"}), json!({"repositoryName": "acme/nothing"})] {
-        let refused = ask(&test, O::CreateServiceSyncConfig, with(wrong.clone())).await;
+        let refused = ask(&test, O::CreateServiceSyncConfig, with(&wrong)).await;
         assert_eq!(refused, Err("Validation"), "no ResourceNotFoundException is declared: {wrong}");
     }
 }
@@ -58,11 +58,11 @@ async fn what_a_new_configuration_names_must_be_there() {
 #[tokio::test]
 async fn an_update_replaces_everything() {
     let test = plane().await;
-    assert_eq!(ask(&test, O::UpdateServiceSyncConfig, with(json!({}))).await, Err("NotFound"));
-    ask(&test, O::CreateServiceSyncConfig, with(json!({}))).await.unwrap();
-    let unlinked = with(json!({"repositoryName": "acme/nothing"}));
+    assert_eq!(ask(&test, O::UpdateServiceSyncConfig, with(&json!({}))).await, Err("NotFound"));
+    ask(&test, O::CreateServiceSyncConfig, with(&json!({}))).await.unwrap();
+    let unlinked = with(&json!({"repositoryName": "acme/nothing"}));
     assert_eq!(ask(&test, O::UpdateServiceSyncConfig, unlinked).await, Err("NotFound"));
-    let input = with(json!({"repositoryName": "acme/other", "branch": "next", "filePath": "ops.yaml"}));
+    let input = with(&json!({"repositoryName": "acme/other", "branch": "next", "filePath": "ops.yaml"}));
     let updated = ask(&test, O::UpdateServiceSyncConfig, input.clone()).await.unwrap();
     assert_eq!(updated["serviceSyncConfig"], input);
 }
@@ -72,7 +72,7 @@ async fn there_is_no_status_before_a_first_sync() {
     let test = plane().await;
     let of = |instance: &str| json!({"serviceName": "pay", "serviceInstanceName": instance});
     assert_eq!(ask(&test, O::GetServiceInstanceSyncStatus, of("api")).await, Err("NotFound"));
-    ask(&test, O::CreateServiceSyncConfig, with(json!({}))).await.unwrap();
+    ask(&test, O::CreateServiceSyncConfig, with(&json!({}))).await.unwrap();
     assert_eq!(ask(&test, O::GetServiceInstanceSyncStatus, of("api")).await.unwrap(), json!({}));
     assert_eq!(ask(&test, O::GetServiceInstanceSyncStatus, of("nothing")).await, Err("NotFound"));
 }

@@ -22,7 +22,7 @@ fn named() -> Value {
     json!({"templateName": "net", "templateType": "ENVIRONMENT"})
 }
 
-fn with(changes: Value) -> Value {
+fn with(changes: &Value) -> Value {
     let mut input = json!({
         "templateName": "net", "templateType": "ENVIRONMENT", "branch": "main",
         "repositoryName": "acme/templates", "repositoryProvider": "GITHUB", "subdirectory": "env",
@@ -37,10 +37,10 @@ fn with(changes: Value) -> Value {
 async fn a_template_is_synced_from_one_place() {
     let test = plane().await;
     assert_eq!(ask(&test, O::GetTemplateSyncConfig, named()).await, Err("NotFound"));
-    let made = ask(&test, O::CreateTemplateSyncConfig, with(json!({}))).await.unwrap();
-    assert_eq!(made["templateSyncConfig"], with(json!({})));
+    let made = ask(&test, O::CreateTemplateSyncConfig, with(&json!({}))).await.unwrap();
+    assert_eq!(made["templateSyncConfig"], with(&json!({})));
     assert_eq!(ask(&test, O::GetTemplateSyncConfig, named()).await.unwrap(), made);
-    assert_eq!(ask(&test, O::CreateTemplateSyncConfig, with(json!({}))).await, Err("Conflict"));
+    assert_eq!(ask(&test, O::CreateTemplateSyncConfig, with(&json!({}))).await, Err("Conflict"));
     let other = json!({"templateName": "net", "templateType": "SERVICE"});
     assert_eq!(ask(&test, O::GetTemplateSyncConfig, other).await, Err("NotFound"), "of the other type");
 }
@@ -54,7 +54,7 @@ async fn what_a_new_configuration_names_must_be_there() {
         json!({"repositoryName": "acme/nothing"}),
         json!({"repositoryProvider": "BITBUCKET"}),
     ] {
-        let refused = ask(&test, O::CreateTemplateSyncConfig, with(wrong.clone())).await;
+        let refused = ask(&test, O::CreateTemplateSyncConfig, with(&wrong)).await;
         assert_eq!(refused, Err("Validation"), "no ResourceNotFoundException is declared: {wrong}");
     }
 }
@@ -62,11 +62,11 @@ async fn what_a_new_configuration_names_must_be_there() {
 #[tokio::test]
 async fn an_update_replaces_everything() {
     let test = plane().await;
-    assert_eq!(ask(&test, O::UpdateTemplateSyncConfig, with(json!({}))).await, Err("NotFound"));
-    ask(&test, O::CreateTemplateSyncConfig, with(json!({}))).await.unwrap();
-    let unlinked = with(json!({"repositoryName": "acme/nothing"}));
+    assert_eq!(ask(&test, O::UpdateTemplateSyncConfig, with(&json!({}))).await, Err("NotFound"));
+    ask(&test, O::CreateTemplateSyncConfig, with(&json!({}))).await.unwrap();
+    let unlinked = with(&json!({"repositoryName": "acme/nothing"}));
     assert_eq!(ask(&test, O::UpdateTemplateSyncConfig, unlinked).await, Err("NotFound"));
-    let input = with(json!({"repositoryName": "acme/other", "branch": "next", "subdirectory": null}));
+    let input = with(&json!({"repositoryName": "acme/other", "branch": "next", "subdirectory": null}));
     let updated = ask(&test, O::UpdateTemplateSyncConfig, input).await.unwrap();
     let updated = &updated["templateSyncConfig"];
     assert_eq!((&updated["repositoryName"], &updated["branch"]), (&json!("acme/other"), &json!("next")));
@@ -78,17 +78,17 @@ async fn there_is_no_status_before_a_first_sync() {
     let test = plane().await;
     let of = json!({"templateName": "net", "templateType": "ENVIRONMENT", "templateVersion": "1"});
     assert_eq!(ask(&test, O::GetTemplateSyncStatus, of.clone()).await, Err("NotFound"));
-    ask(&test, O::CreateTemplateSyncConfig, with(json!({}))).await.unwrap();
+    ask(&test, O::CreateTemplateSyncConfig, with(&json!({}))).await.unwrap();
     assert_eq!(ask(&test, O::GetTemplateSyncStatus, of).await.unwrap(), json!({}));
 }
 
 #[tokio::test]
 async fn a_configuration_goes_by_itself_or_with_its_template() {
     let test = plane().await;
-    let made = ask(&test, O::CreateTemplateSyncConfig, with(json!({}))).await.unwrap();
+    let made = ask(&test, O::CreateTemplateSyncConfig, with(&json!({}))).await.unwrap();
     assert_eq!(ask(&test, O::DeleteTemplateSyncConfig, named()).await.unwrap(), made);
     assert_eq!(ask(&test, O::DeleteTemplateSyncConfig, named()).await, Err("NotFound"));
-    ask(&test, O::CreateTemplateSyncConfig, with(json!({}))).await.unwrap();
+    ask(&test, O::CreateTemplateSyncConfig, with(&json!({}))).await.unwrap();
     ask(&test, O::DeleteEnvironmentTemplate, json!({"name": "net"})).await.unwrap();
     ask(&test, O::CreateEnvironmentTemplate, json!({"name": "net"})).await.unwrap();
     assert_eq!(ask(&test, O::GetTemplateSyncConfig, named()).await, Err("NotFound"));
