@@ -1,18 +1,23 @@
 //! Values that keep or break the model's constraints, made from the model itself.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use hadron_model::{Kind, Shape};
-use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::{Map, Value, json};
 
+/// How many texts are made of each shape; drawing one anew each time would take most of a test's time.
+const EACH: usize = 5;
+
 /// Makes values; the same ones in every run.
 pub(crate) struct Values {
     runner: TestRunner,
-    texts: HashMap<&'static str, BoxedStrategy<String>>,
+    /// The texts of each shape, by its address since both APIs use some names, and how often one was taken.
+    texts: HashMap<usize, (Vec<String>, usize)>,
 }
 
 impl Values {
@@ -37,23 +42,31 @@ impl Values {
 
     /// A text that a shape of texts takes.
     pub(crate) fn text(&mut self, shape: &'static Shape) -> String {
-        let Kind::String { min, max, pattern, values } = &shape.kind else { panic!("{} is no text", shape.name) };
-        if let Some(value) = values.first() {
-            return (*value).to_owned();
-        }
-        let pattern = pattern.map_or("[a-z]{3,9}", |pattern| pattern.text());
-        let limits = size(*min).unwrap_or(0)..=size(*max).unwrap_or(usize::MAX);
-        let least = (*limits.start()).max(1);
-        let made = self.texts.entry(shape.name);
-        let made = made.or_insert_with(|| string_regex(&plain(pattern, least)).unwrap().boxed());
-        for _ in 0..1000 {
-            let text = made.new_tree(&mut self.runner).unwrap().current();
-            if limits.contains(&text.chars().count()) {
-                return text;
-            }
-        }
-        if limits.contains(&0) { String::new() } else { panic!("nothing fits {}", shape.name) }
+        let (made, taken) = match self.texts.entry(std::ptr::from_ref(shape).addr()) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(place) => place.insert((texts(shape, &mut self.runner), 0)),
+        };
+        *taken += 1;
+        made[*taken % made.len()].clone()
     }
+}
+
+/// Texts within all bounds of a shape.
+fn texts(shape: &'static Shape, runner: &mut TestRunner) -> Vec<String> {
+    let Kind::String { min, max, pattern, values } = &shape.kind else { panic!("{} is no text", shape.name) };
+    if let Some(value) = values.first() {
+        return vec![(*value).to_owned()];
+    }
+    let pattern = pattern.map_or("[a-z]{3,9}", |pattern| pattern.text());
+    let limits = size(*min).unwrap_or(0)..=size(*max).unwrap_or(usize::MAX);
+    let strategy = string_regex(&plain(pattern, (*limits.start()).max(1))).unwrap();
+    let drawn = (0..1000).map(|_| strategy.new_tree(runner).unwrap().current());
+    let mut texts: Vec<String> = drawn.filter(|text| limits.contains(&text.chars().count())).take(EACH).collect();
+    if texts.is_empty() {
+        assert!(limits.contains(&0), "nothing fits {}", shape.name);
+        texts.push(String::new());
+    }
+    texts
 }
 
 /// A bound as a size.

@@ -34,3 +34,21 @@ async fn refusals_reach_the_client_as_exceptions() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_keeps_every_constraint_reaches_its_operation() {
+    let bench = Bench::start(Time::Still).await;
+    let mut values = Values::new();
+    for action in Action::all() {
+        let good = cases::of(action, &mut values).remove(0);
+        let target = format!("{}.{}", action.target_prefix(), action.name());
+        let raw = Raw::proton(&bench, action.name(), &good.input.to_string()).set("x-amz-target", &target);
+        let answer = raw.signed(Signer { service: action.service(), ..ADMIN }).send(&bench).await;
+        // Nothing of what it names is there; all that matters is who says so.
+        let told = answer.json().to_string();
+        assert!(answer.status < 500, "{target}: {told}");
+        for refusal in ["SerializationException", "validation error"] {
+            assert!(!told.contains(refusal), "{target}: {told}");
+        }
+    }
+}
