@@ -1,11 +1,12 @@
 //! One request: mostly signed and whole, now and then odd.
 
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
+use hadron::support::Clock;
 use hadron_model::Action;
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
@@ -58,7 +59,7 @@ pub(super) fn next(door: &Door, actions: &[Action], dice: &mut Dice, known: &Kno
             "",
             "AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=;, Signature=00",
         ];
-        request.headers_mut().insert("authorization", HeaderValue::from_static(*dice.pick::<&str>(&odd)));
+        request.headers_mut().insert("authorization", HeaderValue::from_static(dice.pick::<&str>(&odd)));
     }
     if dice.percent(1) {
         *request.method_mut() = dice.pick(&[http::Method::GET, http::Method::PUT, http::Method::HEAD]).clone();
@@ -87,11 +88,12 @@ fn body(input: &Value, dice: &mut Dice) -> Vec<u8> {
 
 fn signed(door: &Door, action: Action, headers: &[(String, String)], body: &[u8]) -> Request<Full<Bytes>> {
     let identity = Credentials::new(&door.key.0, &door.key.1, None, None, "fuzz").into();
+    let now = Clock::system().now();
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(&door.region)
         .name(action.service())
-        .time(SystemTime::now())
+        .time(UNIX_EPOCH + Duration::from_millis(now.unsigned_abs()))
         .settings(SigningSettings::default())
         .build()
         .unwrap()
