@@ -61,6 +61,7 @@ fn write_type(out: &mut String, shapes: &Map<String, Value>, name: &str, shape: 
     let Some(members) = shape["members"].as_object() else { return };
     let traits = "Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize";
     if shape["union"] == true {
+        let traits = traits.replace(", serde::Deserialize", "");
         writeln!(out, "#[derive({traits})]\npub enum {name} {{").unwrap();
         for (member, target) in members {
             let (target, _) = reference(target.as_str().unwrap());
@@ -73,7 +74,7 @@ fn write_type(out: &mut String, shapes: &Map<String, Value>, name: &str, shape: 
             .unwrap();
         }
         writeln!(out, "}}\n").unwrap();
-        return;
+        return write_union_reader(out, name, members);
     }
     let default = if members.values().all(|m| !reference(m.as_str().unwrap()).1) { ", Default" } else { "" };
     writeln!(out, "#[derive({traits}{default})]\npub struct {name} {{").unwrap();
@@ -89,6 +90,24 @@ fn write_type(out: &mut String, shapes: &Map<String, Value>, name: &str, shape: 
         }
     }
     writeln!(out, "}}\n").unwrap();
+}
+
+/// A union is read from the one member that it knows; serde's own reader would fail on a second one, even a null.
+fn write_union_reader(out: &mut String, name: &str, members: &Map<String, Value>) {
+    writeln!(out, "impl<'de> serde::Deserialize<'de> for {name} {{").unwrap();
+    writeln!(out, "    fn deserialize<D: serde::Deserializer<'de>>(given: D) -> Result<Self, D::Error> {{").unwrap();
+    writeln!(out, "        let mut given = serde_json::Map::deserialize(given)?;").unwrap();
+    for member in members.keys() {
+        writeln!(out, "        if let Some(value) = given.remove({member:?}).filter(|value| !value.is_null()) {{")
+            .unwrap();
+        writeln!(
+            out,
+            "            return serde_json::from_value(value).map(Self::{}).map_err(serde::de::Error::custom);\n        }}",
+            pascal(member)
+        )
+        .unwrap();
+    }
+    writeln!(out, "        Err(serde::de::Error::custom(\"{name} has no member\"))\n    }}\n}}\n").unwrap();
 }
 
 fn write_enum(out: &mut String, name: &str, values: &[Value]) {

@@ -53,6 +53,11 @@ impl Pattern {
         Self { text, regex: OnceLock::new() }
     }
 
+    /// The pattern as the model has it.
+    pub const fn text(&self) -> &'static str {
+        self.text
+    }
+
     /// Java's `\w` and `\d` are ASCII. Unicode classes would also be too large: `RoleArn` doesn't compile with them.
     fn matches(&self, value: &str) -> bool {
         let compile =
@@ -88,7 +93,9 @@ fn walk(shape: &Shape, value: &Value, path: &str, breaches: &mut Vec<String>) ->
     let mut breach = |shown: &str, rule: String| breaches.push(worded(shape, shown, path, &rule));
     match (&shape.kind, value) {
         (Kind::Structure { members, union }, Value::Object(given)) => {
-            if *union && given.values().filter(|v| !v.is_null()).count() != 1 {
+            // What the model doesn't know is left out of account, as everywhere.
+            let has = |member: &&Member| given.get(member.name).is_some_and(|value| !value.is_null());
+            if *union && members.iter().filter(has).count() != 1 {
                 let names: Vec<_> = members.iter().map(|m| m.name).collect();
                 breach("null", format!("have exactly one of the members [{}]", names.join(", ")));
             }
@@ -221,6 +228,24 @@ mod tests {
         assert!(
             matches!(refusal(Operation::CreateEnvironmentTemplateVersion, &value), Refusal::Validation(text) if text.contains("exactly one"))
         );
+    }
+
+    #[test]
+    fn what_a_union_does_not_know_does_not_count() {
+        let s3 = json!({"bucket": "abc", "key": "k"});
+        for source in [json!({"s3": s3, "git": null}), json!({"git": 1, "s3": s3})] {
+            let value = json!({"templateName": "t", "source": source});
+            check(Operation::CreateEnvironmentTemplateVersion.input(), &value).unwrap();
+            let input: crate::CreateEnvironmentTemplateVersionInput = serde_json::from_value(value).unwrap();
+            assert!(matches!(input.source, crate::TemplateVersionSourceInput::S3(_)));
+        }
+        for source in [json!({"git": 1}), json!({"s3": null})] {
+            let value = json!({"templateName": "t", "source": source});
+            assert!(matches!(
+                refusal(Operation::CreateEnvironmentTemplateVersion, &value),
+                Refusal::Validation(text) if text.contains("exactly one")
+            ));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod commands;
 mod dead_agent;
 mod durability;
 mod examples;
+mod fuzz;
 mod identities;
 mod offline;
 mod own;

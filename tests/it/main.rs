@@ -10,6 +10,7 @@ mod assemble;
 #[expect(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/bundle.rs"]
 mod bundle;
+mod conformance;
 mod journey;
 mod object_server;
 mod objects;
@@ -19,4 +20,6 @@ mod state;
 mod state_server;
 mod supervisor;
 mod upkeep;
+#[path = "../support/values.rs"]
+mod values;
 mod wire;

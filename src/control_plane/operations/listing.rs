@@ -54,6 +54,12 @@ impl Listing {
         Ok(Self { scope: call.scope.clone(), page_key: call.page_key.clone(), query, limit, token: next_token })
     }
 
+    /// The same request, for documents that lie in another scope than the caller's.
+    pub(crate) fn within(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
     /// A page of the documents that carry a term and that `keep` wants.
     pub(crate) fn page<T: Document>(
         &self,

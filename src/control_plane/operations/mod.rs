@@ -4,21 +4,27 @@ pub(crate) mod arn;
 pub(crate) mod component;
 pub(crate) mod deployment;
 pub(crate) mod environment;
+pub(crate) mod environment_account_connection;
 pub(crate) mod history;
 pub(crate) mod idempotency;
 pub(crate) mod listing;
-mod repository;
+pub(crate) mod repository;
 pub(crate) mod service;
 pub(crate) mod service_instance;
 pub(crate) mod service_pipeline;
+pub(crate) mod service_sync;
 pub(crate) mod tags;
+pub(crate) mod template_sync;
 pub(crate) mod templates;
 
 mod account_settings;
 mod environment_template;
+mod repository_sync;
 mod service_template;
 mod summary;
 mod tag;
+#[cfg(test)]
+mod tests;
 
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the table below names nearly every shape"))]
 use hadron_model::*;
@@ -28,8 +34,8 @@ pub(crate) use repository::repository_branch;
 use super::plane::Plane;
 use super::wire::{Call, ProtonError};
 
-/// The routing table: every operation and the function that performs it. An operation that isn't here answers
-/// UnknownOperationException.
+/// The routing table: every operation and the function that performs it. One that isn't here would answer
+/// UnknownOperationException; a test walks the model to see that none is missing.
 macro_rules! operations {
     ($($name:ident($input:ident) -> $output:ident = $($path:ident)::+;)*) => {
         impl Proton for Plane {
@@ -108,6 +114,37 @@ operations! {
     list_deployments(ListDeploymentsInput) -> ListDeploymentsOutput = deployment::list_deployments;
     delete_deployment(DeleteDeploymentInput) -> DeleteDeploymentOutput = deployment::delete_deployment;
     notify_resource_deployment_status_change(NotifyResourceDeploymentStatusChangeInput) -> NotifyResourceDeploymentStatusChangeOutput = deployment::notify_resource_deployment_status_change;
+
+    // account connections
+    accept_environment_account_connection(AcceptEnvironmentAccountConnectionInput) -> AcceptEnvironmentAccountConnectionOutput = environment_account_connection::accept;
+    create_environment_account_connection(CreateEnvironmentAccountConnectionInput) -> CreateEnvironmentAccountConnectionOutput = environment_account_connection::create;
+    delete_environment_account_connection(DeleteEnvironmentAccountConnectionInput) -> DeleteEnvironmentAccountConnectionOutput = environment_account_connection::delete;
+    get_environment_account_connection(GetEnvironmentAccountConnectionInput) -> GetEnvironmentAccountConnectionOutput = environment_account_connection::get;
+    list_environment_account_connections(ListEnvironmentAccountConnectionsInput) -> ListEnvironmentAccountConnectionsOutput = environment_account_connection::list;
+    reject_environment_account_connection(RejectEnvironmentAccountConnectionInput) -> RejectEnvironmentAccountConnectionOutput = environment_account_connection::reject;
+    update_environment_account_connection(UpdateEnvironmentAccountConnectionInput) -> UpdateEnvironmentAccountConnectionOutput = environment_account_connection::update;
+
+    // repositories
+    create_repository(CreateRepositoryInput) -> CreateRepositoryOutput = repository::create;
+    get_repository(GetRepositoryInput) -> GetRepositoryOutput = repository::get;
+    list_repositories(ListRepositoriesInput) -> ListRepositoriesOutput = repository::list;
+    delete_repository(DeleteRepositoryInput) -> DeleteRepositoryOutput = repository::delete;
+    get_repository_sync_status(GetRepositorySyncStatusInput) -> GetRepositorySyncStatusOutput = repository_sync::status;
+    list_repository_sync_definitions(ListRepositorySyncDefinitionsInput) -> ListRepositorySyncDefinitionsOutput = repository_sync::definitions;
+
+    // syncing
+    create_template_sync_config(CreateTemplateSyncConfigInput) -> CreateTemplateSyncConfigOutput = template_sync::create;
+    get_template_sync_config(GetTemplateSyncConfigInput) -> GetTemplateSyncConfigOutput = template_sync::get;
+    update_template_sync_config(UpdateTemplateSyncConfigInput) -> UpdateTemplateSyncConfigOutput = template_sync::update;
+    delete_template_sync_config(DeleteTemplateSyncConfigInput) -> DeleteTemplateSyncConfigOutput = template_sync::delete;
+    get_template_sync_status(GetTemplateSyncStatusInput) -> GetTemplateSyncStatusOutput = template_sync::status;
+    create_service_sync_config(CreateServiceSyncConfigInput) -> CreateServiceSyncConfigOutput = service_sync::create;
+    get_service_sync_config(GetServiceSyncConfigInput) -> GetServiceSyncConfigOutput = service_sync::get;
+    update_service_sync_config(UpdateServiceSyncConfigInput) -> UpdateServiceSyncConfigOutput = service_sync::update;
+    delete_service_sync_config(DeleteServiceSyncConfigInput) -> DeleteServiceSyncConfigOutput = service_sync::delete;
+    get_service_instance_sync_status(GetServiceInstanceSyncStatusInput) -> GetServiceInstanceSyncStatusOutput = service_sync::status;
+    get_service_sync_blocker_summary(GetServiceSyncBlockerSummaryInput) -> GetServiceSyncBlockerSummaryOutput = service_sync::summary;
+    update_service_sync_blocker(UpdateServiceSyncBlockerInput) -> UpdateServiceSyncBlockerOutput = service_sync::resolve;
 
     // tags, account settings, summary
     tag_resource(TagResourceInput) -> TagResourceOutput = tag::set;

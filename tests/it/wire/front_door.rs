@@ -161,15 +161,6 @@ async fn a_signed_request_passes_with_its_id_and_no_secret_in_a_refusal() {
 }
 
 #[tokio::test]
-async fn an_operation_that_isnt_written_answers_400() {
-    let bench = Bench::start(Time::Still).await;
-    let body = r#"{"name":"a/b","provider":"GITHUB"}"#;
-    let answer = Raw::proton(&bench, "GetRepository", body).signed(ADMIN).send(&bench).await;
-    assert_eq!(answer.status, 400);
-    assert!(answer.json()["__type"].as_str().unwrap().ends_with("UnknownOperationException"));
-}
-
-#[tokio::test]
 async fn a_body_beyond_the_limit_is_refused() {
     let bench = Bench::start(Time::Still).await;
     let mut raw = Raw::proton(&bench, "GetAccountSettings", "{}").signed(ADMIN);

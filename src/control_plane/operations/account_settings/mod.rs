@@ -9,9 +9,16 @@ pub(crate) use update::update;
 use hadron_model::AccountSettings as Shown;
 
 use crate::control_plane::records::AccountSettings;
+use crate::control_plane::store::{StoreError, Transaction, Typed};
+use crate::domain::Scope;
 
 /// The key of the one document.
 const KEY: &str = "settings";
+
+/// The settings as they are, all unset until someone sets them.
+pub(crate) fn current(tx: &mut dyn Transaction, scope: &Scope) -> Result<AccountSettings, StoreError> {
+    Ok(tx.get::<AccountSettings>(scope, KEY)?.map(|stored| stored.value).unwrap_or_default())
+}
 
 fn shown(settings: AccountSettings) -> Shown {
     Shown {

@@ -7,9 +7,9 @@ use super::{get::by_name, provisioning, view};
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::idempotency::Once;
-use crate::control_plane::operations::repository_branch;
 use crate::control_plane::operations::tags::create_tags;
 use crate::control_plane::operations::templates::resolve_version;
+use crate::control_plane::operations::{environment_account_connection, repository_branch};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Environment, Executor, Progress, TemplateKind, VersionRef};
 use crate::control_plane::store::{Transaction, Typed};
@@ -57,8 +57,12 @@ fn create(
     let arn = arn_of_new(scope, format_args!("environment/{}", input.name))?;
     let (major, minor) = (Some(input.template_major_version.as_str()), input.template_minor_version.as_deref());
     let version = resolve_version(tx, scope, TemplateKind::Environment, &input.template_name, major, minor)?;
-    let environment = drafted(engine, input, version.reference());
+    let mut environment = drafted(engine, input, version.reference());
     provisioning::one_mode(&environment)?;
+    if let Some(id) = &input.environment_account_connection_id {
+        let connection = environment_account_connection::usable(tx, scope, id, &input.name)?;
+        environment.environment_account_id = Some(connection.environment_account);
+    }
     let plan = Plan::of(tx, engine, &version, &input.spec)?;
     if tx.all::<Environment>(scope)?.len() >= MOST {
         return Err(ProtonError::quota(format!("there are {MOST} environments already")));

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::{get::by_name, provisioning, view};
 use crate::control_plane::deployments::{Deployments, TargetRecord};
 use crate::control_plane::operations::deployment::next_version;
-use crate::control_plane::operations::repository_branch;
+use crate::control_plane::operations::{environment_account_connection, repository_branch};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Environment, TemplateKind};
 use crate::control_plane::store::{Stored, Transaction, Typed};
@@ -43,6 +43,9 @@ fn update(
     input: &UpdateEnvironmentInput,
 ) -> Result<(), ProtonError> {
     describe(engine, &mut environment, input)?;
+    if let Some(id) = &input.environment_account_connection_id {
+        must_keep_the_account(tx, engine, &environment, id)?;
+    }
     if input.deployment_type == DeploymentUpdateType::None {
         let deploys =
             input.spec.is_some() || input.template_major_version.is_some() || input.template_minor_version.is_some();
@@ -60,6 +63,27 @@ fn update(
     let plan = Plan::of(tx, engine, &version, &spec)?;
     tx.save(&engine.scope, &mut environment)?;
     plan.begin(tx, engine, &input.name, Action::Update, (&version, &spec))
+}
+
+/// A connection can be replaced by another one from the same account: the infrastructure lies there.
+///
+/// <https://docs.aws.amazon.com/proton/latest/APIReference/API_UpdateEnvironment.html>
+fn must_keep_the_account(
+    tx: &mut dyn Transaction,
+    engine: &Deployments,
+    environment: &Environment,
+    id: &str,
+) -> Result<(), ProtonError> {
+    let connection = environment_account_connection::usable(tx, &engine.scope, id, &environment.name)?;
+    if environment.environment_account_id.as_ref() == Some(&connection.environment_account) {
+        return Ok(());
+    }
+    Err(ProtonError::validation(format!(
+        "environment account connection {id} is of account {}, but environment {} lies in {}",
+        connection.environment_account,
+        environment.name,
+        environment.environment_account_id.as_deref().unwrap_or_default()
+    )))
 }
 
 /// Takes over what is said about the environment; it holds at once, whatever becomes of a deployment.

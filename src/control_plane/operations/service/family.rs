@@ -8,7 +8,7 @@ use serde_json::json;
 use super::followup::{set_pipeline_status, set_status};
 use super::{plan, view};
 use crate::control_plane::deployments::Deployments;
-use crate::control_plane::operations::{history, tags};
+use crate::control_plane::operations::{history, service_sync, tags};
 use crate::control_plane::records::{Pipeline, Service, ServiceInstance, TemplateKind, TemplateVersion};
 use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -109,6 +109,7 @@ impl Family {
         let previous = Some(self.service.status.as_str());
         history::append(tx, &engine.scope, &arn, previous, history::DELETED, &detail, engine.now)?;
         tags::remove_tags(tx, &engine.scope, &arn)?;
+        service_sync::forget(tx, &engine.scope, &self.service.name)?;
         tx.delete(&engine.scope, &self.service)?;
         Ok(false)
     }

@@ -7,6 +7,7 @@ use super::{followup, plan, view};
 use crate::control_plane::Plane;
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::deployment::refusal;
+use crate::control_plane::operations::service_sync::{self, Change};
 use crate::control_plane::operations::templates;
 use crate::control_plane::records::{Pipeline, Service, ServiceInstance, TemplateKind, TemplateVersion};
 use crate::control_plane::store::{Stored, Transaction, Typed};
@@ -93,6 +94,12 @@ fn change_instances(
     service.pending_spec = Some(text.clone());
     service.pipeline_due = true;
     tx.save(&engine.scope, &mut service)?;
+    for instance in &added {
+        service_sync::block(tx, engine, (name, &instance.name), Change::Created)?;
+    }
+    for instance in &removed {
+        service_sync::block(tx, engine, (name, &instance.name), Change::Deleted)?;
+    }
     followup::set_status(engine, tx, name, ServiceStatus::UpdateInProgress, None)?;
     let used = service.template_version.clone();
     let major = used.version.major.to_string();

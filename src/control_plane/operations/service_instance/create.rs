@@ -8,6 +8,7 @@ use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::deployment::refusal;
 use crate::control_plane::operations::idempotency::Once;
 use crate::control_plane::operations::service::{create::add_instance, must_be_settled, plan, view};
+use crate::control_plane::operations::service_sync::{self, Change};
 use crate::control_plane::operations::templates;
 use crate::control_plane::records::{ServiceInstance, TemplateKind};
 use crate::control_plane::store::{Transaction, Typed};
@@ -33,6 +34,7 @@ pub(crate) async fn create_service_instance(
             // What an earlier request made may be gone again; then this is a new one.
             if !(earlier && tx.get::<ServiceInstance>(&engine.scope, &key)?.is_some()) {
                 create(&engine, tx, &input)?;
+                service_sync::block(tx, &engine, (&input.service_name, &input.name), Change::Created)?;
                 once.remember(tx, &engine.scope, &key, engine.now)?;
             }
             let instance = instance_of(&engine, tx, &input.service_name, &input.name)?;

@@ -10,6 +10,7 @@ use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::deployment::{next_version, refusal};
 use crate::control_plane::operations::idempotency::Once;
 use crate::control_plane::operations::service::{plan, view};
+use crate::control_plane::operations::service_sync::{self, Change};
 use crate::control_plane::records::{Action, Component, Service, ServiceInstance, TemplateKind};
 use crate::control_plane::store::{Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
@@ -31,6 +32,9 @@ pub(crate) async fn update_service_instance(
             let known = once.earlier(tx, &engine.scope, engine.now)?.is_some();
             if !known {
                 update(&engine, tx, &input)?;
+                if input.deployment_type != DeploymentUpdateType::None {
+                    service_sync::block(tx, &engine, (&input.service_name, &input.name), Change::Updated)?;
+                }
                 let key = ServiceInstance::key_of(&input.service_name, &input.name);
                 once.remember(tx, &engine.scope, &key, engine.now)?;
             }

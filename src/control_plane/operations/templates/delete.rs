@@ -2,7 +2,7 @@
 
 use super::resolve::highest;
 use super::{detail, existing, noun, status};
-use crate::control_plane::operations::{history, tags};
+use crate::control_plane::operations::{history, tags, template_sync};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Template, TemplateKind};
 use crate::control_plane::store::{Document, Typed};
@@ -29,6 +29,7 @@ pub(crate) async fn delete(
             let arn = scope.arn(template.key());
             tx.delete(&scope, &template)?;
             tags::remove_tags(tx, &scope, &arn)?;
+            template_sync::forget(tx, &scope, &template.key())?;
             history::append(tx, &scope, &arn, Some(status(&template)), history::DELETED, &detail(&name), now)?;
             Ok(template.value)
         })

@@ -5,6 +5,7 @@ mod delete;
 mod instances;
 mod listing;
 mod pipeline;
+mod sync;
 mod update;
 mod walk;
 
