@@ -7,6 +7,7 @@ mod doctor;
 mod failure;
 mod keys;
 mod logs;
+mod migrate;
 mod remote;
 mod serve;
 mod settings;
@@ -81,6 +82,8 @@ enum Verb {
     Status,
     /// Show what a deployment's Terraform said
     Logs(logs::LogsArgs),
+    /// Bring the schema of the record up to date, or tell whether it is
+    Migrate(migrate::MigrateArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Set up AWS clients on this machine
@@ -104,7 +107,7 @@ struct ServerArgs {
     /// Address and port to serve on; port 0 means any
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The record: sqlite:PATH
+    /// The record: sqlite:PATH, or postgres://… for several servers
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// The bucket for bundles and run records: s3://NAME
@@ -147,6 +150,9 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     if let Verb::Serve(server) | Verb::Up(UpArgs { server, .. }) = &verb {
         flags.extend(server.flags());
     }
+    if let Verb::Migrate(args) = &verb {
+        flags.push(("database", args.database.clone()));
+    }
     let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
@@ -161,6 +167,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Agent(args) => wait_for(agent::run(&settings, &args)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
+        Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),

@@ -38,7 +38,10 @@ mod tests {
             ("postgres://h/d", "postgres://h/d"),
             ("postgres://me@h:1/d?sslmode=require", "postgres://me@h:1/d?sslmode=require"),
             ("postgres://me:s:e/c@r@h:1/d", "postgres://me:***@h:1/d"),
-            ("postgres://h/d?user=me&password=x&sslmode=require", "postgres://h/d?user=me&password=***&sslmode=require"),
+            (
+                "postgres://h/d?user=me&password=x&sslmode=require",
+                "postgres://h/d?user=me&password=***&sslmode=require",
+            ),
         ] {
             assert_eq!(without_password(url), shown);
         }

@@ -5,6 +5,8 @@ mod keys;
 mod listener;
 mod record;
 
+pub(super) use record::Database;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,7 +65,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let data = data_folder(settings)?;
     // Before the record is made or changed: who finds the port taken has started the wrong thing.
     let (listener, address) = listener::listen(settings).await?;
-    let store = record::open(settings, &data)?;
+    let store = record::open(settings, &data, &lifecycle.soft).await?;
     let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
     let local = LocalKeys::open(&data)?;
     let clock = Clock::system();

@@ -178,6 +178,10 @@ pub trait Backend: Send + Sync {
     fn read(&self, work: Work) -> futures::future::BoxFuture<'static, Result<(), StoreError>>;
     /// Rings a bell in all other processes on the same record, if there can be any; soon, perhaps, and at most so often.
     fn ring(&self, _bell: &'static str) {}
+    /// Whether other processes may work on the same record.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Calls `heard` whenever a bell rings in another process.
     fn hear(&self, _bell: &'static str, _heard: Heard) {}
 }
@@ -226,6 +230,11 @@ impl Store {
     /// Rings a bell in all other processes on the same record.
     pub fn ring(&self, bell: &'static str) {
         self.backend.ring(bell);
+    }
+
+    /// Whether other processes may work on the same record.
+    pub fn is_shared(&self) -> bool {
+        self.backend.is_shared()
     }
 
     /// Calls `heard` whenever a bell rings in another process on the same record.

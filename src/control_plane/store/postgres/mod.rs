@@ -128,6 +128,10 @@ impl Backend for Postgres {
         debug_assert!(sent, "the ringer lives as long as the store");
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn hear(&self, bell: &'static str, heard: Heard) {
         self.bells.hear(bell, heard);
     }
