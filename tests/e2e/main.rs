@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod client;
+mod cluster;
 mod commands;
 mod dead_agent;
 mod durability;
@@ -14,6 +15,7 @@ mod examples;
 mod identities;
 mod offline;
 mod plain;
+mod postgres_away;
 mod proxy;
 mod restart;
 mod site;
