@@ -6,6 +6,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
@@ -19,14 +20,19 @@ pub(crate) enum Fsync {
     Off,
 }
 
+/// The user that PostgreSQL runs as if we are root.
+const NOBODY: u32 = 65534;
+
 /// The server sorts text as English by default, to prove that nothing of ours depends on that.
 const KEEPER: &str = r#"
 dir=$1 port=$2 fsync=$3
 trap '' INT TERM HUP
+ssl=
+[ -f "$dir/server.key" ] && ssl="-c ssl=on -c ssl_cert_file=$dir/server.crt -c ssl_key_file=$dir/server.key"
 up() {
     pg_ctl -D "$dir/data" -w -t 120 -l "$dir/log" \
         -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=$dir -c fsync=$fsync" \
-        -o "-c max_connections=200 -c shared_buffers=32MB" start >>"$dir/ctl" 2>&1
+        -o "-c max_connections=200 -c shared_buffers=32MB $ssl" start >>"$dir/ctl" 2>&1
 }
 initialise() {
     rm -rf "$dir/data"
@@ -37,7 +43,6 @@ if up; then echo up; else echo down; cat "$dir/ctl" "$dir/log" >&2; fi
 while read -r word; do
     case $word in
     stop) pg_ctl -D "$dir/data" -w stop -m immediate >>"$dir/ctl" 2>&1 ;;
-    freeze) kill -STOP $(head -1 "$dir/data/postmaster.pid") ;;
     start) up ;;
     esac
     echo "$word"
@@ -63,7 +68,20 @@ struct Keeper {
 impl PostgresServer {
     /// Starts a server and waits until it answers.
     pub(crate) fn start(fsync: Fsync) -> Self {
+        Self::launch(fsync, None)
+    }
+
+    /// Starts a server that also speaks TLS, with a certificate and its key in PEM.
+    pub(crate) fn with_tls(certificate: &str, key: &str) -> Self {
+        Self::launch(Fsync::Off, Some((certificate, key)))
+    }
+
+    fn launch(fsync: Fsync, tls: Option<(&str, &str)>) -> Self {
         let folder = tempfile::Builder::new().prefix("hadron-pg-").tempdir().expect("a temporary folder").keep();
+        if let Some((certificate, key)) = tls {
+            lay(&folder.join("server.crt"), certificate);
+            lay(&folder.join("server.key"), key);
+        }
         let port = free_port();
         let mut keeper = as_nobody_if_root(&folder);
         keeper.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(port.to_string());
@@ -135,10 +153,23 @@ fn as_nobody_if_root(folder: &Path) -> Command {
     if !rustix::process::geteuid().is_root() {
         return command("sh");
     }
-    std::os::unix::fs::chown(folder, Some(65534), Some(65534)).expect("root may give a folder away");
+    give_away(folder);
     let mut command = command("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh"]);
     command
+}
+
+fn give_away(path: &Path) {
+    std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give a file away");
+}
+
+/// PostgreSQL wants its key to be its own and nobody else's.
+fn lay(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file can be written");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("our own file");
+    if rustix::process::geteuid().is_root() {
+        give_away(path);
+    }
 }
 
 fn command(program: &str) -> Command {

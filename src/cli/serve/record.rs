@@ -49,14 +49,11 @@ impl Database {
         let place = match settings.text("database") {
             None => Place::Sqlite(data.join("hadron.db")),
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => Place::Postgres(url),
-            Some(url) => match url.strip_prefix("sqlite:") {
-                Some(path) => Place::Sqlite(PathBuf::from(path)),
-                None => {
-                    let what = anyhow!("`database` is {}, which can't be opened", address::without_password(&url));
-                    return Err(Failure::new(Exit::Settings, what)
-                        .hint("use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full"));
-                }
-            },
+            Some(url) => Place::Sqlite(url.strip_prefix("sqlite:").map(PathBuf::from).ok_or_else(|| {
+                let what = anyhow!("`database` is {}, which can't be opened", address::without_password(&url));
+                Failure::new(Exit::Settings, what)
+                    .hint("use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full")
+            })?),
         };
         let known = TABLE.iter().any(|setting| setting.name == "ca_bundle");
         let ca_bundle = known.then(|| settings.text("ca_bundle")).flatten().map(PathBuf::from);

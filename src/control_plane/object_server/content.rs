@@ -312,10 +312,9 @@ mod tests {
         for name in ["wanted", "new", "old"] {
             fs::write(contents.path(name), "x").unwrap();
         }
-        let long_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
-        fs::File::open(contents.path("old")).unwrap().set_modified(long_ago).unwrap();
+        fs::File::open(contents.path("old")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         let wanted = HashSet::from(["wanted".to_owned()]);
-        assert_eq!(contents.sweep(&wanted, Duration::from_secs(3600)).unwrap(), 1);
+        assert_eq!(contents.sweep(&wanted, Duration::from_hours(1)).unwrap(), 1);
         assert!(contents.path("new").exists() && !contents.path("old").exists());
         assert_eq!(contents.sweep(&wanted, Duration::ZERO).unwrap(), 1);
         assert!(contents.path("wanted").exists());

@@ -29,6 +29,7 @@ pub(super) async fn contract<B: Backend + 'static>(make: impl Fn() -> B) {
     concurrent_writers_of_a_row_all_get_through_or_are_told(store()).await;
     a_swallowed_refusal_of_a_key_keeps_the_rest(store()).await;
     a_blob_of_20_megabytes_comes_back(store()).await;
+    keys_as_long_as_s3_has_them_are_indexed(store()).await;
 }
 
 fn scope() -> Scope {
@@ -394,4 +395,20 @@ async fn a_blob_of_20_megabytes_comes_back(store: Store) {
     let body = large.clone();
     write(&store, move |tx| tx.put_blob(&scope(), "b", "large", &body)).await.unwrap();
     assert!(read(&store, |tx| tx.blob(&scope(), "b", "large")).await == Some(large));
+}
+
+/// S3's longest key, as key and as sort, of letters that nothing can compress.
+async fn keys_as_long_as_s3_has_them_are_indexed(store: Store) {
+    let mut seed = 1_u64;
+    let mut letters = |length: usize| {
+        let letter = |_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(seed >> 58) as usize])
+        };
+        (0..length).map(letter).collect::<String>()
+    };
+    let (key, sort, bucket) = (letters(1100), letters(1024), letters(63));
+    add(&store, &key, vec![Term::new("colour", &bucket).sorted_by(&sort)]).await;
+    let found = read(&store, move |tx| tx.select(&scope(), "thing", &select(&bucket, None, false, 9))).await;
+    assert_eq!((&found[0].key, &found[0].sort), (&key, &sort));
 }

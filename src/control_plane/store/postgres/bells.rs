@@ -98,9 +98,8 @@ fn listen(address: &Address, me: &str, bells: &Bells) -> Result<(), StoreError> 
         let rung = client.notifications().timeout_iter(ROUND).next().map_err(refused)?;
         match rung.as_ref().and_then(|rung| rung.payload().split_once(' ')) {
             Some((who, bell)) if who != me => bells.ring(|name| name == bell),
-            Some(_) => {}
             None if client.is_closed() => break,
-            None => {}
+            Some(_) | None => {}
         }
     }
     Ok(())

@@ -123,15 +123,13 @@ pub(super) fn meaning(error: &Error) -> Meaning {
 /// Whether a connection that failed may succeed in a while.
 fn passes(error: &Error) -> bool {
     let starting = [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS, SqlState::ADMIN_SHUTDOWN];
-    match error.code() {
-        Some(code) => starting.contains(code) || matches!(code.code(), "57P02" | "57P05"),
-        None => {
-            let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-            // A certificate that isn't trusted stays so; a password can't be asked for.
-            let stays = |source: &std::io::Error| source.kind() == std::io::ErrorKind::InvalidData;
-            !source.is_some_and(stays) && !error.to_string().contains("invalid configuration")
-        }
+    if let Some(code) = error.code() {
+        return starting.contains(code) || matches!(code.code(), "57P02" | "57P05");
     }
+    // A certificate that isn't trusted stays so; a password can't be asked for.
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    let stays = source.is_some_and(|source| source.kind() == std::io::ErrorKind::InvalidData);
+    !stays && !error.to_string().contains("invalid configuration")
 }
 
 /// The error of a database that is away.

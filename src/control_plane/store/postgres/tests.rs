@@ -82,11 +82,37 @@ fn who_is_refused_is_told_at_once() {
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
+/// The driver would fall back to no TLS without a word if it were left to it.
+#[test]
+fn tls_is_spoken_with_a_server_that_is_trusted_and_with_no_other() {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (folder, certificate) = (tempfile::tempdir().unwrap(), made.cert.pem());
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, &certificate).unwrap();
+    let server = PostgresServer::with_tls(&certificate, &made.signing_key.serialize_pem());
+    let url = server.database();
+    let began = Instant::now();
+    let error = Postgres::open(&format!("{url}?sslmode=require"), None).unwrap_err();
+    assert!(format!("{error:?}").contains("certificate"), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "an untrusted server stays so");
+    let in_url = Postgres::open(&format!("{url}?sslmode=verify-full&sslrootcert={}", roots.display()), None).unwrap();
+    let _by_setting = Postgres::open(&format!("{url}?sslmode=require"), Some(&roots)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let store = Store::new(in_url);
+    runtime.block_on(put(&store, "a")).unwrap();
+    let ways =
+        "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'hadron'";
+    assert_eq!(psql(&url, ways), "t");
+    let elsewhere = url.replace("127.0.0.1", "localhost");
+    let error = Postgres::open(&format!("{elsewhere}?sslmode=verify-full"), Some(&roots)).unwrap_err();
+    assert!(format!("{error:?}").contains("not valid for name"), "{error:?}");
+}
+
 /// On tables of a few rows a planner that minds its costs reads them whole, and then everybody is in everybody's way.
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_of_different_things_rarely_run_twice() {
-    let store = Store::new(Postgres::open(&shared().database(), None).unwrap());
     static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let store = Store::new(Postgres::open(&shared().database(), None).unwrap());
     let writers = (0..8).map(|writer| {
         let store = store.clone();
         tokio::spawn(async move {
