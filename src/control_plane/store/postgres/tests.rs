@@ -1,7 +1,9 @@
 //! The contract, on a real server; and what only PostgreSQL could get wrong.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use self::server::{Fsync, PostgresServer, psql};
@@ -64,7 +66,7 @@ fn a_newer_database_is_refused_with_a_remedy_and_left_alone() {
 }
 
 #[test]
-fn a_database_that_sorts_by_itself_or_holds_other_letters_is_named() {
+fn a_database_of_another_encoding_is_refused_with_the_remedy() {
     let url = shared().database();
     psql(&url, "CREATE DATABASE latin ENCODING 'SQL_ASCII' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0");
     let latin = format!("{}/latin", url.rsplit_once('/').unwrap().0);
@@ -133,7 +135,6 @@ async fn writers_of_different_things_rarely_run_twice() {
     });
     futures::future::try_join_all(writers).await.unwrap();
     let runs = RUNS.load(Ordering::SeqCst);
-    println!("{runs} runs");
     assert!(runs < 400, "{runs} runs for 200 writes");
 }
 
@@ -199,4 +200,78 @@ async fn a_database_that_is_away_answers_soon_and_is_found_again() {
         assert_eq!(blob(&store, &format!("away-{n}")).await.unwrap(), None);
     }
     assert_eq!(blob(&store, "before").await.unwrap(), Some(b"x".to_vec()));
+}
+
+/// What happens to the first COMMIT that passes a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// It arrives and takes place, but its answer gets lost.
+    Answer,
+    /// It never arrives.
+    Request,
+}
+
+/// A way to the server that breaks at the first COMMIT; the URL through it.
+fn relay(url: &str, cut: Cut) -> String {
+    let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let through = url.replace(&port, &listener.local_addr().unwrap().port().to_string());
+    thread::spawn(move || {
+        let armed = Arc::new(AtomicBool::new(true));
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+            let mute = Arc::new(AtomicBool::new(false));
+            let back = (server.try_clone().unwrap(), client.try_clone().unwrap(), Arc::clone(&mute));
+            thread::spawn(move || pass(back.0, back.1, |_| !back.2.load(Ordering::SeqCst)));
+            let armed = Arc::clone(&armed);
+            thread::spawn(move || {
+                pass(client, server, |bytes| {
+                    let commits = bytes.windows(6).any(|six| six == b"COMMIT") && armed.swap(false, Ordering::SeqCst);
+                    mute.fetch_or(commits, Ordering::SeqCst);
+                    !commits || cut == Cut::Answer
+                });
+            });
+        }
+    });
+    through
+}
+
+/// Copies until one end is closed or `may` says no; then closes both.
+fn pass(mut from: TcpStream, mut to: TcpStream, may: impl Fn(&[u8]) -> bool) {
+    let mut buffer = vec![0; 65536];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if !may(&buffer[..length]) || to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    for end in [from, to] {
+        // It may be closed already.
+        drop(end.shutdown(Shutdown::Both));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_without_an_answer_is_told_and_never_repeated() {
+    for cut in [Cut::Answer, Cut::Request] {
+        let url = shared().database();
+        let (direct, store) = (open(&url).await, open(&relay(&url, cut)).await);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&runs);
+        let written = store.write(move |tx: &mut dyn Transaction| {
+            count.fetch_add(1, Ordering::SeqCst);
+            tx.append_change(&scope(), &contract::change("NEW"))
+        });
+        let written = written.await;
+        assert!(matches!(written, Err(StoreError::Unavailable { .. })), "{cut:?}: {written:?}");
+        assert_eq!(runs.load(Ordering::SeqCst), 1, "{cut:?}");
+        let history = async || {
+            let read = direct.read(|tx: &mut dyn Transaction| tx.changes(&scope(), "arn:x", 0, 9));
+            let history: Result<_, StoreError> = read.await;
+            history.unwrap().len()
+        };
+        assert_eq!(history().await, usize::from(cut == Cut::Answer), "{cut:?}");
+        // The same store goes on.
+        put(&store, "after").await.unwrap();
+        assert_eq!(blob(&direct, "after").await.unwrap(), Some(b"x".to_vec()));
+    }
 }
