@@ -56,7 +56,7 @@ fn a_database_that_never_comes_ends_the_start_with_a_remedy_and_without_the_pass
     let mut command = hadron("serve", &start, folder.path());
     command.args(["--listen", "127.0.0.1:0"]);
     let mut serve = Running::start(command, &folder.path().join("log"));
-    let ended = serve.wait(Duration::from_secs(60)).expect("it gives up");
+    let ended = serve.wait(Duration::from_mins(1)).expect("it gives up");
     let log = serve.stderr();
     assert_eq!(ended.code(), Some(3), "{log}");
     assert!(log.contains("hint: check that PostgreSQL runs") && log.contains("postgres://me:***@127.0.0.1:1/record"));

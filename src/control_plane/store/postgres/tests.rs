@@ -150,7 +150,8 @@ async fn a_bell_rings_in_every_process_and_makes_no_echo() {
     while psql(&url, listening) != "2" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    (own.mark_unchanged(), far.mark_unchanged());
+    own.mark_unchanged();
+    far.mark_unchanged();
     let (before, others) = (*far.borrow(), *unrelated.borrow());
     here.ring();
     heard(&mut far).await;
