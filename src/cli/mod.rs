@@ -11,6 +11,7 @@ mod failure;
 mod key;
 mod keys;
 mod logs;
+mod migrate;
 mod print;
 mod remote;
 mod report;
@@ -112,6 +113,8 @@ enum Verb {
     Key(key::KeyCommand),
     /// Say who deploys what lies in an environment: agents, or a pipeline outside
     Executor(executor::ExecutorArgs),
+    /// Bring the schema of the record up to date, or tell whether it is
+    Migrate(migrate::MigrateArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Set up AWS clients on this machine
@@ -135,7 +138,7 @@ struct ServerArgs {
     /// Address and port to serve on; port 0 means any
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The record: sqlite:PATH
+    /// The record: sqlite:PATH, or postgres://… for several servers
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// The bucket for bundles and run records: s3://NAME
@@ -201,6 +204,9 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         flags.extend(server.flags());
         flags.extend(server.tls.flags());
     }
+    if let Verb::Migrate(args) = &verb {
+        flags.push(("database", args.database.clone()));
+    }
     let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
@@ -223,6 +229,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::State(command) => wait_for(state::run(&settings, command, output)),
         Verb::Key(command) => wait_for(key::run(&settings, command, output)),
         Verb::Executor(args) => wait_for(executor::run(&settings, args, output)),
+        Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),

@@ -44,6 +44,8 @@ impl Plane {
     #[expect(clippy::needless_pass_by_value, reason = "the plane's store is this one, seen through a layer")]
     pub fn new(store: Store, objects: Objects, sealer: Sealer, clock: Clock, settings: PlaneSettings) -> Self {
         Self {
+            work: Wake::everywhere("work", &store),
+            registrations: Wake::everywhere("registrations", &store),
             store: store.through(Counting),
             objects,
             sealer,
@@ -51,8 +53,6 @@ impl Plane {
             audit: Audit::default(),
             known_keys: KnownKeys::default(),
             clock,
-            work: Wake::default(),
-            registrations: Wake::default(),
             settings: Arc::new(settings),
         }
     }
@@ -73,24 +73,47 @@ pub struct PlaneSettings {
     pub serves_objects: bool,
 }
 
-/// A bell: whoever waits learns that something changed since it last looked.
+/// A bell: whoever waits learns that something changed since it last looked, here and in all servers on the same record.
+///
+/// A ring may get lost on its way to another server, so whoever waits also looks by itself now and then.
 #[derive(Debug, Clone)]
-pub struct Wake(watch::Sender<u64>);
+pub struct Wake {
+    here: watch::Sender<u64>,
+    /// The bell's name, and the record through which the others hear it.
+    elsewhere: Option<(&'static str, Store)>,
+}
 
 impl Default for Wake {
+    /// A bell of this process alone.
     fn default() -> Self {
-        Self(watch::channel(0).0)
+        Self { here: watch::channel(0).0, elsewhere: None }
     }
 }
 
 impl Wake {
+    /// A bell that rings in every server on this record.
+    pub fn everywhere(name: &'static str, store: &Store) -> Self {
+        let here = watch::channel(0).0;
+        let rung = here.clone();
+        // What rang elsewhere rings here and goes no further.
+        store.hear(name, move || ring(&rung));
+        Self { here, elsewhere: Some((name, store.clone())) }
+    }
+
     /// Wakes everyone who waits, and everyone who subscribed before and looks later.
     pub fn ring(&self) {
-        self.0.send_modify(|count| *count += 1);
+        ring(&self.here);
+        if let Some((name, store)) = &self.elsewhere {
+            store.ring(name);
+        }
     }
 
     /// Starts listening; a ring from now on isn't missed.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.0.subscribe()
+        self.here.subscribe()
     }
+}
+
+fn ring(bell: &watch::Sender<u64>) {
+    bell.send_modify(|count| *count += 1);
 }

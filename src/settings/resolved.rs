@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{Environment, File, Setting, TABLE};
+use crate::support::address;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +147,11 @@ impl Resolved {
     pub fn describe(&self) -> Vec<(&'static Setting, String, Source)> {
         let shown = |setting: &'static Setting| {
             let (value, source) = self.lookup(setting.name);
-            let value = if setting.secret && value.is_some() { "***".into() } else { value.unwrap_or_default() };
+            let value = match setting.secret && value.is_some() {
+                true => "***".into(),
+                // A database's may hold a password.
+                false => address::without_password(&value.unwrap_or_default()),
+            };
             (setting, value, source)
         };
         TABLE.iter().map(shown).collect()

@@ -56,7 +56,7 @@ pub const TABLE: &[Setting] = &[
         Some("us-east-1"),
         "region of ARNs and of requests that we sign",
     ),
-    setting("database", &["HADRON_DATABASE"], None, "`sqlite:PATH`; by default hadron.db in `data`"),
+    setting("database", &["HADRON_DATABASE"], None, "`sqlite:PATH` or `postgres://…`; by default hadron.db in `data`"),
     setting("bucket", &["HADRON_BUCKET"], None, "`s3://NAME` for bundles and run records; by default embedded"),
     setting("objects", &["HADRON_OBJECTS"], None, "folder of the embedded object store; by default in `data`"),
     setting(

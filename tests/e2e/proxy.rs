@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
@@ -49,7 +50,9 @@ pub(crate) struct Proxy {
 struct Cut;
 
 struct Road<M> {
-    upstream: String,
+    upstreams: Vec<String>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
     client: Client<HttpConnector, Full<Bytes>>,
     middle: Arc<M>,
 }
@@ -57,11 +60,16 @@ struct Road<M> {
 impl Proxy {
     /// Passes everything on to `upstream` (`host:port`), which need not be there yet.
     pub(crate) async fn start<M: Middle>(upstream: impl Into<String>, middle: &Arc<M>) -> Self {
+        Self::balance(vec![upstream.into()], middle).await
+    }
+
+    /// Passes each request on to the next of several servers, and past those that take no connection.
+    pub(crate) async fn balance<M: Middle>(upstreams: Vec<String>, middle: &Arc<M>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // No connection is kept: one that a restart has broken would fail the request after it.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        let road = Arc::new(Road { upstream: upstream.into(), client, middle: Arc::clone(middle) });
+        let road = Arc::new(Road { upstreams, turn: AtomicUsize::new(0), client, middle: Arc::clone(middle) });
         let accepting = AbortOnDropHandle::new(spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let road = Arc::clone(&road);
@@ -90,11 +98,26 @@ async fn pass<M: Middle>(road: Arc<Road<M>>, request: Request<Incoming>) -> Resu
     if !block_in_place(|| road.middle.request(&mut request)) {
         return Err(Cut);
     }
-    *request.uri_mut() = format!("http://{}{path}", road.upstream).parse::<Uri>().map_err(|_| Cut)?;
-    let answer = road.client.request(request.map(Full::new)).await.map_err(|_| Cut)?;
+    let answer = forward(&road, &request.map(Full::new), &path).await?;
     let (mut parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     parts.headers.remove(header::TRANSFER_ENCODING);
     let mut answer = Response::from_parts(parts, body);
     if block_in_place(|| road.middle.answer(&asked, &mut answer)) { Ok(answer.map(Full::new)) } else { Err(Cut) }
+}
+
+/// What a connection couldn't be had for was never sent, so another server may have it.
+async fn forward<M>(road: &Road<M>, request: &Request<Full<Bytes>>, path: &str) -> Result<Response<Incoming>, Cut> {
+    let first = road.turn.fetch_add(1, Ordering::Relaxed);
+    for n in 0..road.upstreams.len() {
+        let upstream = &road.upstreams[(first + n) % road.upstreams.len()];
+        let mut request = request.clone();
+        *request.uri_mut() = format!("http://{upstream}{path}").parse::<Uri>().map_err(|_| Cut)?;
+        match road.client.request(request).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.is_connect() => {}
+            Err(_) => return Err(Cut),
+        }
+    }
+    Err(Cut)
 }

@@ -154,6 +154,7 @@ async fn an_endpoint_that_never_sees_a_header_of_ours_gets_the_same_outputs() {
     );
     let start = Start { settings, env: motos_environment(&moto), ..Start::default() };
     let plane = Plane::serve(Start {
+        data: Vec::new(),
         settings: start.settings.clone(),
         env: start.env.clone(),
         flags: vec!["--bucket".into(), "s3://bundles".into()],

@@ -7,6 +7,7 @@ pub(crate) mod bundle;
 pub(crate) mod moto;
 pub(crate) mod npm;
 pub(crate) mod plane;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod shell;
 pub(crate) mod tools;

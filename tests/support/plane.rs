@@ -25,6 +25,8 @@ pub(crate) struct Start {
     pub(crate) flags: Vec<String>,
     /// Its environment, besides the search path and a home.
     pub(crate) env: BTreeMap<String, String>,
+    /// Files that lie in its data folder before it starts.
+    pub(crate) data: Vec<(&'static str, Vec<u8>)>,
     /// The port of a plane that must be found again after a restart, see [`free_port`]; 0 means any.
     pub(crate) port: u16,
 }
@@ -53,6 +55,11 @@ impl Plane {
     fn launch(verb: &'static str, start: Start) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let listen = format!("127.0.0.1:{}", if start.port == 0 { free_port() } else { start.port });
+        let data = folder.path().join("data");
+        for (name, bytes) in &start.data {
+            fs::create_dir_all(&data).expect("the data folder can be made");
+            fs::write(data.join(name), bytes).expect("a file can be laid into it");
+        }
         let (process, exported) = run(verb, &start, folder.path(), &listen);
         Self { folder, start, verb, listen, exported, process }
     }

@@ -5,6 +5,8 @@ mod keys;
 pub(super) mod listener;
 mod record;
 
+pub(super) use record::Database;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,7 +70,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let Door { port, address, base_url } = listener::listen(settings).await?;
     let own = port.tls.as_ref().map(|tls| Trust::our_own(&tls.certificates()));
     let trust = trust::of(settings)?;
-    let store = record::open(settings, &data)?;
+    let store = record::open(settings, &data, &lifecycle.soft).await?;
     let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
     let local = LocalKeys::open(&data)?;
     let clock = Clock::system();

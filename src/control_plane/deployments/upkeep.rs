@@ -18,8 +18,11 @@ use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
 /// How soon what failed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// The longest sleep: nothing is lost by looking, and a clock may jump.
+/// What it answers when nothing is due for long: nothing is lost by looking, and a clock may jump.
 const LONGEST: Duration = Duration::from_mins(1);
+
+/// The longest sleep: what another server left undone, because it died, is found by looking.
+const LOOK: Duration = Duration::from_secs(15);
 
 /// Why something can't be put into the bucket.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +50,8 @@ pub enum UpkeepError {
     Lost(String),
 }
 
-/// Runs until `stop`: looks at the start, whenever [`Plane::work`] rings, and whenever a lease runs out. A control plane
-/// runs exactly one of these; nothing breaks if two run.
+/// Runs until `stop`: looks at the start, whenever [`Plane::work`] rings, and whenever a lease runs out. Every server
+/// runs one of these: what two do at a time, the second finds done.
 pub async fn upkeep(plane: Plane, stop: CancellationToken) {
     let mut bell = plane.work.subscribe();
     loop {
@@ -65,7 +68,7 @@ pub async fn upkeep(plane: Plane, stop: CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(rest) => {}
+            () = tokio::time::sleep(rest.min(LOOK)) => {}
             _ = bell.changed() => {}
         }
     }

@@ -40,6 +40,10 @@ impl NameValidation for Names {
 impl From<StoreError> for S3Error {
     /// Rules are checked inside transactions, so what the store itself refuses is our fault; the client learns no more.
     fn from(error: StoreError) -> Self {
+        if let StoreError::Unavailable { .. } = error {
+            tracing::warn!(%error, "the record of objects is away");
+            return s3_error!(error, ServiceUnavailable, "the record is away for a moment; try again");
+        }
         tracing::error!(%error, "the record of objects refuses");
         s3_error!(error, InternalError, "internal error")
     }

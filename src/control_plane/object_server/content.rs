@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -92,14 +93,19 @@ impl Contents {
         Ok(Self(Arc::new(Folder { path: path.to_owned(), uses: Mutex::default() })))
     }
 
-    /// Removes every file that isn't wanted, and says how many; only before the first request.
-    pub(super) fn sweep(&self, wanted: &HashSet<String>) -> io::Result<usize> {
+    /// Removes every file that isn't wanted and hasn't been written for so long, and says how many; only before the
+    /// first request.
+    pub(super) fn sweep(&self, wanted: &HashSet<String>, idle: Duration) -> io::Result<usize> {
         let mut removed = 0;
         for entry in fs::read_dir(&self.0.path)? {
-            let name = entry?.file_name();
-            if !name.to_str().is_some_and(|name| wanted.contains(name)) {
-                fs::remove_file(self.0.path.join(name))?;
-                removed += 1;
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(|name| wanted.contains(name)) {
+                continue;
+            }
+            match remove_idle(&entry, idle) {
+                // Another server may have tidied up after itself meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => removed += usize::from(done?),
             }
         }
         Ok(removed)
@@ -222,6 +228,16 @@ impl Contents {
     }
 }
 
+/// Removes a file unless it was written a short while ago; a time in the future counts as that.
+fn remove_idle(entry: &fs::DirEntry, idle: Duration) -> io::Result<bool> {
+    let age = entry.metadata()?.modified()?.elapsed();
+    let due = idle.is_zero() || age.is_ok_and(|age| age >= idle);
+    if due {
+        fs::remove_file(entry.path())?;
+    }
+    Ok(due)
+}
+
 /// A stretch of one file.
 #[derive(Debug, PartialEq, Eq)]
 struct Span {
@@ -287,6 +303,21 @@ mod tests {
         assert!(!path.exists());
         assert!(contents.hold(&pieces).is_none());
         assert!(contents.uses().readers.is_empty() && contents.uses().doomed.is_empty());
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_is_wanted_and_what_another_server_may_be_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = Contents::open(folder.path()).unwrap();
+        for name in ["wanted", "new", "old"] {
+            fs::write(contents.path(name), "x").unwrap();
+        }
+        fs::File::open(contents.path("old")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let wanted = HashSet::from(["wanted".to_owned()]);
+        assert_eq!(contents.sweep(&wanted, Duration::from_hours(1)).unwrap(), 1);
+        assert!(contents.path("new").exists() && !contents.path("old").exists());
+        assert_eq!(contents.sweep(&wanted, Duration::ZERO).unwrap(), 1);
+        assert!(contents.path("wanted").exists());
     }
 
     #[test]

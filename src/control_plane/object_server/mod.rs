@@ -22,6 +22,7 @@ mod service;
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
@@ -37,6 +38,10 @@ use crate::support::Clock;
 /// The bucket in which Hadron keeps bundles and run records. Nobody needs to know it, since tags name objects in full;
 /// without it nothing could be registered, so it can't be deleted.
 pub const OWN_BUCKET: &str = "hadron";
+
+/// Where several servers share the folder, a file without a document may be an upload that goes through another one;
+/// nobody sends for this long.
+const LONGEST_UPLOAD: Duration = Duration::from_hours(24);
 
 /// Why the object server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +78,8 @@ impl ObjectServer {
         let refused = |source| ObjectServerError::Folder { folder: folder.display().to_string(), source };
         let contents = Contents::open(folder).map_err(refused)?;
         let wanted = store.read(catalog::pieces).await?;
-        let removed = contents.sweep(&wanted).map_err(refused)?;
+        let idle = if store.is_shared() { LONGEST_UPLOAD } else { Duration::ZERO };
+        let removed = contents.sweep(&wanted, idle).map_err(refused)?;
         if removed > 0 {
             tracing::info!(removed, "{removed} files of unfinished uploads are removed");
         }

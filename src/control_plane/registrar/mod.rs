@@ -22,6 +22,9 @@ use crate::domain::Scope;
 /// How often a bundle is asked for while the object store fails for reasons that may pass: for about two minutes.
 const TRIES: u32 = 10;
 
+/// The longest sleep: what another server took in and couldn't ring for, because it died, is found by looking.
+const LONGEST: Duration = Duration::from_secs(15);
+
 /// A version that waits, with all that its check needs from the record.
 #[derive(Debug, Clone)]
 struct Waiting {
@@ -47,12 +50,8 @@ pub async fn run(plane: Plane, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             next = register_all(&plane, &mut troubles) => next,
         };
-        let due = async {
-            match next {
-                Some(next) => tokio::time::sleep_until(next).await,
-                None => std::future::pending().await,
-            }
-        };
+        let longest = Instant::now() + LONGEST;
+        let due = tokio::time::sleep_until(next.map_or(longest, |next| next.min(longest)));
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = due => {}

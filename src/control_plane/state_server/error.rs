@@ -72,7 +72,7 @@ impl StateError {
             Self::Torn | Self::NotState(_) | Self::NotLockInfo(_) | Self::NoLockId => StatusCode::BAD_REQUEST,
             Self::NoSuchAddress => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Interrupted | Self::Store(StoreError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Sealed(_) | Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -24,6 +24,12 @@ pub(super) async fn contract<B: Backend + 'static>(make: impl Fn() -> B) {
     a_read_sees_one_moment(store()).await;
     what_a_read_writes_is_lost(store()).await;
     awkward_text_survives(store()).await;
+    text_sorts_by_its_bytes(store()).await;
+    writers_that_read_what_the_other_writes_take_turns(store()).await;
+    concurrent_writers_of_a_row_all_get_through_or_are_told(store()).await;
+    a_swallowed_refusal_of_a_key_keeps_the_rest(store()).await;
+    a_blob_of_20_megabytes_comes_back(store()).await;
+    keys_as_long_as_s3_has_them_are_indexed(store()).await;
 }
 
 fn scope() -> Scope {
@@ -63,7 +69,7 @@ async fn keys(store: &Store, value: &'static str) -> Vec<String> {
     rows.into_iter().map(|row| row.key).collect()
 }
 
-fn change(status: &str) -> StatusChange {
+pub(super) fn change(status: &str) -> StatusChange {
     let (arn, status, detail) = ("arn:x".to_owned(), status.to_owned(), "{}".to_owned());
     StatusChange { arn, sequence: 0, at: 1, previous: None, status, detail }
 }
@@ -288,7 +294,7 @@ async fn what_a_read_writes_is_lost(store: Store) {
 }
 
 async fn awkward_text_survives(store: Store) {
-    for key in ["", " ", "a'b\"c%_\\", "ünï→💥", "a\nb", "A", "a"] {
+    for key in ["", " ", "a\0b", "\u{1}", "a'b\"c%_\\", "ünï→💥", "a\nb", "A", "a"] {
         add(&store, key, vec![Term::new("colour", key)]).await;
         let row = fetch(&store, key).await.unwrap();
         assert_eq!(row.key, key);
@@ -296,4 +302,113 @@ async fn awkward_text_survives(store: Store) {
         let found = read(&store, move |tx| tx.select(&scope(), "thing", &select(&owned, None, false, 9))).await;
         assert_eq!(found, [row]);
     }
+}
+
+async fn text_sorts_by_its_bytes(store: Store) {
+    let texts =
+        ["a", "B", "b", "_", "-", "ä", "z", "Z", "a_b", "a-b", "a.b", "ab", "aB", "é", "\0", "\u{1}", "1", "10", "9"];
+    let mut sorted: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+    sorted.sort();
+    for text in texts {
+        // By sort, and by key among those that share it.
+        add(&store, text, vec![Term::new("colour", "sort").sorted_by(text), Term::new("colour", "key")]).await;
+    }
+    assert_eq!(keys(&store, "sort").await, sorted);
+    assert_eq!(keys(&store, "key").await, sorted);
+    let scopes = ["Z", "a", "_", "b"].map(|region| Scope::new("1", region));
+    for scope in scopes.clone() {
+        write(&store, move |tx| tx.insert(&scope, "sorted", "k", "{}", &[])).await.unwrap();
+    }
+    let mut sorted = scopes.to_vec();
+    sorted.sort_by(|a, b| a.region.cmp(&b.region));
+    assert_eq!(read(&store, |tx| tx.scopes("sorted")).await, sorted);
+}
+
+/// The rule "one of the two must stay", checked by a look at the other: both may not go.
+async fn writers_that_read_what_the_other_writes_take_turns(store: Store) {
+    for round in 0..20 {
+        let (a, b) = (format!("a{round}"), format!("b{round}"));
+        add(&store, &a, vec![]).await;
+        add(&store, &b, vec![]).await;
+        let leave = |mine: &str, other: &str| {
+            let (mine, other) = (mine.to_owned(), other.to_owned());
+            write(&store, move |tx| match tx.fetch(&scope(), "thing", &other)? {
+                Some(_) => tx.remove(&scope(), "thing", &mine, 1).map(|()| true),
+                None => Ok(false),
+            })
+        };
+        let (one, other) = futures::join!(leave(&a, &b), leave(&b, &a));
+        assert_ne!(one.unwrap(), other.unwrap(), "round {round}");
+    }
+    // The same with what isn't there: whoever finds no row of the term may add one.
+    for round in 0..20 {
+        let first = |key: &'static str| {
+            let value = format!("red{round}");
+            write(&store, move |tx| {
+                if !tx.select(&scope(), "thing", &select(&value, None, false, 1))?.is_empty() {
+                    return Ok(false);
+                }
+                tx.insert(&scope(), "thing", &format!("{key}/{value}"), "{}", &[Term::new("colour", &value)])?;
+                Ok(true)
+            })
+        };
+        let (one, other) = futures::join!(first("x"), first("y"));
+        assert_ne!(one.unwrap(), other.unwrap(), "round {round}");
+    }
+}
+
+async fn concurrent_writers_of_a_row_all_get_through_or_are_told(store: Store) {
+    let insert = |_| write(&store, |tx| tx.insert(&scope(), "thing", "new", "{}", &[]));
+    let outcomes = futures::future::join_all((0..20).map(insert)).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    let told = |outcome: &&Result<(), StoreError>| matches!(outcome, Err(StoreError::Exists { .. }));
+    assert_eq!(outcomes.iter().filter(told).count(), 19, "{outcomes:?}");
+    // Who reads the version in the same transaction never loses a count.
+    let count = |_| {
+        write(&store, |tx| {
+            let row = tx.fetch(&scope(), "thing", "new")?.ok_or(StoreError::Closed)?;
+            let body = row.body.parse::<i64>().unwrap_or(0) + 1;
+            tx.update(&scope(), "thing", "new", row.version, &body.to_string(), &[])
+        })
+    };
+    for outcome in futures::future::join_all((0..40).map(count)).await {
+        outcome.unwrap();
+    }
+    let row = fetch(&store, "new").await.unwrap();
+    assert_eq!((row.body.as_str(), row.version), ("40", 41));
+}
+
+/// Work may take a refusal for an answer and go on.
+async fn a_swallowed_refusal_of_a_key_keeps_the_rest(store: Store) {
+    add(&store, "a", vec![]).await;
+    let work = |tx: Tx<'_>| {
+        assert!(matches!(tx.insert(&scope(), "thing", "a", "[]", &[]), Err(StoreError::Exists { .. })));
+        assert!(matches!(tx.update(&scope(), "thing", "a", 9, "[]", &[]), Err(StoreError::Stale { .. })));
+        tx.insert(&scope(), "thing", "b", "{}", &[])
+    };
+    write(&store, work).await.unwrap();
+    assert!(fetch(&store, "b").await.is_some());
+}
+
+async fn a_blob_of_20_megabytes_comes_back(store: Store) {
+    let large: Vec<u8> = (0..20_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect();
+    let body = large.clone();
+    write(&store, move |tx| tx.put_blob(&scope(), "b", "large", &body)).await.unwrap();
+    assert!(read(&store, |tx| tx.blob(&scope(), "b", "large")).await == Some(large));
+}
+
+/// S3's longest key, as key and as sort, of letters that nothing can compress.
+async fn keys_as_long_as_s3_has_them_are_indexed(store: Store) {
+    let mut seed = 1_u64;
+    let mut letters = |length: usize| {
+        let letter = |_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(seed >> 58) as usize])
+        };
+        (0..length).map(letter).collect::<String>()
+    };
+    let (key, sort, bucket) = (letters(1100), letters(1024), letters(63));
+    add(&store, &key, vec![Term::new("colour", &bucket).sorted_by(&sort)]).await;
+    let found = read(&store, move |tx| tx.select(&scope(), "thing", &select(&bucket, None, false, 9))).await;
+    assert_eq!((&found[0].key, &found[0].sort), (&key, &sort));
 }

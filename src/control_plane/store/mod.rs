@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod contract;
 mod document;
+mod postgres;
 mod sqlite;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use document::{ALL, Document, Stored, Term, Typed};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
 use crate::domain::Scope;
@@ -55,6 +57,13 @@ pub enum StoreError {
         "{path} has schema {found}, this hadron knows up to {known}; use the newer hadron, or restore a backup made before"
     )]
     TooNew { path: String, found: i64, known: i64 },
+    /// The database is away for a moment. What was to be written is not, or, if this struck in the middle of a commit,
+    /// perhaps is: whoever repeats it must look.
+    #[error("the record is away for a moment")]
+    Unavailable {
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -149,12 +158,32 @@ pub trait Transaction {
 /// Work for one transaction: `true` commits, `false` rolls back.
 pub type Work = Box<dyn FnMut(&mut dyn Transaction) -> bool + Send>;
 
+/// What is called when a bell rings in another process.
+pub type Heard = Box<dyn Fn() + Send + Sync>;
+
+/// Which schema a database has, and which this program knows; 0 is an empty database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Schema {
+    /// The database's.
+    pub found: i64,
+    /// The latest that this program knows.
+    pub known: i64,
+}
+
 /// A place that runs transactions.
 pub trait Backend: Send + Sync {
     /// Runs `work` in a transaction that may write; resolves once its commit is durable.
     fn write(&self, work: Work) -> futures::future::BoxFuture<'static, Result<(), StoreError>>;
     /// Runs `work` on a consistent snapshot; what it writes is refused or lost.
     fn read(&self, work: Work) -> futures::future::BoxFuture<'static, Result<(), StoreError>>;
+    /// Rings a bell in all other processes on the same record, if there can be any; soon, perhaps, and at most so often.
+    fn ring(&self, _bell: &'static str) {}
+    /// Whether other processes may work on the same record.
+    fn is_shared(&self) -> bool {
+        false
+    }
+    /// Calls `heard` whenever a bell rings in another process.
+    fn hear(&self, _bell: &'static str, _heard: Heard) {}
 }
 
 /// Something that stands between a transaction and the work in it, such as encryption or the audit log.
@@ -196,6 +225,21 @@ impl Store {
         let mut layers = self.layers.clone();
         layers.push(Arc::new(layer));
         Self { backend: Arc::clone(&self.backend), layers }
+    }
+
+    /// Rings a bell in all other processes on the same record.
+    pub fn ring(&self, bell: &'static str) {
+        self.backend.ring(bell);
+    }
+
+    /// Whether other processes may work on the same record.
+    pub fn is_shared(&self) -> bool {
+        self.backend.is_shared()
+    }
+
+    /// Calls `heard` whenever a bell rings in another process on the same record.
+    pub fn hear(&self, bell: &'static str, heard: impl Fn() + Send + Sync + 'static) {
+        self.backend.hear(bell, Box::new(heard));
     }
 
     /// Runs `work` in one transaction and returns when what it wrote is durable; an error rolls all of it back.

@@ -53,6 +53,12 @@ impl Failure {
         }
     }
 
+    /// The record is away. AWS's clients repeat what an internal error answers, so this is one, with other words.
+    pub(super) fn unavailable(request_id: &str) -> Self {
+        let message = format!("The record is away for a moment; try again (request id {request_id})");
+        Self { message: Some(message), ..Self::internal(request_id) }
+    }
+
     /// A body that is too large to read.
     pub(super) fn too_large(limit: usize) -> Self {
         let message = Some(format!("The request's body is larger than {limit} bytes"));
@@ -72,6 +78,7 @@ impl Failure {
                 return Self::client("UnknownOperationException", Some(error.to_string()));
             }
             ProtonError::Internal(_) => return Self::internal(request_id),
+            ProtonError::Unavailable(_) => return Self::unavailable(request_id),
         };
         let name = if action.errors().contains(&name) { name } else { "ValidationException" };
         Self { name: proton(name), ..Self::client(name, Some(error.to_string())) }

@@ -53,9 +53,9 @@ pub(super) async fn perform(
     let answer = match outcome {
         Ok(output) => amz_json(StatusCode::OK, output),
         Err(error) => {
-            if let ProtonError::Internal(cause) = &error {
+            if let ProtonError::Internal(cause) | ProtonError::Unavailable(cause) = &error {
                 let id = &call.request_id;
-                tracing::error!(request.id = %id, operation = action.name(), error = chain(cause.as_ref()), "internal error");
+                tracing::error!(request.id = %id, operation = action.name(), error = chain(cause.as_ref()), "{error}");
             }
             Failure::of(action, &error, &call.request_id).answer()
         }

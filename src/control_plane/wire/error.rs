@@ -4,7 +4,8 @@ use hadron_model::Unimplemented;
 
 use crate::control_plane::store::StoreError;
 
-/// An operation's refusal. Everything but an internal error is the client's to mend and answers 400.
+/// An operation's refusal. Everything but an internal error and an absent record is the client's to
+/// mend and answers 400.
 ///
 /// <https://docs.aws.amazon.com/proton/latest/APIReference/CommonErrors.html>
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum ProtonError {
     /// The cause goes to the log under the request's id; the client learns only the id.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database is away; the same request will succeed in a while.
+    #[error("the record is away for a moment; try again")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl ProtonError {
@@ -61,6 +65,7 @@ impl From<StoreError> for ProtonError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Exists { .. } | StoreError::Stale { .. } => Self::Conflict(error.to_string()),
+            StoreError::Unavailable { source } => Self::Unavailable(source),
             other => Self::internal(other),
         }
     }

@@ -250,7 +250,10 @@ impl Unauthenticated {
             Self::Signature(error) => error.into(),
             Self::Lookup(error) => {
                 tracing::error!(request.id = id, error = %error, "an access key can't be looked up");
-                Failure::internal(id)
+                match error {
+                    ProtonError::Unavailable(_) => Failure::unavailable(id),
+                    _ => Failure::internal(id),
+                }
             }
         }
     }

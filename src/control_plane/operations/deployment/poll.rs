@@ -22,6 +22,9 @@ const CLAIMABLE: &str = "x-hadron-claimable";
 /// The longest wait, in seconds: clients and proxies give up a minute after they asked.
 const LONGEST: u64 = 50;
 
+/// How long an agent waits for a bell before it looks for itself: one that rang in another server may not be heard here.
+const LOOK: Duration = Duration::from_secs(15);
+
 /// The longest agent id.
 const LONGEST_AGENT: usize = 200;
 
@@ -50,7 +53,11 @@ pub(super) async fn poll(
         if !offer.deployments.is_empty() || Instant::now() >= deadline {
             break offer;
         }
-        let again = offer.look_again_at.map_or(deadline, |at| Instant::now() + until(plane, at)).min(deadline);
+        let again = offer
+            .look_again_at
+            .map_or(deadline, |at| Instant::now() + until(plane, at))
+            .min(deadline)
+            .min(Instant::now() + LOOK);
         tokio::select! {
             () = tokio::time::sleep_until(again) => {}
             _ = bell.changed() => {}

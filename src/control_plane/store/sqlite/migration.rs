@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::refused;
-use crate::control_plane::store::StoreError;
+use crate::control_plane::store::{Schema, StoreError};
 
 /// One step; its number is its place in [`MIGRATIONS`], counted from 1, and stands in the database's `user_version`.
 struct Migration {
@@ -16,18 +16,22 @@ struct Migration {
 /// Append only: a released step never changes.
 const MIGRATIONS: &[Migration] = &[Migration { name: "record", sql: include_str!("migrations/0001_record.sql") }];
 
+/// Which schema the database has and which this program knows; changes nothing.
+pub(super) fn schema(connection: &Connection) -> Result<Schema, StoreError> {
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let found = found.map_err(refused("reading its schema's version"))?;
+    Ok(Schema { found, known: i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX) })
+}
+
 /// Brings the schema up to what this program knows.
 ///
 /// # Errors
 /// [`StoreError::TooNew`] when a later Hadron has been at work; nothing is changed then.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let found = connection
-        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
-        .map_err(refused("reading its schema's version"))?;
+    let Schema { found, known } = schema(connection)?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
-    if done > MIGRATIONS.len() {
-        let path = path.display().to_string();
-        return Err(StoreError::TooNew { path, found, known: i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX) });
+    if found > known {
+        return Err(StoreError::TooNew { path: path.display().to_string(), found, known });
     }
     for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(done) {
         apply(connection, number, migration).map_err(refused("migrating its schema"))?;

@@ -14,12 +14,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
 use self::lock::DataLock;
 use self::worker::Job;
-use super::{Backend, StoreError, Work};
+use super::{Backend, Schema, StoreError, Work};
 use crate::support::files::sync_folder;
 
 /// Reads are short and mostly from memory; more readers than this only add caches.
@@ -47,6 +47,20 @@ impl Sqlite {
     /// that the file can't be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_in(path, None)
+    }
+
+    /// Which schema the database at `path` has, and which this program knows; changes nothing, and may be asked while
+    /// another process has it open.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn schema(path: &Path) -> Result<Schema, StoreError> {
+        let open = || match path.exists() {
+            true => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE),
+            // Which is what it would begin as.
+            false => Connection::open_in_memory(),
+        };
+        migration::schema(&open().map_err(refused("opening its file"))?)
     }
 
     /// A database in a folder of its own that is removed with it.
