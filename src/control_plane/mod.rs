@@ -18,7 +18,6 @@ pub mod state_server;
 pub mod store;
 
 mod app;
-#[cfg_attr(not(test), expect(dead_code, reason = "the audit chain and the event sinks are its first users"))]
 mod duty;
 mod gate;
 mod keys;

@@ -3,6 +3,7 @@
 mod bucket;
 mod keys;
 mod listener;
+mod master_key;
 mod record;
 
 use std::io::{self, Write};
@@ -14,7 +15,8 @@ use tokio::net::TcpListener;
 
 use super::keys::LocalKeys;
 use super::{Exit, Failure};
-use crate::control_plane::seal::Sealer;
+use crate::control_plane::seal::reseal;
+use crate::control_plane::store::Sealed;
 use crate::control_plane::wire::Handler;
 use crate::control_plane::{self, App, Plane, PlaneSettings, deployments, registrar, state_server};
 use crate::lifecycle::Lifecycle;
@@ -63,10 +65,11 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let data = data_folder(settings)?;
     // Before the record is made or changed: who finds the port taken has started the wrong thing.
     let (listener, address) = listener::listen(settings).await?;
-    let store = record::open(settings, &data)?;
-    let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
-    let local = LocalKeys::open(&data)?;
     let clock = Clock::system();
+    let record = record::open(settings, &data)?;
+    let sealer = master_key::unseal(settings, &data, &record, clock.now()).await?;
+    let store = record.through(Sealed(sealer.clone()));
+    let local = LocalKeys::open(&data)?;
     let region: String = settings.value("region")?;
     keys::register(&store, settings, &local, clock.now()).await?;
     let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));
@@ -95,6 +98,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         .await
         .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
+    lifecycle.spawn("reseal", reseal::run(plane.clone(), record, lifecycle.soft.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local })
 }

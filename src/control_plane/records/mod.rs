@@ -5,6 +5,7 @@
 mod access_key;
 mod account;
 mod component;
+mod data_key;
 mod deployment;
 mod environment;
 mod service;
@@ -16,6 +17,7 @@ mod turn;
 pub use access_key::AccessKey;
 pub use account::{AccountSettings, IdempotencyToken, TagSet};
 pub use component::Component;
+pub use data_key::{DataKey, Keyring};
 pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};
 pub use service::{Pipeline, Service, ServiceInstance};

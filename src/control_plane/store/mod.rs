@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod contract;
 mod document;
+mod sealed;
 mod sqlite;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use document::{ALL, Document, Stored, Term, Typed};
+pub(crate) use sealed::Open;
+pub use sealed::{PLAIN, Sealed};
 pub use sqlite::Sqlite;
 
 use crate::domain::Scope;
