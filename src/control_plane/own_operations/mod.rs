@@ -1,6 +1,7 @@
 //! What Hadron's own operations do: what Proton's API has no words for. One folder a noun, one file a verb, as in
 //! [`operations`](super::operations).
 
+mod data_key;
 mod environments;
 mod keys;
 mod runs;
@@ -43,6 +44,7 @@ operations! {
     get_state_version(GetStateVersionInput) -> GetStateVersionOutput = states::get_state_version;
     push_state(PushStateInput) -> PushStateOutput = states::push_state;
     release_lock(ReleaseLockInput) -> ReleaseLockOutput = states::release_lock;
+    unblock_state(UnblockStateInput) -> UnblockStateOutput = states::unblock_state;
 
     // runs
     list_runs(ListRunsInput) -> ListRunsOutput = runs::list_runs;
@@ -50,4 +52,7 @@ operations! {
 
     // environments
     set_executor(SetExecutorInput) -> SetExecutorOutput = environments::set_executor;
+
+    // encryption at rest
+    rotate_data_key(RotateDataKeyInput) -> RotateDataKeyOutput = data_key::rotate_data_key;
 }

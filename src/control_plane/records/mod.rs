@@ -21,7 +21,7 @@ pub use data_key::{DataKey, Keyring};
 pub use deployment::{Action, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};
 pub use service::{Pipeline, Service, ServiceInstance};
-pub use state::{LockHolder, StateLock, StateStamp, StateVersion};
+pub use state::{LockHolder, StateBlock, StateLock, StateStamp, StateVersion};
 pub use state_key::StateKey;
 pub use template::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version, VersionRef};
 pub use turn::Turn;
