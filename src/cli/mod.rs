@@ -2,6 +2,7 @@
 
 mod agent;
 mod client;
+mod data_key;
 mod demo;
 mod doctor;
 mod failure;
@@ -81,6 +82,9 @@ enum Verb {
     Status,
     /// Show what a deployment's Terraform said
     Logs(logs::LogsArgs),
+    /// The keys that the record is sealed under
+    #[command(subcommand)]
+    DataKey(data_key::DataKeyCommand),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Set up AWS clients on this machine
@@ -161,6 +165,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Agent(args) => wait_for(agent::run(&settings, &args)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
+        Verb::DataKey(command) => wait_for(data_key::run(&settings, command, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),

@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::cli::keys::Masters;
 use crate::cli::{Exit, Failure};
 use crate::control_plane::seal::keyring::{self, Standing};
 use crate::control_plane::seal::{KmsKey, MasterKey, SealError, Sealer};
@@ -59,11 +60,19 @@ impl fmt::Display for Source {
     }
 }
 
+/// An opened record.
+pub(super) struct Unsealed {
+    /// Opens and seals what is in it.
+    pub(super) sealer: Sealer,
+    /// The master key that it was opened with, and the one before it.
+    pub(super) masters: Masters,
+}
+
 /// Opens the keyring of `record`, which is given without any layer, with the master key that the settings name.
 ///
 /// # Errors
 /// The key can't be had or isn't the record's, with the remedy; the record is untouched then.
-pub(super) async fn unseal(settings: &Resolved, data: &Path, record: &Store, now: i64) -> Result<Sealer, Failure> {
+pub(super) async fn unseal(settings: &Resolved, data: &Path, record: &Store, now: i64) -> Result<Unsealed, Failure> {
     let standing = keyring::standing(record).await.map_err(refused)?;
     let own = data.join(FILE);
     let chosen = source(settings, "master_key")?.unwrap_or_else(|| Source::File(own.clone()));
@@ -79,7 +88,20 @@ pub(super) async fn unseal(settings: &Resolved, data: &Path, record: &Store, now
         Some(source) => Some(key(&source, "master_key_previous", settings, false).await?),
         None => None,
     };
-    keyring::open(record, master, previous.as_ref(), now).await.map_err(refused)
+    let sealer = keyring::open(record, master.clone(), previous.as_ref(), now).await.map_err(refused)?;
+    let beside = chosen == Source::File(own);
+    Ok(Unsealed { sealer, masters: Masters { current: master, previous, beside } })
+}
+
+/// The master key of a data folder whose record is somewhere else, or isn't opened by this process.
+///
+/// # Errors
+/// The key can't be had, with the remedy.
+pub(in crate::cli) async fn of_folder(settings: &Resolved, data: &Path) -> Result<Masters, Failure> {
+    let own = Source::File(data.join(FILE));
+    let chosen = source(settings, "master_key")?.unwrap_or_else(|| own.clone());
+    let current = key(&chosen, "master_key", settings, false).await?;
+    Ok(Masters { current, previous: None, beside: chosen == own })
 }
 
 fn source(settings: &Resolved, name: &str) -> Result<Option<Source>, Failure> {

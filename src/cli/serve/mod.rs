@@ -3,7 +3,7 @@
 mod bucket;
 mod keys;
 mod listener;
-mod master_key;
+pub(super) mod master_key;
 mod record;
 
 use std::io::{self, Write};
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use self::master_key::Unsealed;
 use super::keys::LocalKeys;
 use super::{Exit, Failure};
 use crate::control_plane::seal::reseal;
@@ -67,9 +68,9 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let (listener, address) = listener::listen(settings).await?;
     let clock = Clock::system();
     let record = record::open(settings, &data)?;
-    let sealer = master_key::unseal(settings, &data, &record, clock.now()).await?;
+    let Unsealed { sealer, masters } = master_key::unseal(settings, &data, &record, clock.now()).await?;
     let store = record.through(Sealed(sealer.clone()));
-    let local = LocalKeys::open(&data)?;
+    let local = LocalKeys::open(&data, &masters).await?;
     let region: String = settings.value("region")?;
     keys::register(&store, settings, &local, clock.now()).await?;
     let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));

@@ -15,11 +15,11 @@ pub(crate) const MAGIC: &[u8] = b"\0hadron\x02";
 
 /// Compresses and seals under the current key.
 pub(crate) fn seal(ring: &Ring, plaintext: &[u8], context: &str) -> Result<Vec<u8>, SealError> {
-    let mut deflater = DeflateEncoder::new(Vec::new(), Compression::fast());
-    let deflated = deflater.write_all(plaintext).and_then(|()| deflater.finish()).map_err(|_| SealError::Broken)?;
+    let mut shrinking = DeflateEncoder::new(Vec::new(), Compression::fast());
+    let shrunk = shrinking.write_all(plaintext).and_then(|()| shrinking.finish()).map_err(|_| SealError::Broken)?;
     let id = ring.current().as_bytes();
     let length = u8::try_from(id.len()).map_err(|_| SealError::Broken)?;
-    let sealed = ring.encrypt(&deflated, context.as_bytes())?;
+    let sealed = ring.encrypt(&shrunk, context.as_bytes())?;
     Ok([MAGIC, &[length], id, &sealed].concat())
 }
 

@@ -1,6 +1,7 @@
 //! The master key, which wraps the data keys and nothing else.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aes_gcm::aead::{KeyInit, OsRng};
 use aes_gcm::{Aes256Gcm, Key};
@@ -21,13 +22,12 @@ const KMS: &str = "kms.";
 #[derive(Clone)]
 pub enum MasterKey {
     /// 32 bytes that this process knows.
-    Local(LocalKey),
+    Local(Arc<LocalKey>),
     /// A key that never leaves KMS.
     Kms(KmsKey),
 }
 
 /// A master key that this process knows.
-#[derive(Clone)]
 pub struct LocalKey {
     bytes: [u8; 32],
     wrapping: Aes256Gcm,
@@ -56,7 +56,7 @@ impl MasterKey {
     pub fn local(bytes: [u8; 32]) -> Self {
         let wrapping = Aes256Gcm::new(&Key::<Aes256Gcm>::from(derived(&bytes, "hadron: wraps data keys")));
         let id = format!("the key {}", hex::encode(&derived(&bytes, "hadron: names a master key")[..6]));
-        Self::Local(LocalKey { bytes, wrapping, id })
+        Self::Local(Arc::new(LocalKey { bytes, wrapping, id }))
     }
 
     /// A new one.

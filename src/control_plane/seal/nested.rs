@@ -43,10 +43,10 @@ fn inputs(pairs: &mut [Value], sealer: &Sealer, scope: &Scope) -> Result<bool, S
 }
 
 fn value(ciphertext: &mut Value, sealer: &Sealer, context: &str) -> Result<bool, SealError> {
-    let Some(sealed) = ciphertext.as_str() else { return Ok(false) };
-    if text::key_of(sealed) == Some(sealer.ring().current()) {
+    let Some(before) = ciphertext.as_str() else { return Ok(false) };
+    if text::key_of(before) == Some(sealer.ring().current()) {
         return Ok(false);
     }
-    *ciphertext = Value::String(sealer.seal(&sealer.unseal(sealed, context)?, context)?);
+    *ciphertext = Value::String(sealer.seal(&sealer.unseal(before, context)?, context)?);
     Ok(true)
 }

@@ -75,17 +75,17 @@ fn a_text_breaks_in_another_place_under_another_key_and_by_any_flipped_bit() {
 fn bytes_shrink_and_break_by_any_flipped_bit() {
     let sealer = Sealer::ephemeral();
     let state = json!({ "resources": vec![json!({ "type": "aws_instance", "name": "a" }); 100] }).to_string();
-    let sealed = bytes::seal(&sealer.ring(), state.as_bytes(), "here").unwrap();
-    assert!(sealed.len() < state.len() / 4, "{} of {}", sealed.len(), state.len());
-    assert_eq!(bytes::open(&sealer.ring(), &sealed, "here").unwrap(), state.as_bytes());
-    assert!(bytes::open(&sealer.ring(), &sealed, "there").is_err());
-    for bit in 0..sealed.len() * 8 {
-        let mut flipped = sealed.clone();
+    let shut = bytes::seal(&sealer.ring(), state.as_bytes(), "here").unwrap();
+    assert!(shut.len() < state.len() / 4, "{} of {}", shut.len(), state.len());
+    assert_eq!(bytes::open(&sealer.ring(), &shut, "here").unwrap(), state.as_bytes());
+    assert!(bytes::open(&sealer.ring(), &shut, "there").is_err());
+    for bit in 0..shut.len() * 8 {
+        let mut flipped = shut.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(bytes::open(&sealer.ring(), &flipped, "here").is_err(), "bit {bit}");
     }
-    for length in 0..sealed.len() {
-        assert!(bytes::open(&sealer.ring(), &sealed[..length], "here").is_err(), "{length} bytes");
+    for length in 0..shut.len() {
+        assert!(bytes::open(&sealer.ring(), &shut[..length], "here").is_err(), "{length} bytes");
     }
 }
 
@@ -147,8 +147,8 @@ async fn a_sealed_record_that_lost_its_keyring_gets_no_second_one() {
 async fn nothing_of_a_sealed_row_or_blob_lies_in_the_record_but_its_name_and_terms() {
     let store = raw();
     let sealer = open(&store, MasterKey::local(random_key()), None, NOW).await.unwrap();
-    let sealed = store.through(Sealed(sealer));
-    write(&sealed, |tx| {
+    let layered = store.through(Sealed(sealer));
+    write(&layered, |tx| {
         tx.insert(&scope(), "thing", "a", "\"geheim\"", &[Term::new("colour", "red")])?;
         tx.put_blob(&scope(), "thing", "a", b"geheim")
     })
@@ -159,7 +159,7 @@ async fn nothing_of_a_sealed_row_or_blob_lies_in_the_record_but_its_name_and_ter
     };
     let (body, blob) = read(&store, by_colour).await;
     assert!(!body.contains("geheim") && !blob.windows(6).any(|window| window == b"geheim"), "{body}");
-    let (body, blob) = read(&sealed, by_colour).await;
+    let (body, blob) = read(&layered, by_colour).await;
     assert_eq!((body.as_str(), blob.as_slice()), ("\"geheim\"", b"geheim".as_slice()));
 }
 
@@ -167,8 +167,8 @@ async fn nothing_of_a_sealed_row_or_blob_lies_in_the_record_but_its_name_and_ter
 async fn a_damaged_row_names_itself_and_one_moved_to_another_scope_or_kind_does_not_open() {
     let store = raw();
     let sealer = open(&store, MasterKey::local(random_key()), None, NOW).await.unwrap();
-    let sealed = store.through(Sealed(sealer));
-    write(&sealed, |tx| {
+    let layered = store.through(Sealed(sealer));
+    write(&layered, |tx| {
         tx.insert(&scope(), "thing", "a", "1", &[])?;
         tx.insert(&scope(), "thing", "b", "2", &[])
     })
@@ -188,11 +188,11 @@ async fn a_damaged_row_names_itself_and_one_moved_to_another_scope_or_kind_does_
         tx.insert(&scope(), "other", "moved", &moved, &[])
     })
     .await;
-    let swapped = read(&sealed, |tx| Ok(tx.fetch(&scope(), "thing", "a")?.unwrap().body)).await;
+    let swapped = read(&layered, |tx| Ok(tx.fetch(&scope(), "thing", "a")?.unwrap().body)).await;
     assert_eq!(swapped, "2", "a seal isn't bound to the key");
     let elsewhere = Scope::new("123456789012", "eu-west-1");
     for (scope, kind, key) in [(scope(), "thing", "cut"), (elsewhere, "thing", "moved"), (scope(), "other", "moved")] {
-        let error = sealed.read(move |tx: &mut dyn Transaction| tx.fetch(&scope, kind, key)).await.unwrap_err();
+        let error = layered.read(move |tx: &mut dyn Transaction| tx.fetch(&scope, kind, key)).await.unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
         assert!(error.to_string().contains(&format!("{kind} {key}")), "{error}");
     }
@@ -220,9 +220,9 @@ async fn a_server_learns_of_anothers_rotation_when_it_meets_the_new_key() {
 async fn rotations_under_readers_and_writers_lose_nothing() {
     let store = raw();
     let sealer = open(&store, MasterKey::local(random_key()), None, NOW).await.unwrap();
-    let sealed = store.through(Sealed(sealer.clone()));
-    write(&sealed, |tx| tx.add(&AccessKey::scope(), &access_key("0"))).await;
-    let writer = sealed.clone();
+    let layered = store.through(Sealed(sealer.clone()));
+    write(&layered, |tx| tx.add(&AccessKey::scope(), &access_key("0"))).await;
+    let writer = layered.clone();
     let writing = tokio::spawn(async move {
         for n in 1..=100 {
             write(&writer, move |tx| {
@@ -233,7 +233,7 @@ async fn rotations_under_readers_and_writers_lose_nothing() {
             .await;
         }
     });
-    let reader = sealed.clone();
+    let reader = layered.clone();
     let reading = tokio::spawn(async move {
         let mut last = 0;
         while last < 100 {
@@ -309,20 +309,20 @@ async fn a_record_of_the_first_release_opens_and_a_pass_seals_all_of_it() {
     // The master key may change in the same start.
     let (old, new) = (MasterKey::local(master), MasterKey::local(random_key()));
     let sealer = open(&store, new, Some(&old), NOW).await.unwrap();
-    let sealed = store.through(Sealed(sealer.clone()));
-    assert_eq!(secret(&sealed).await, "geheim");
-    assert_eq!(password(&sealer, &environment(&sealed).await), (LEGACY.to_owned(), "hunter2".to_owned()));
+    let layered = store.through(Sealed(sealer.clone()));
+    assert_eq!(secret(&layered).await, "geheim");
+    assert_eq!(password(&sealer, &environment(&layered).await), (LEGACY.to_owned(), "hunter2".to_owned()));
     let state = |tx: &mut dyn Transaction| tx.blob(&scope(), StateVersion::KIND, "arn:x#1");
-    assert_eq!(read(&sealed, state).await.unwrap(), b"{\"geheim\":1}");
+    assert_eq!(read(&layered, state).await.unwrap(), b"{\"geheim\":1}");
 
     let done = reseal::pass(&store, &sealer).await.unwrap();
     assert_eq!(done, reseal::Pass { renewed: 3, left: 0 });
     assert!(!body(&store).await.contains("geheim"));
     assert!(bytes::is_sealed(&read(&store, state).await.unwrap()));
-    assert_eq!(read(&sealed, state).await.unwrap(), b"{\"geheim\":1}");
-    assert_eq!(secret(&sealed).await, "geheim");
+    assert_eq!(read(&layered, state).await.unwrap(), b"{\"geheim\":1}");
+    assert_eq!(secret(&layered).await, "geheim");
     let current = sealer.ring().current().to_owned();
-    assert_eq!(password(&sealer, &environment(&sealed).await), (current, "hunter2".to_owned()));
+    assert_eq!(password(&sealer, &environment(&layered).await), (current, "hunter2".to_owned()));
     assert_eq!(
         reseal::pass(&store, &sealer).await.unwrap(),
         reseal::Pass::default(),
@@ -335,11 +335,11 @@ async fn after_a_rotation_a_pass_leaves_nothing_under_the_old_key_and_names_what
     let (store, master) = (raw(), random_key());
     first_release(&store, master).await;
     let sealer = open(&store, MasterKey::local(master), None, NOW).await.unwrap();
-    let sealed = store.through(Sealed(sealer.clone()));
+    let layered = store.through(Sealed(sealer.clone()));
     reseal::pass(&store, &sealer).await.unwrap();
     let old = sealer.ring().current().to_owned();
     let lock = StateLock { target_arn: "arn:x".into(), holder: None, last: None, blocked: None };
-    write(&sealed, move |tx| tx.add(&scope(), &lock)).await;
+    write(&layered, move |tx| tx.add(&scope(), &lock)).await;
     write(&store, |tx| tx.insert(&scope(), TagSet::KIND, "arn:x", "v2.00000000.AAAA", &[Term::new("all", "")])).await;
     let id = sealer.rotate(&store, NOW).await.unwrap();
     assert_eq!(reseal::pass(&store, &sealer).await.unwrap(), reseal::Pass { renewed: 4, left: 1 });
@@ -351,7 +351,7 @@ async fn after_a_rotation_a_pass_leaves_nothing_under_the_old_key_and_names_what
     let (lock, state) = bodies.await;
     assert!(!lock.contains(&old) && bytes::key_of(&state) == Some(id.as_str()));
     assert_eq!(text::key_of(&body(&store).await), Some(id.as_str()));
-    assert_eq!(password(&sealer, &environment(&sealed).await).0, id);
+    assert_eq!(password(&sealer, &environment(&layered).await).0, id);
 }
 
 /// A kind that neither list names would never be sealed anew after a rotation.
