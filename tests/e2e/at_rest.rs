@@ -150,7 +150,7 @@ print(json.dumps([kms.create_key()['KeyMetadata']['Arn'] for _ in range(2)]))";
     let made = ask!(create("net", &keys[0])).environment_template.unwrap();
     assert_eq!(made.encryption_key.as_ref(), Some(&keys[0]));
     let error = create("other", &keys[1]).send().await.unwrap_err().into_service_error();
-    assert!(error.is_validation_exception() && error.to_string().contains(&keys[0]), "{error}");
+    assert!(error.is_validation_exception() && error.meta().message().unwrap().contains(&keys[0]), "{error}");
     let rotated = |plane: &Plane| {
         let mut rotate = hadron(
             "data-key",
@@ -178,6 +178,6 @@ async fn an_encryption_key_that_would_protect_nothing_is_refused() {
     let key = "arn:aws:kms:us-east-1:123456789012:key/1";
     let refusal = user.proton.create_environment_template().name("net").encryption_key(key).send().await;
     let error = refusal.unwrap_err().into_service_error();
-    assert!(error.is_validation_exception() && error.to_string().contains("leave encryptionKey out"), "{error}");
+    assert!(error.is_validation_exception() && error.meta().message().unwrap().contains("leave encryptionKey out"), "{error}");
     assert!(ask!(user.proton.list_environment_templates()).templates.is_empty());
 }
