@@ -117,6 +117,27 @@ impl Masters {
     }
 }
 
+impl LocalKeys {
+    /// Puts a new pair in the place of the one with the id `old`, if a data folder holds that, and says whether it did.
+    ///
+    /// # Errors
+    /// The folder can't be read or written.
+    pub(super) fn replace(data: &Path, old: &str, (id, secret): (&str, Secret)) -> Result<bool, Failure> {
+        let path = Self::path(data);
+        if !path.exists() {
+            return Ok(false);
+        }
+        let mut keys = Self::open(data)?;
+        let Some(pair) = [&mut keys.admin, &mut keys.agent].into_iter().find(|pair| pair.0 == old) else {
+            return Ok(false);
+        };
+        *pair = (id.to_owned(), secret);
+        let text = serde_json::to_vec_pretty(&keys).context("writing keys as JSON")?;
+        files::write_atomically(&path, &text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(true)
+    }
+}
+
 /// The key of the people at this machine's own installation.
 ///
 /// # Errors

@@ -1,18 +1,25 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
 mod agent;
+mod cancel;
 mod client;
 mod data_key;
 mod demo;
 mod doctor;
+mod executor;
 mod failure;
+mod key;
 mod keys;
 mod logs;
+mod print;
 mod remote;
+mod runs;
 mod serve;
 mod settings;
+mod state;
 mod status;
 mod supervise;
+mod target;
 mod up;
 
 use std::collections::BTreeMap;
@@ -85,6 +92,18 @@ enum Verb {
     /// The keys that the record is sealed under
     #[command(subcommand)]
     DataKey(data_key::DataKeyCommand),
+    /// Show who works on what, and whether it is still alive
+    Runs(runs::RunsArgs),
+    /// Call off what is being deployed
+    Cancel(cancel::CancelArgs),
+    /// Look into Terraform's states, put one back, release a lock
+    #[command(subcommand)]
+    State(state::StateCommand),
+    /// Make, list, rotate and revoke access keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Say who deploys what lies in an environment: agents, or a pipeline outside
+    Executor(executor::ExecutorArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Set up AWS clients on this machine
@@ -166,6 +185,11 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::DataKey(command) => wait_for(data_key::run(&settings, command, output)),
+        Verb::Runs(args) => wait_for(runs::run(&settings, args, output)),
+        Verb::Cancel(args) => wait_for(cancel::run(&settings, args, output)),
+        Verb::State(command) => wait_for(state::run(&settings, command, output)),
+        Verb::Key(command) => wait_for(key::run(&settings, command, output)),
+        Verb::Executor(args) => wait_for(executor::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),

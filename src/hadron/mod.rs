@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub use error::HadronError;
 
+use crate::domain::Scope;
 use crate::support::https::{HttpError, Https};
 use crate::support::{Clock, Secret};
 
@@ -67,7 +68,9 @@ impl Client {
         input: &I,
     ) -> Result<O, HadronError> {
         let body = serde_json::to_vec(input).map_err(HadronError::Unsendable)?;
-        let request = self.request(operation, body)?;
+        let target = format!("{TARGET_PREFIX}.{}", operation.name());
+        let headers = [("x-amz-target", target.as_str()), (CONTENT_TYPE.as_str(), "application/x-amz-json-1.0")];
+        let request = self.request(SIGNING_NAME, &headers, body)?;
         let answer = self.http.send(request).await?;
         if !answer.status().is_success() {
             return Err(HadronError::refused(answer.status(), answer.body()));
@@ -101,18 +104,41 @@ impl Client {
         }
     }
 
+    /// The account and region that the key speaks for: what ARNs are made of. The server's STS tells the account.
+    ///
+    /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn scope(&self) -> Result<Scope, HadronError> {
+        let headers = [(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")];
+        let body = b"Action=GetCallerIdentity&Version=2011-06-15".to_vec();
+        let answer = self.http.send(self.request("sts", &headers, body)?).await?;
+        let text = String::from_utf8_lossy(answer.body());
+        let member = |name: &str| {
+            let (_, rest) = text.split_once(&format!("<{name}>"))?;
+            rest.split_once(&format!("</{name}>")).map(|(value, _)| value.to_owned())
+        };
+        if let Some(account) = member("Account") {
+            return Ok(Scope::new(account, &self.region));
+        }
+        let status = answer.status();
+        Err(HadronError::Refused {
+            code: member("Code").unwrap_or_else(|| format!("HTTP {}", status.as_u16())),
+            message: member("Message").unwrap_or_else(|| format!("the server answers {status}")),
+        })
+    }
+
     /// The request as it goes over the wire, signed.
-    fn request(&self, operation: Operation, body: Vec<u8>) -> Result<Request<Bytes>, HadronError> {
+    fn request(&self, service: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Request<Bytes>, HadronError> {
         let unsignable = |cause: String| HadronError::Unsignable { endpoint: self.endpoint.clone(), cause };
         let uri: Uri = self.endpoint.parse().map_err(|error: http::uri::InvalidUri| unsignable(error.to_string()))?;
         if uri.host().is_none() || uri.scheme().is_none() {
             return Err(unsignable("it is no address like http://127.0.0.1:9440".into()));
         }
-        let target = format!("{TARGET_PREFIX}.{}", operation.name());
-        let headers = [("x-amz-target", target.as_str()), (CONTENT_TYPE.as_str(), "application/x-amz-json-1.0")];
         let mut request = Request::post(uri);
         for (name, value) in headers {
-            request = request.header(name, value);
+            request = request.header(*name, *value);
         }
         let mut request = request.body(Bytes::from(body)).map_err(|error| unsignable(error.to_string()))?;
         let (id, secret) = &self.key;
@@ -121,14 +147,14 @@ impl Client {
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name(SIGNING_NAME)
+            .name(service)
             .time(SystemTime::UNIX_EPOCH + now)
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| unsignable(error.to_string()))?
             .into();
         let signable =
-            SignableRequest::new("POST", &self.endpoint, headers.into_iter(), SignableBody::Bytes(request.body()))
+            SignableRequest::new("POST", &self.endpoint, headers.iter().copied(), SignableBody::Bytes(request.body()))
                 .and_then(|signable| sign(signable, &params))
                 .map_err(|error| unsignable(error.to_string()))?;
         signable.into_parts().0.apply_to_request_http1x(&mut request);
@@ -150,7 +176,8 @@ mod tests {
     fn a_request_names_its_operation_and_is_signed_for_this_api() {
         let key = ("AKIDEXAMPLE".to_owned(), Secret::new("secret"));
         let client = Client::new("http://127.0.0.1:9440/", "eu-west-1", key, None).unwrap();
-        let request = client.request(Operation::ListKeys, b"{}".to_vec()).unwrap();
+        let headers = [("x-amz-target", "Hadron20261122.ListKeys"), ("content-type", "application/x-amz-json-1.0")];
+        let request = client.request(SIGNING_NAME, &headers, b"{}".to_vec()).unwrap();
         assert_eq!(request.uri(), "http://127.0.0.1:9440/");
         assert_eq!(request.headers()["x-amz-target"], "Hadron20261122.ListKeys");
         let authorization = request.headers()["authorization"].to_str().unwrap();
@@ -162,7 +189,7 @@ mod tests {
     fn an_endpoint_without_a_scheme_is_refused_before_anything_is_sent() {
         let key = ("AKIDEXAMPLE".to_owned(), Secret::new("secret"));
         let client = Client::new("127.0.0.1:9440", "eu-west-1", key, None).unwrap();
-        let error = client.request(Operation::ListKeys, Vec::new()).unwrap_err();
+        let error = client.request(SIGNING_NAME, &[], Vec::new()).unwrap_err();
         assert!(matches!(error, HadronError::Unsignable { .. }), "{error:?}");
     }
 

@@ -38,14 +38,14 @@ output "First" {
 const LEASE: u64 = 2;
 
 /// A plane with an environment whose agent is dead, its Terraform and its supervisor too.
-struct Scene {
-    plane: Plane,
-    user: Client,
+pub(crate) struct Scene {
+    pub(crate) plane: Plane,
+    pub(crate) user: Client,
     _folder: TempDir,
 }
 
 impl Scene {
-    async fn play() -> Self {
+    pub(crate) async fn play() -> Self {
         let settings = format!("lease_seconds = {LEASE}\n");
         let plane = Plane::serve(Start { settings, ..Start::default() });
         let folder = tempfile::tempdir().unwrap();
@@ -58,7 +58,7 @@ impl Scene {
         Self { plane, user, _folder: folder }
     }
 
-    fn agent(&self, name: &str) -> Running {
+    pub(crate) fn agent(&self, name: &str) -> Running {
         agent(&self.plane, name, &Start::default())
     }
 
@@ -67,7 +67,7 @@ impl Scene {
         self.plane.process().stderr().contains(words)
     }
 
-    async fn update(&self) {
+    pub(crate) async fn update(&self) {
         let update = self.user.proton.update_environment().name("dev");
         ask!(update.deployment_type(DeploymentUpdateType::CurrentVersion));
     }

@@ -14,6 +14,7 @@ mod durability;
 mod examples;
 mod identities;
 mod offline;
+mod own;
 mod plain;
 mod proxy;
 mod restart;

@@ -1,27 +1,49 @@
-//! Proton's model in botocore's form: service, paginators and waiters.
+//! The models of both APIs in botocore's form: service, paginators and waiters.
 //!
 //! <https://botocore.amazonaws.com/v1/documentation/api/latest/reference/loaders.html>
 
 use serde_json::{Map, Value, json};
 
-/// The folder name that botocore expects.
-pub(super) const API_VERSION: &str = "2020-07-20";
-
-/// File names and their texts.
-///
-/// # Errors
-/// The model isn't JSON, which a test rules out.
-pub(super) fn files() -> Result<Vec<(&'static str, String)>, serde_json::Error> {
-    let model: Value = serde_json::from_str(hadron_model::MODEL)?;
-    let files = [
-        ("service-2.json", service(&model)),
-        ("paginators-1.json", paginators(&model)),
-        ("waiters-2.json", json!({"version": 2, "waiters": model["waiters"]})),
-    ];
-    files.into_iter().map(|(name, value)| Ok((name, serde_json::to_string(&value)?))).collect()
+/// An API that clients are given the model of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Api {
+    /// The command's name, and the name in a profile's `services` section.
+    pub(super) name: &'static str,
+    /// The folder that botocore expects below the name.
+    pub(super) version: &'static str,
+    id: &'static str,
+    full_name: &'static str,
+    model: &'static str,
 }
 
-fn service(model: &Value) -> Value {
+/// Proton, and our own.
+pub(super) const APIS: [Api; 2] = [
+    Api { name: "proton", version: "2020-07-20", id: "Proton", full_name: "AWS Proton", model: hadron_model::MODEL },
+    Api {
+        name: "hadron",
+        version: "2026-11-22",
+        id: "Hadron",
+        full_name: "Hadron",
+        model: hadron_model::hadron::MODEL,
+    },
+];
+
+impl Api {
+    /// File names and their texts; an API without waiters has no file of them.
+    ///
+    /// # Errors
+    /// The model isn't JSON, which a test rules out.
+    pub(super) fn files(self) -> Result<Vec<(&'static str, String)>, serde_json::Error> {
+        let model: Value = serde_json::from_str(self.model)?;
+        let mut files = vec![("service-2.json", service(self, &model)), ("paginators-1.json", paginators(&model))];
+        if entries(&model["waiters"]).next().is_some() {
+            files.push(("waiters-2.json", json!({"version": 2, "waiters": model["waiters"]})));
+        }
+        files.into_iter().map(|(name, value)| Ok((name, serde_json::to_string(&value)?))).collect()
+    }
+}
+
+fn service(api: Api, model: &Value) -> Value {
     let about = &model["service"];
     let mut shapes: Map<String, Value> = entries(&model["shapes"]).map(|(name, s)| (name.clone(), shape(s))).collect();
     for (name, error) in entries(&model["errors"]) {
@@ -39,9 +61,9 @@ fn service(model: &Value) -> Value {
         "version": "2.0",
         "metadata": {
             "apiVersion": about["apiVersion"], "endpointPrefix": about["endpointPrefix"], "protocol": "json",
-            "jsonVersion": about["jsonVersion"], "protocols": ["json"], "serviceFullName": "AWS Proton",
-            "serviceId": "Proton", "signatureVersion": "v4", "signingName": about["signingName"],
-            "targetPrefix": about["targetPrefix"], "uid": "proton-2020-07-20", "auth": ["aws.auth#sigv4"],
+            "jsonVersion": about["jsonVersion"], "protocols": ["json"], "serviceFullName": api.full_name,
+            "serviceId": api.id, "signatureVersion": "v4", "signingName": about["signingName"],
+            "targetPrefix": about["targetPrefix"], "uid": format!("{}-{}", api.name, api.version), "auth": ["aws.auth#sigv4"],
         },
         "operations": operations,
         "shapes": shapes,
@@ -118,22 +140,48 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::files;
     use serde_json::Value;
 
+    use super::{APIS, Api};
+
     #[test]
-    fn every_operation_paginator_and_waiter_is_there() {
-        let files = files().unwrap();
-        let file =
-            |name: &str| -> Value { serde_json::from_str(&files.iter().find(|(n, _)| *n == name).unwrap().1).unwrap() };
-        let service = file("service-2.json");
+    fn every_operation_paginator_and_waiter_of_proton_is_there() {
+        let [proton, _] = APIS;
+        let service = file(proton, "service-2.json").unwrap();
         assert_eq!(service["operations"].as_object().unwrap().len(), 87);
-        assert_eq!(file("paginators-1.json")["pagination"].as_object().unwrap().len(), 21);
-        assert_eq!(file("waiters-2.json")["waiters"].as_object().unwrap().len(), 10);
-        for (name, operation) in service["operations"].as_object().unwrap() {
-            let input = operation["input"]["shape"].as_str().unwrap();
-            assert!(service["shapes"].get(input).is_some(), "{name}");
-        }
+        assert_eq!(file(proton, "paginators-1.json").unwrap()["pagination"].as_object().unwrap().len(), 21);
+        assert_eq!(file(proton, "waiters-2.json").unwrap()["waiters"].as_object().unwrap().len(), 10);
         assert_eq!(service["shapes"]["CreateComponentInput"]["members"]["clientToken"]["idempotencyToken"], true);
+    }
+
+    #[test]
+    fn every_operation_of_our_own_is_there_and_no_waiter() {
+        let [_, hadron] = APIS;
+        let service = file(hadron, "service-2.json").unwrap();
+        let operations = service["operations"].as_object().unwrap();
+        assert_eq!(operations.len(), hadron_model::hadron::Operation::ALL.len());
+        assert_eq!(service["metadata"]["targetPrefix"], hadron_model::hadron::TARGET_PREFIX);
+        let pages = file(hadron, "paginators-1.json").unwrap();
+        assert_eq!(pages["pagination"]["ListKeys"]["result_key"], "keys");
+        assert!(file(hadron, "waiters-2.json").is_none());
+    }
+
+    #[test]
+    fn every_shape_that_is_named_is_there() {
+        for api in APIS {
+            let service = file(api, "service-2.json").unwrap();
+            for (name, operation) in service["operations"].as_object().unwrap() {
+                let sides = [&operation["input"], &operation["output"]];
+                let errors = operation["errors"].as_array().unwrap();
+                for named in sides.into_iter().chain(errors) {
+                    assert!(service["shapes"].get(named["shape"].as_str().unwrap()).is_some(), "{name}: {named}");
+                }
+            }
+        }
+    }
+
+    fn file(api: Api, name: &str) -> Option<Value> {
+        let files = api.files().unwrap();
+        files.iter().find(|(n, _)| *n == name).map(|(_, text)| serde_json::from_str(text).unwrap())
     }
 }

@@ -1,7 +1,8 @@
 //! `hadron client install`: makes the AWS CLI and every AWS SDK on this machine talk to Hadron.
 //!
-//! It writes a profile `hadron` whose `services` section diverts Proton and S3 only, so that nobody's other AWS calls
-//! are touched, and botocore's models of Proton, since AWS removes dead services from its clients.
+//! It writes a profile `hadron` whose `services` section diverts Proton, S3 and Hadron's own API only, so that nobody's
+//! other AWS calls are touched, and botocore's models of both APIs: AWS removes dead services from its clients, and never
+//! had ours.
 
 mod botocore;
 mod ini;
@@ -40,14 +41,18 @@ pub(super) fn run(command: &ClientCommand, settings: &Resolved) -> Result<(), Fa
     let (endpoint, key) = remote::address(settings)?;
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     write_profile(&folder, &args.profile, &endpoint, settings, &key)?;
-    let models = folder.join("models/proton").join(botocore::API_VERSION);
-    fs::create_dir_all(&models).with_context(|| format!("creating {}", models.display()))?;
-    for (name, text) in botocore::files().context("turning the API model into botocore's form")? {
-        write(&models.join(name), &text)?;
+    let models = folder.join("models");
+    for api in botocore::APIS {
+        let own = models.join(api.name).join(api.version);
+        fs::create_dir_all(&own).with_context(|| format!("creating {}", own.display()))?;
+        for (name, text) in api.files().context("turning the API model into botocore's form")? {
+            write(&own.join(name), &text)?;
+        }
     }
     writeln!(io::stdout(), "wrote profile `{}` for {endpoint} to {}", args.profile, folder.display())?;
     writeln!(io::stdout(), "wrote the API models to {}", models.display())?;
     writeln!(io::stdout(), "try: aws --profile {} proton list-environments", args.profile)?;
+    writeln!(io::stdout(), "and: aws --profile {} hadron list-runs", args.profile)?;
     Ok(())
 }
 
@@ -75,7 +80,8 @@ fn write_profile(
         &format!("profile {profile}"),
         &format!("region = {region}\nservices = {profile}\ns3 =\n  addressing_style = path\n"),
     );
-    let services = ["proton", "s3"].map(|service| format!("{service} =\n  endpoint_url = {endpoint}\n")).concat();
+    let services =
+        ["proton", "s3", "hadron"].map(|service| format!("{service} =\n  endpoint_url = {endpoint}\n")).concat();
     write(&config, &ini::with_section(&text, &format!("services {profile}"), &services))?;
     let credentials = folder.join("credentials");
     let pair = format!("aws_access_key_id = {id}\naws_secret_access_key = {}\n", secret.reveal());

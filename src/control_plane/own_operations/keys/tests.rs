@@ -3,7 +3,8 @@ use hadron_model::hadron::{
     CreateKeyInput, CreateKeyOutput, Hadron, ListKeysInput, RevokeKeyInput, Role, RotateKeyInput, RotateKeyOutput,
 };
 
-use crate::control_plane::keys::RecordKeys;
+use crate::control_plane::keys::{KnownKeys, RecordKeys};
+use crate::control_plane::plane::Plane;
 use crate::control_plane::records::AccessKey;
 use crate::control_plane::store::Typed;
 use crate::control_plane::test_plane::{START, TestPlane};
@@ -86,6 +87,17 @@ async fn a_revoked_key_signs_nothing_more_in_this_process() {
     assert!(!signs(&keys, &made.key.id).await);
     revoke(&test, &made.key.id).await.unwrap();
     assert!(matches!(revoke(&test, "AKIANOBODYHASTHIS").await, Err(ProtonError::ResourceNotFound(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_forgets_a_revoked_key_within_two_seconds() {
+    let test = TestPlane::new().await;
+    let made = create(&test, wanted("bob", Role::Developer)).await.unwrap();
+    let elsewhere = RecordKeys::of(&Plane { known_keys: KnownKeys::default(), ..test.plane.clone() });
+    assert!(signs(&elsewhere, &made.key.id).await);
+    revoke(&test, &made.key.id).await.unwrap();
+    test.advance(2000);
+    assert!(!signs(&elsewhere, &made.key.id).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
