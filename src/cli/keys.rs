@@ -42,7 +42,7 @@ impl LocalKeys {
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let keys = Self { admin: credential::new_key(), agent: credential::new_key() };
-                keys.write(&path, masters).await?;
+                keys.write(&path, masters.wrapping()).await?;
                 return Ok(keys);
             }
             Err(error) => return Err(Failure::from(error).hint(format!("check who owns {}", path.display()))),
@@ -57,28 +57,28 @@ impl LocalKeys {
             }
         };
         if !as_wanted {
-            keys.write(&path, masters).await?;
+            keys.write(&path, masters.wrapping()).await?;
         }
         Ok(keys)
     }
 
     /// Reads the keys of a data folder, fetching its master key only if they are wrapped.
-    async fn read(settings: &Resolved, data: &Path) -> Result<Self, Failure> {
+    async fn read(settings: &Resolved, data: &Path) -> Result<(Self, Option<Masters>), Failure> {
         let path = Self::path(data);
         let reading = || format!("reading {}", path.display());
         match serde_json::from_slice(&fs::read(&path).with_context(reading)?).with_context(reading)? {
-            Kept::Plain(keys) => Ok(keys),
+            Kept::Plain(keys) => Ok((keys, None)),
             Kept::Wrapped { .. } => {
                 let masters = super::serve::master_key::of_folder(settings, data).await?;
-                Self::open(data, &masters).await
+                Ok((Self::open(data, &masters).await?, Some(masters)))
             }
         }
     }
 
-    async fn write(&self, path: &Path, masters: &Masters) -> Result<(), Failure> {
+    async fn write(&self, path: &Path, wrapping: Option<&MasterKey>) -> Result<(), Failure> {
         let mut text = serde_json::to_vec_pretty(self).context("writing keys as JSON")?;
-        if !masters.beside {
-            let wrapped = masters.current.wrap(&text, PLACE).await.context("wrapping the keys of this folder")?;
+        if let Some(master) = wrapping {
+            let wrapped = master.wrap(&text, PLACE).await.context("wrapping the keys of this folder")?;
             text = serde_json::to_vec_pretty(&json!({ "wrapped": wrapped })).context("writing keys as JSON")?;
         }
         // Temporary files are made for their owner alone, and a rename keeps that.
@@ -108,6 +108,11 @@ pub(super) struct Masters {
 }
 
 impl Masters {
+    /// What wraps the keys of the folder, if anything does.
+    fn wrapping(&self) -> Option<&MasterKey> {
+        (!self.beside).then_some(&self.current)
+    }
+
     /// What was wrapped, and whether the current key did it.
     async fn unwrap(&self, wrapped: &str) -> Result<(Vec<u8>, bool), SealError> {
         match (self.current.unwrap(wrapped, PLACE).await, &self.previous) {
@@ -122,18 +127,22 @@ impl LocalKeys {
     ///
     /// # Errors
     /// The folder can't be read or written.
-    pub(super) fn replace(data: &Path, old: &str, (id, secret): (&str, Secret)) -> Result<bool, Failure> {
+    pub(super) async fn replace(
+        settings: &Resolved,
+        data: &Path,
+        old: &str,
+        (id, secret): (&str, Secret),
+    ) -> Result<bool, Failure> {
         let path = Self::path(data);
         if !path.exists() {
             return Ok(false);
         }
-        let mut keys = Self::open(data)?;
+        let (mut keys, masters) = Self::read(settings, data).await?;
         let Some(pair) = [&mut keys.admin, &mut keys.agent].into_iter().find(|pair| pair.0 == old) else {
             return Ok(false);
         };
         *pair = (id.to_owned(), secret);
-        let text = serde_json::to_vec_pretty(&keys).context("writing keys as JSON")?;
-        files::write_atomically(&path, &text).with_context(|| format!("writing {}", path.display()))?;
+        keys.write(&path, masters.as_ref().and_then(Masters::wrapping)).await?;
         Ok(true)
     }
 }
@@ -159,5 +168,5 @@ pub(super) fn of_this_machine(settings: &Resolved) -> Result<KeyPair, Failure> {
         });
         opening.join()
     });
-    Ok(opened.unwrap_or_else(|_| Err(anyhow::anyhow!("reading the keys of this folder panicked").into()))?.admin)
+    Ok(opened.unwrap_or_else(|_| Err(anyhow::anyhow!("reading the keys of this folder panicked").into()))?.0.admin)
 }

@@ -178,6 +178,9 @@ async fn an_encryption_key_that_would_protect_nothing_is_refused() {
     let key = "arn:aws:kms:us-east-1:123456789012:key/1";
     let refusal = user.proton.create_environment_template().name("net").encryption_key(key).send().await;
     let error = refusal.unwrap_err().into_service_error();
-    assert!(error.is_validation_exception() && error.meta().message().unwrap().contains("leave encryptionKey out"), "{error}");
+    assert!(
+        error.is_validation_exception() && error.meta().message().unwrap().contains("leave encryptionKey out"),
+        "{error}"
+    );
     assert!(ask!(user.proton.list_environment_templates()).templates.is_empty());
 }
