@@ -26,7 +26,7 @@ pub(crate) fn seal(ring: &Ring, plaintext: &[u8], context: &str) -> Result<Vec<u
 /// Opens what [`seal`] returned.
 pub(crate) fn open(ring: &Ring, sealed: &[u8], context: &str) -> Result<Vec<u8>, SealError> {
     let (id, rest) = parts(sealed).ok_or(SealError::Broken)?;
-    let deflated = ring.decrypt(id, rest, context.as_bytes())?;
+    let deflated = ring.decrypt(id, rest.to_vec(), context.as_bytes())?;
     let mut plaintext = Vec::new();
     DeflateDecoder::new(deflated.as_slice()).read_to_end(&mut plaintext).map_err(|_| SealError::Broken)?;
     Ok(plaintext)

@@ -3,15 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aes_gcm::aead::{KeyInit, OsRng};
-use aes_gcm::{Aes256Gcm, Key};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use super::SealError;
+use super::cipher::{Cipher, random};
 use super::kms::KmsKey;
-use super::{SealError, ring};
 
 /// Begins a data key that a local master key has wrapped.
 const LOCAL: &str = "local.";
@@ -30,7 +29,7 @@ pub enum MasterKey {
 /// A master key that this process knows.
 pub struct LocalKey {
     bytes: [u8; 32],
-    wrapping: Aes256Gcm,
+    wrapping: Cipher,
     id: String,
 }
 
@@ -48,13 +47,13 @@ impl fmt::Debug for LocalKey {
 
 /// 32 bytes of the system's randomness.
 pub(crate) fn random_key() -> [u8; 32] {
-    Aes256Gcm::generate_key(OsRng).into()
+    random()
 }
 
 impl MasterKey {
     /// A master key of 32 bytes. It wraps through a key derived from it, never directly.
     pub fn local(bytes: [u8; 32]) -> Self {
-        let wrapping = Aes256Gcm::new(&Key::<Aes256Gcm>::from(derived(&bytes, "hadron: wraps data keys")));
+        let wrapping = Cipher::new(&derived(&bytes, "hadron: wraps data keys"));
         let id = format!("the key {}", hex::encode(&derived(&bytes, "hadron: names a master key")[..6]));
         Self::Local(Arc::new(LocalKey { bytes, wrapping, id }))
     }
@@ -94,7 +93,7 @@ impl MasterKey {
     pub async fn wrap(&self, plaintext: &[u8], context: &str) -> Result<String, SealError> {
         Ok(match self {
             Self::Local(key) => {
-                format!("{LOCAL}{}", STANDARD.encode(ring::encrypt(&key.wrapping, plaintext, context.as_bytes())?))
+                format!("{LOCAL}{}", STANDARD.encode(key.wrapping.encrypt(plaintext, context.as_bytes())?))
             }
             Self::Kms(key) => format!("{KMS}{}", STANDARD.encode(key.encrypt(plaintext, context).await?)),
         })
@@ -109,7 +108,7 @@ impl MasterKey {
         match self {
             Self::Local(key) => {
                 let sealed = decode(wrapped.strip_prefix(LOCAL).ok_or(SealError::Broken)?)?;
-                ring::decrypt(&key.wrapping, &sealed, context.as_bytes())
+                key.wrapping.decrypt(sealed, context.as_bytes())
             }
             Self::Kms(key) => key.decrypt(&decode(wrapped.strip_prefix(KMS).ok_or(SealError::Broken)?)?, context).await,
         }

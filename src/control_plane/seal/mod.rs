@@ -11,6 +11,7 @@
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#enveloping>
 
 pub(crate) mod bytes;
+mod cipher;
 pub mod keyring;
 mod kms;
 mod master;

@@ -26,7 +26,7 @@ pub(crate) fn seal(ring: &Ring, plaintext: &str, context: &str) -> Result<String
 pub(crate) fn open(ring: &Ring, sealed: &str, context: &str) -> Result<String, SealError> {
     let (id, encoded) = parts(sealed).ok_or(SealError::Broken)?;
     let bytes = STANDARD.decode(encoded).map_err(|_| SealError::Broken)?;
-    String::from_utf8(ring.decrypt(id, &bytes, context.as_bytes())?).map_err(|_| SealError::Broken)
+    String::from_utf8(ring.decrypt(id, bytes, context.as_bytes())?).map_err(|_| SealError::Broken)
 }
 
 /// The data key that a text is sealed under; None of a text that isn't sealed.
