@@ -151,7 +151,11 @@ async fn unwrapped(keyring: &Keyring, master: &MasterKey) -> Result<Ring, SealEr
 
 fn wrong_master(error: SealError, found: &str, given: &str) -> SealError {
     match error {
-        SealError::Broken => SealError::WrongMaster { found: found.to_owned(), given: given.to_owned() },
+        // KMS answers for a key that isn't the right one in several ways, by who asks; the names tell it apart.
+        SealError::Kms { .. } if found == given => error,
+        SealError::Broken | SealError::Kms { .. } => {
+            SealError::WrongMaster { found: found.to_owned(), given: given.to_owned() }
+        }
         other => other,
     }
 }
