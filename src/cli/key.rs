@@ -132,7 +132,7 @@ async fn rotate(settings: &Resolved, id: String, grace: Duration, form: Form) ->
     let input = RotateKeyInput { id: id.clone(), grace_seconds: i64::try_from(grace.as_secs()).ok() };
     let made: RotateKeyOutput = client.call(Operation::RotateKey, &input).await.map_err(remote::refused)?;
     let data = PathBuf::from(settings.text("data").unwrap_or_default());
-    let replaced = LocalKeys::replace(&data, &id, (&made.key.id, Secret::new(&made.secret)))?;
+    let replaced = LocalKeys::replace(settings, &data, &id, (&made.key.id, Secret::new(&made.secret))).await?;
     if form == Form::Json {
         return print::json(&made);
     }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Exit, Failure};
+use crate::control_plane::seal::{MasterKey, SealError};
 use crate::settings::Resolved;
 use crate::support::{Secret, credential, files};
 
@@ -30,22 +32,92 @@ impl LocalKeys {
         data.join("keys.json")
     }
 
-    /// Reads the keys of a data folder, or makes them.
+    /// Reads the keys of a data folder, or makes them. Under a master key that doesn't lie beside them they are wrapped;
+    /// beside it that would protect nothing.
     ///
     /// # Errors
-    /// The folder can't be read or written.
-    pub(super) fn open(data: &Path) -> Result<Self, Failure> {
+    /// The folder can't be read or written, or the keys are wrapped by another master key.
+    pub(super) async fn open(data: &Path, masters: &Masters) -> Result<Self, Failure> {
         let path = Self::path(data);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?),
+        let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let keys = Self { admin: credential::new_key(), agent: credential::new_key() };
-                let text = serde_json::to_vec_pretty(&keys).context("writing keys as JSON")?;
-                // Temporary files are made for their owner alone, and a rename keeps that.
-                files::write_atomically(&path, &text).with_context(|| format!("writing {}", path.display()))?;
-                Ok(keys)
+                keys.write(&path, masters.wrapping()).await?;
+                return Ok(keys);
             }
-            Err(error) => Err(Failure::from(error).hint(format!("check who owns {}", path.display()))),
+            Err(error) => return Err(Failure::from(error).hint(format!("check who owns {}", path.display()))),
+            Ok(bytes) => bytes,
+        };
+        let reading = || format!("reading {}", path.display());
+        let (keys, as_wanted) = match serde_json::from_slice(&bytes).with_context(reading)? {
+            Kept::Plain(keys) => (keys, masters.beside),
+            Kept::Wrapped { wrapped } => {
+                let (plain, by_current) = masters.unwrap(&wrapped).await.with_context(reading)?;
+                (serde_json::from_slice(&plain).with_context(reading)?, by_current && !masters.beside)
+            }
+        };
+        if !as_wanted {
+            keys.write(&path, masters.wrapping()).await?;
+        }
+        Ok(keys)
+    }
+
+    /// Reads the keys of a data folder, fetching its master key only if they are wrapped.
+    async fn read(settings: &Resolved, data: &Path) -> Result<(Self, Option<Masters>), Failure> {
+        let path = Self::path(data);
+        let reading = || format!("reading {}", path.display());
+        match serde_json::from_slice(&fs::read(&path).with_context(reading)?).with_context(reading)? {
+            Kept::Plain(keys) => Ok((keys, None)),
+            Kept::Wrapped { .. } => {
+                let masters = super::serve::master_key::of_folder(settings, data).await?;
+                Ok((Self::open(data, &masters).await?, Some(masters)))
+            }
+        }
+    }
+
+    async fn write(&self, path: &Path, wrapping: Option<&MasterKey>) -> Result<(), Failure> {
+        let mut text = serde_json::to_vec_pretty(self).context("writing keys as JSON")?;
+        if let Some(master) = wrapping {
+            let wrapped = master.wrap(&text, PLACE).await.context("wrapping the keys of this folder")?;
+            text = serde_json::to_vec_pretty(&json!({ "wrapped": wrapped })).context("writing keys as JSON")?;
+        }
+        // Temporary files are made for their owner alone, and a rename keeps that.
+        Ok(files::write_atomically(path, &text).with_context(|| format!("writing {}", path.display()))?)
+    }
+}
+
+/// What binds the keys to their file.
+const PLACE: &str = "keys.json";
+
+/// The file's two forms.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Wrapped { wrapped: String },
+    Plain(LocalKeys),
+}
+
+/// The master key of a data folder.
+#[derive(Debug)]
+pub(super) struct Masters {
+    pub(super) current: MasterKey,
+    /// The one before it, while it is being changed.
+    pub(super) previous: Option<MasterKey>,
+    /// Whether it lies in the folder itself.
+    pub(super) beside: bool,
+}
+
+impl Masters {
+    /// What wraps the keys of the folder, if anything does.
+    fn wrapping(&self) -> Option<&MasterKey> {
+        (!self.beside).then_some(&self.current)
+    }
+
+    /// What was wrapped, and whether the current key did it.
+    async fn unwrap(&self, wrapped: &str) -> Result<(Vec<u8>, bool), SealError> {
+        match (self.current.unwrap(wrapped, PLACE).await, &self.previous) {
+            (Err(SealError::Broken), Some(previous)) => Ok((previous.unwrap(wrapped, PLACE).await?, false)),
+            (plain, _) => Ok((plain?, true)),
         }
     }
 }
@@ -55,18 +127,22 @@ impl LocalKeys {
     ///
     /// # Errors
     /// The folder can't be read or written.
-    pub(super) fn replace(data: &Path, old: &str, (id, secret): (&str, Secret)) -> Result<bool, Failure> {
+    pub(super) async fn replace(
+        settings: &Resolved,
+        data: &Path,
+        old: &str,
+        (id, secret): (&str, Secret),
+    ) -> Result<bool, Failure> {
         let path = Self::path(data);
         if !path.exists() {
             return Ok(false);
         }
-        let mut keys = Self::open(data)?;
+        let (mut keys, masters) = Self::read(settings, data).await?;
         let Some(pair) = [&mut keys.admin, &mut keys.agent].into_iter().find(|pair| pair.0 == old) else {
             return Ok(false);
         };
         *pair = (id.to_owned(), secret);
-        let text = serde_json::to_vec_pretty(&keys).context("writing keys as JSON")?;
-        files::write_atomically(&path, &text).with_context(|| format!("writing {}", path.display()))?;
+        keys.write(&path, masters.as_ref().and_then(Masters::wrapping)).await?;
         Ok(true)
     }
 }
@@ -84,5 +160,13 @@ pub(super) fn of_this_machine(settings: &Resolved) -> Result<KeyPair, Failure> {
             .hint("start `hadron up` and run the `export` lines that it prints, or name its folder with --data")
             .hint("for a server elsewhere set HADRON_ENDPOINT, HADRON_ACCESS_KEY_ID and HADRON_SECRET_ACCESS_KEY"));
     }
-    Ok(LocalKeys::open(&data)?.admin)
+    // On a thread and a runtime of its own: whoever asks may be on one that must not wait.
+    let opened = std::thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(LocalKeys::read(settings, &data))
+        });
+        opening.join()
+    });
+    Ok(opened.unwrap_or_else(|_| Err(anyhow::anyhow!("reading the keys of this folder panicked").into()))?.0.admin)
 }

@@ -4,6 +4,7 @@ mod agent;
 mod audit;
 mod cancel;
 mod client;
+mod data_key;
 mod demo;
 mod doctor;
 mod executor;
@@ -101,6 +102,9 @@ enum Verb {
     /// Who changed what, who was refused, and whether the log is still whole
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The keys that the record is sealed under
+    #[command(subcommand)]
+    DataKey(data_key::DataKeyCommand),
     /// Show who works on what, and whether it is still alive
     Runs(runs::RunsArgs),
     /// Call off what is being deployed
@@ -224,6 +228,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),
         Verb::Upgrade(args) => wait_for(upgrade::run(&settings, &args, output)),
         Verb::Audit(command) => wait_for(audit::run(&settings, command, output)),
+        Verb::DataKey(command) => wait_for(data_key::run(&settings, command, output)),
         Verb::Runs(args) => wait_for(runs::run(&settings, args, output)),
         Verb::Cancel(args) => wait_for(cancel::run(&settings, args, output)),
         Verb::State(command) => wait_for(state::run(&settings, command, output)),

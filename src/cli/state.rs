@@ -9,7 +9,7 @@ use clap::Subcommand;
 use hadron_model::hadron::{
     DescribeStateInput, DescribeStateOutput, GetStateVersionInput, GetStateVersionOutput, ListStateVersionsInput,
     ListStatesInput, Operation, PushStateInput, PushStateOutput, ReleaseLockInput, ReleaseLockOutput, State, StateLock,
-    StateVersion,
+    StateVersion, UnblockStateInput, UnblockStateOutput,
 };
 
 use super::target::{Named, short};
@@ -61,6 +61,14 @@ pub(super) enum StateCommand {
         /// The lock's id, as `hadron state show` tells it
         lock_id: String,
     },
+    /// Let a state be locked and written again that a restore has blocked
+    Unblock {
+        /// See `show`
+        target: Named,
+        /// The serial of the newest version here, which you have compared with what is deployed
+        #[arg(long, value_name = "N")]
+        serial: i64,
+    },
 }
 
 pub(super) async fn run(settings: &Resolved, command: StateCommand, form: Form) -> Result<Exit, Failure> {
@@ -72,6 +80,7 @@ pub(super) async fn run(settings: &Resolved, command: StateCommand, form: Form) 
         StateCommand::Pull { target, serial } => pull(&client, &target, serial).await?,
         StateCommand::Push { target, file, force } => push(&client, &target, &file, force, form).await?,
         StateCommand::Unlock { target, lock_id } => unlock(&client, &target, lock_id, form).await?,
+        StateCommand::Unblock { target, serial } => unblock(&client, &target, serial, form).await?,
     }
     Ok(Exit::Done)
 }
@@ -163,4 +172,10 @@ fn at_risk(error: HadronError) -> Failure {
     let risk = error.is_conflict();
     let failure = remote::refused(error);
     if risk { Failure { exit: Exit::StateAtRisk, ..failure } } else { failure }
+}
+
+async fn unblock(client: &Client, target: &Named, serial: i64, form: Form) -> Result<(), Failure> {
+    let input = UnblockStateInput { target_arn: target.arn(client).await?, serial };
+    let UnblockStateOutput { state } = client.call(Operation::UnblockState, &input).await.map_err(at_risk)?;
+    shown(&state, form)
 }

@@ -57,6 +57,19 @@ pub const TABLE: &[Setting] = &[
         "region of ARNs and of requests that we sign",
     ),
     setting("database", &["HADRON_DATABASE"], None, "`sqlite:PATH` or `postgres://…`; by default hadron.db in `data`"),
+    setting("database", &["HADRON_DATABASE"], None, "`sqlite:PATH`; by default hadron.db in `data`"),
+    setting(
+        "master_key",
+        &["HADRON_MASTER_KEY_SOURCE"],
+        None,
+        "what the record is sealed under: file:PATH, env:NAME, command:LINE or kms:KEY-ARN; by default master.key in `data`",
+    ),
+    setting(
+        "master_key_previous",
+        &["HADRON_MASTER_KEY_SOURCE_PREVIOUS"],
+        None,
+        "the source of the master key before this one, for the start that changes it",
+    ),
     setting("bucket", &["HADRON_BUCKET"], None, "`s3://NAME` for bundles and run records; by default embedded"),
     setting("objects", &["HADRON_OBJECTS"], None, "folder of the embedded object store; by default in `data`"),
     setting(

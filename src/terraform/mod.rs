@@ -6,6 +6,7 @@
 //!
 //! Arguments, environment, backend override and events are plain functions; [`child`] and [`supervise`] have the effects.
 
+mod answer;
 mod args;
 mod backend;
 mod env;
@@ -29,6 +30,7 @@ mod session;
 
 mod error;
 
+pub use answer::{AnswerError, answer};
 pub use applied::{Applied, Changes, Resource};
 pub use backend::Backend;
 pub use diagnostic::{Diagnostic, Severity};

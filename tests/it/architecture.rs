@@ -84,6 +84,7 @@ fn only_the_room_that_owns_a_foreign_thing_imports_it() {
         ("aws_sdk_proton", "proton/"),
         ("aws_sdk_s3", "objects/"),
         ("rusqlite", "control_plane/store/"),
+        ("aws_sdk_kms", "control_plane/seal/"),
         ("duct", "terraform/"),
         ("minijinja", "renderer/"),
         ("clap", "cli/"),

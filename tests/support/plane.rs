@@ -75,6 +75,12 @@ impl Plane {
         (self.process, self.exported) = run(self.verb, &self.start, self.folder.path(), &self.listen);
     }
 
+    /// Starts the process again, which has ended, with other settings or another environment.
+    pub(crate) fn restart_with(&mut self, start: Start) {
+        self.start = start;
+        self.restart();
+    }
+
     /// What the printed `export` lines set.
     pub(crate) fn exported(&self) -> &BTreeMap<String, String> {
         &self.exported

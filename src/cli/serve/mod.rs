@@ -3,6 +3,7 @@
 mod bucket;
 mod keys;
 pub(super) mod listener;
+pub(super) mod master_key;
 mod record;
 
 pub(super) use record::Database;
@@ -15,9 +16,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use self::listener::Door;
+use self::master_key::Unsealed;
 use super::keys::LocalKeys;
 use super::{Exit, Failure, trust};
-use crate::control_plane::seal::Sealer;
+use crate::control_plane::seal::reseal;
+use crate::control_plane::store::Sealed;
 use crate::control_plane::wire::{Handler, Port, Tls};
 use crate::control_plane::{self, App, Plane, PlaneSettings, audit, deployments, registrar, state_server};
 use crate::lifecycle::Lifecycle;
@@ -70,10 +73,11 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let Door { port, address, base_url } = listener::listen(settings).await?;
     let own = port.tls.as_ref().map(|tls| Trust::our_own(&tls.certificates()));
     let trust = trust::of(settings)?;
-    let store = record::open(settings, &data, &lifecycle.soft).await?;
-    let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
-    let local = LocalKeys::open(&data)?;
     let clock = Clock::system();
+    let record = record::open(settings, &data, &lifecycle.soft).await?;
+    let Unsealed { sealer, masters } = master_key::unseal(settings, &data, &record, clock.now()).await?;
+    let store = record.through(Sealed(sealer.clone()));
+    let local = LocalKeys::open(&data, &masters).await?;
     let region: String = settings.value("region")?;
     control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
     keys::register(&store, settings, &local, &clock).await?;
@@ -107,6 +111,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("counts", control_plane::keep_counts(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("audit", audit::chain(plane.clone(), lifecycle.soft.clone()));
+    lifecycle.spawn("reseal", reseal::run(plane.clone(), record, lifecycle.soft.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local, trust })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod arn;
 pub(crate) mod component;
 pub(crate) mod deployment;
+pub(crate) mod encryption_key;
 pub(crate) mod environment;
 pub(crate) mod environment_account_connection;
 pub(crate) mod history;

@@ -2,6 +2,7 @@
 //! [`operations`](super::operations).
 
 mod audit;
+mod data_key;
 mod environments;
 mod keys;
 mod runs;
@@ -50,6 +51,7 @@ operations! {
     get_state_version(GetStateVersionInput) -> GetStateVersionOutput = states::get_state_version;
     push_state(PushStateInput) -> PushStateOutput = states::push_state;
     release_lock(ReleaseLockInput) -> ReleaseLockOutput = states::release_lock;
+    unblock_state(UnblockStateInput) -> UnblockStateOutput = states::unblock_state;
 
     // runs
     list_runs(ListRunsInput) -> ListRunsOutput = runs::list_runs;
@@ -57,4 +59,7 @@ operations! {
 
     // environments
     set_executor(SetExecutorInput) -> SetExecutorOutput = environments::set_executor;
+
+    // encryption at rest
+    rotate_data_key(RotateDataKeyInput) -> RotateDataKeyOutput = data_key::rotate_data_key;
 }

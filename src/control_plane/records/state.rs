@@ -13,6 +13,20 @@ pub struct StateLock {
     pub holder: Option<LockHolder>,
     /// Whoever released it last; Terraform repeats an unlock whose answer was lost.
     pub last: Option<LockHolder>,
+    /// Why nobody may lock or write it, until an operator has compared it with what is deployed.
+    #[serde(default)]
+    pub blocked: Option<StateBlock>,
+}
+
+/// Why a state is blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateBlock {
+    /// In words for whoever finds it blocked.
+    pub reason: String,
+    /// Milliseconds since the epoch.
+    pub since: i64,
+    /// The serial of the newest version that was there; None if there was none.
+    pub serial: Option<i64>,
 }
 
 /// Who holds a lock.

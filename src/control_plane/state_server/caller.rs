@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::StateError;
 use super::address::Address;
-use crate::control_plane::records::{AccessKey, Deployment, LockHolder, StateLock};
+use crate::control_plane::records::{AccessKey, Deployment, LockHolder, StateBlock, StateLock};
 use crate::control_plane::store::{Transaction, Typed};
 use crate::domain::Scope;
 use crate::support::credential::state_password;
@@ -170,6 +170,17 @@ impl Caller {
             (None, _) if self.released(lock_id) => Ok(()),
             (Some(holder), _) => Err(StateError::Held(Box::new(holder.clone()))),
             (None, _) => Err(StateError::NotLocked),
+        }
+    }
+
+    /// Nobody locks or writes a blocked state, the holder of its lock neither: what it would write builds on a state that
+    /// may not be the newest.
+    pub(super) fn must_be_unblocked(&self, address: &Address) -> Result<(), StateError> {
+        match self.lock.as_ref().and_then(|lock| lock.blocked.clone()) {
+            None => Ok(()),
+            Some(StateBlock { reason, serial, .. }) => {
+                Err(StateError::Blocked { arn: address.arn.clone(), reason, serial })
+            }
         }
     }
 

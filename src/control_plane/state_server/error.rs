@@ -27,6 +27,13 @@ pub enum StateError {
     /// A write by someone who hasn't the lock while nobody else has it.
     #[error("the state is written under its lock only, and this lock id doesn't hold it")]
     NotLocked,
+    /// An operator must look first.
+    #[error(
+        "the state of {arn} is blocked: {reason}. Its newest version here has serial {}. Compare it with what is deployed, \
+         push a newer one if there is one, then run `hadron state unblock {arn} --serial N` with the serial that counts",
+        serial.map_or_else(|| "none".to_owned(), |serial| serial.to_string())
+    )]
+    Blocked { arn: String, reason: String, serial: Option<i64> },
     /// Another history.
     #[error("the state's lineage is {found}, the upload's is {given}: it belongs to another history")]
     Lineage { found: String, given: String },
@@ -67,7 +74,9 @@ impl StateError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::ClaimOver { .. } | Self::Lineage { .. } | Self::Serial { .. } => StatusCode::CONFLICT,
+            Self::ClaimOver { .. } | Self::Blocked { .. } | Self::Lineage { .. } | Self::Serial { .. } => {
+                StatusCode::CONFLICT
+            }
             Self::Held(_) | Self::NotLocked => StatusCode::LOCKED,
             Self::Torn | Self::NotState(_) | Self::NotLockInfo(_) | Self::NoLockId => StatusCode::BAD_REQUEST,
             Self::NoSuchAddress => StatusCode::NOT_FOUND,

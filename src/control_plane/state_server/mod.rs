@@ -12,6 +12,7 @@
 //! <https://developer.hashicorp.com/terraform/language/backend/http>
 
 mod address;
+mod block;
 mod caller;
 mod error;
 mod lock;
@@ -24,6 +25,7 @@ use axum::body::{Body, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 pub use self::address::{sealed_url, state_url};
+pub use self::block::block;
 pub use self::error::StateError;
 pub use self::lock::release;
 
@@ -106,6 +108,7 @@ async fn post(
     let written = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
+        caller.must_be_unblocked(&address)?;
         versions::write(tx, &address, &caller, &upload, now)
     });
     written.await?;
@@ -122,6 +125,7 @@ async fn delete(
     let deleted = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
+        caller.must_be_unblocked(&address)?;
         versions::delete(tx, &address, &caller, now)
     });
     deleted.await?;
@@ -139,6 +143,7 @@ async fn lock(
     let patience = i64::try_from((plane.settings.lease * PATIENCE).as_millis()).unwrap_or(i64::MAX);
     let locked = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
+        caller.must_be_unblocked(&address)?;
         lock::take(tx, &address, &caller, &info, now, patience)
     });
     locked.await?;

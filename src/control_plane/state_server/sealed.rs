@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::StateError;
 use super::caller::{self, Credential};
 use crate::control_plane::Plane;
-use crate::control_plane::seal::output_context;
+use crate::control_plane::seal::{output_at, output_context};
 
 /// Answers a JSON object of values by JSON pointer into the deployment's inputs; only to the current claim.
 pub(super) async fn get(
@@ -30,16 +30,11 @@ pub(super) async fn get(
     let (scope, sealed) = found.await?;
     let mut opened = Map::new();
     for (pointer, ciphertext) in sealed {
-        let context = output_context(&scope, &last_part(&pointer));
+        let context = output_context(&scope, &output_at(&pointer));
         let value = plane.sealer.unseal(&ciphertext, &context).map_err(StateError::Sealed)?;
         opened.insert(pointer, Value::String(value));
     }
     let mut response = Response::new(Body::from(Value::Object(opened).to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
-}
-
-/// The output's name is the last part of its pointer, where RFC 6901 writes `~` and `/` as `~0` and `~1`.
-fn last_part(pointer: &str) -> String {
-    pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~")
 }

@@ -5,7 +5,8 @@ use super::address::Address;
 use super::caller::Caller;
 use super::upload::Upload;
 use crate::control_plane::records::StateVersion;
-use crate::control_plane::store::{Document, Select, Stored, Transaction, Typed};
+use crate::control_plane::store::{Document, Select, StoreError, Stored, Transaction, Typed};
+use crate::domain::Scope;
 
 /// The state as it is now; none before the first write and after a deletion.
 pub(super) fn current(tx: &mut dyn Transaction, address: &Address) -> Result<Option<Vec<u8>>, StateError> {
@@ -76,6 +77,15 @@ fn next(last: Option<&StateVersion>, address: &Address, caller: &Caller, now: i6
 
 /// The newest version, a deletion among them.
 pub(super) fn last(tx: &mut dyn Transaction, address: &Address) -> Result<Option<Stored<StateVersion>>, StateError> {
-    let select = Select { term: StateVersion::OF_TARGET, value: &address.arn, after: None, descending: true, limit: 1 };
-    Ok(tx.page(&address.scope, &select)?.pop())
+    Ok(newest(tx, &address.scope, &address.arn)?)
+}
+
+/// The newest version of a target's state, a deletion among them.
+pub(super) fn newest(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    target_arn: &str,
+) -> Result<Option<Stored<StateVersion>>, StoreError> {
+    let select = Select { term: StateVersion::OF_TARGET, value: target_arn, after: None, descending: true, limit: 1 };
+    Ok(tx.page(scope, &select)?.pop())
 }

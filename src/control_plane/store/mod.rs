@@ -11,6 +11,7 @@
 mod contract;
 mod document;
 mod postgres;
+mod sealed;
 mod sqlite;
 
 use std::fmt;
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use document::{ALL, Document, Stored, Term, Typed};
 pub use postgres::Postgres;
+pub(crate) use sealed::Open;
+pub use sealed::{PLAIN, Sealed};
 pub use sqlite::Sqlite;
 
 use crate::domain::Scope;

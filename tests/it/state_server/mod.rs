@@ -1,6 +1,7 @@
 //! The state server: its rules by single requests, and a real Terraform that keeps its state in it.
 
 mod bench;
+mod blocked;
 mod claims;
 mod locks;
 mod terraform;

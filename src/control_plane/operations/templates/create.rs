@@ -4,7 +4,7 @@ use hadron_model::Tag;
 
 use super::{DRAFT, detail, noun};
 use crate::control_plane::operations::arn::arn_of_new;
-use crate::control_plane::operations::{history, tags};
+use crate::control_plane::operations::{encryption_key, history, tags};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Template, TemplateKind};
 use crate::control_plane::store::{ALL, Document, Select, StoreError, Transaction, Typed};
@@ -30,6 +30,7 @@ pub(crate) struct NewTemplate {
 
 /// Creates a template without versions.
 pub(crate) async fn create(plane: &Plane, call: &Call, new: NewTemplate) -> Result<Template, ProtonError> {
+    encryption_key::accept(plane, new.encryption_key.as_deref())?;
     let (scope, now) = (call.scope.clone(), call.now);
     plane
         .store

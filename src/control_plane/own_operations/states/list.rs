@@ -20,7 +20,8 @@ pub(crate) async fn list_states(
     let (scope, now) = (call.scope.clone(), call.now);
     let page = plane.store.read(move |tx| {
         let wanted = |lock: &StateLock| {
-            locked.is_none_or(|wanted| lock.holder.is_some() == wanted) && blocked.is_none_or(|wanted| !wanted)
+            locked.is_none_or(|wanted| lock.holder.is_some() == wanted)
+                && blocked.is_none_or(|wanted| lock.blocked.is_some() == wanted)
         };
         let page = listing.page::<StateLock>(tx, (ALL, ""), false, wanted)?;
         let states: Result<Vec<_>, _> = page.items.iter().map(|lock| state(tx, &scope, lock, now)).collect();

@@ -8,6 +8,7 @@ mod push;
 mod release_lock;
 #[cfg(test)]
 mod tests;
+mod unblock;
 mod view;
 
 pub(super) use describe::describe_state;
@@ -16,6 +17,7 @@ pub(super) use list::list_states;
 pub(super) use list_versions::list_state_versions;
 pub(super) use push::push_state;
 pub(super) use release_lock::release_lock;
+pub(super) use unblock::unblock_state;
 pub(crate) use view::{state, state_lock};
 
 use crate::control_plane::deployments::TargetRecord;

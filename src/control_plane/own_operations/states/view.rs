@@ -28,7 +28,11 @@ pub(crate) fn state(
         written_at: last.as_ref().map(|version| Timestamp(version.at)),
         size: last.as_ref().map(|version| version.size),
         lock: lock_shown,
-        blocked: None,
+        blocked: lock.blocked.as_ref().map(|block| hadron::StateBlock {
+            reason: block.reason.clone(),
+            since: Timestamp(block.since),
+            serial: block.serial,
+        }),
     })
 }
 
