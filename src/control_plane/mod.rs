@@ -7,6 +7,7 @@ pub mod wire;
 
 pub mod authority;
 pub mod deployments;
+pub mod events;
 pub mod object_server;
 pub mod operations;
 pub mod own_operations;
@@ -18,7 +19,6 @@ pub mod state_server;
 pub mod store;
 
 mod app;
-#[cfg_attr(not(test), expect(dead_code, reason = "the audit chain and the event sinks are its first users"))]
 mod duty;
 mod gate;
 mod keys;

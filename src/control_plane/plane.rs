@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::authority::Authority;
+use super::events::Events;
 use super::seal::Sealer;
 use super::store::Store;
 use crate::objects::Objects;
@@ -28,6 +29,8 @@ pub struct Plane {
     pub work: Wake,
     /// Rings when a template version waits for its registration.
     pub registrations: Wake,
+    /// Where status changes are told; nowhere unless it is set. The store must be seen through it, see [`Events::over`].
+    pub events: Events,
     /// What the operator chose.
     pub settings: Arc<PlaneSettings>,
 }
@@ -43,6 +46,7 @@ impl Plane {
             clock,
             work: Wake::default(),
             registrations: Wake::default(),
+            events: Events::default(),
             settings: Arc::new(settings),
         }
     }
