@@ -10,6 +10,7 @@ pub mod support;
 
 pub mod domain;
 
+pub mod hadron;
 pub mod objects;
 pub mod proton;
 pub mod renderer;

@@ -81,6 +81,18 @@ impl Action {
     }
 }
 
+impl From<Operation> for Action {
+    fn from(operation: Operation) -> Self {
+        Self::Proton(operation)
+    }
+}
+
+impl From<hadron::Operation> for Action {
+    fn from(operation: hadron::Operation) -> Self {
+        Self::Hadron(operation)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Action;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Exit, Failure};
 use crate::settings::Resolved;
-use crate::support::{Secret, files};
+use crate::support::{Secret, credential, files};
 
 /// An access key's id and its secret.
 pub(super) type KeyPair = (String, Secret);
@@ -39,7 +39,7 @@ impl LocalKeys {
         match fs::read(&path) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let keys = Self { admin: new_pair(), agent: new_pair() };
+                let keys = Self { admin: credential::new_key(), agent: credential::new_key() };
                 let text = serde_json::to_vec_pretty(&keys).context("writing keys as JSON")?;
                 // Temporary files are made for their owner alone, and a rename keeps that.
                 files::write_atomically(&path, &text).with_context(|| format!("writing {}", path.display()))?;
@@ -48,19 +48,6 @@ impl LocalKeys {
             Err(error) => Err(Failure::from(error).hint(format!("check who owns {}", path.display()))),
         }
     }
-}
-
-/// In the shape of AWS's own, so that every client and scanner takes them for what they are.
-fn new_pair() -> KeyPair {
-    let id: String = random(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
-    let secret = random(40, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
-    (format!("AKIA{id}"), Secret::new(secret))
-}
-
-fn random(length: usize, alphabet: &[u8]) -> String {
-    use rand::Rng;
-    let mut rng = rand::rng();
-    (0..length).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
 }
 
 /// The key of the people at this machine's own installation.

@@ -4,6 +4,7 @@ mod agent;
 mod client;
 mod demo;
 mod doctor;
+mod events;
 mod failure;
 mod keys;
 mod logs;
@@ -83,6 +84,9 @@ enum Verb {
     Logs(logs::LogsArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
+    /// Rewrite rules for our events; list and replay events that couldn't be delivered
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Set up AWS clients on this machine
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -162,6 +166,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Doctor => doctor::run(&settings, output),
+        Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),
     }

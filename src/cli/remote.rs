@@ -1,16 +1,20 @@
 //! The control plane as a command sees it: over the wire, with the settings' key or this machine's own.
 
+use std::path::PathBuf;
+
 use super::agent::Access;
 use super::keys::{self, KeyPair};
 use super::{Exit, Failure};
+use crate::hadron::{Client, HadronError};
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Proton, ProtonError};
 use crate::settings::Resolved;
 use crate::support::{AwsAccess, Secret};
 
-/// Proton and its bucket.
+/// Proton, our own API and the bucket.
 pub(super) struct Remote {
     pub(super) proton: Proton,
+    pub(super) hadron: Client,
     pub(super) objects: Objects,
 }
 
@@ -26,9 +30,31 @@ impl Remote {
             credentials: if outside { None } else { Some(key.clone()) },
             path_style: !outside || settings.text("objects_endpoint").is_some(),
         };
+        let hadron = client(settings, &endpoint, &region, key.clone())?;
         let proton = AwsAccess { endpoint: Some(endpoint), region: Some(region), credentials: Some(key) };
-        Ok(Self { proton: Proton::new(&proton).await, objects: Objects::new(objects).await })
+        Ok(Self { proton: Proton::new(&proton).await, hadron, objects: Objects::new(objects).await })
     }
+}
+
+/// Hadron's own API at [`address`], for commands that need nothing else.
+///
+/// # Errors
+/// There is no key, or the certificates to trust can't be read.
+pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
+    let (endpoint, key) = address(settings)?;
+    client(settings, &endpoint, &settings.value::<String>("region")?, key)
+}
+
+fn client(settings: &Resolved, endpoint: &str, region: &str, key: KeyPair) -> Result<Client, Failure> {
+    let ca_bundle = ca_bundle(settings);
+    Client::new(endpoint, region, key, ca_bundle.as_deref()).map_err(|error| Failure::new(Exit::Settings, error))
+}
+
+/// The certificates to trust besides the system's.
+fn ca_bundle(settings: &Resolved) -> Option<PathBuf> {
+    let (process, _) = settings.surroundings();
+    let variable = |name: &str| process.get(name).filter(|path| !path.is_empty());
+    variable("HADRON_CA_BUNDLE").or_else(|| variable("AWS_CA_BUNDLE")).map(PathBuf::from)
 }
 
 /// Where clients on this machine find the control plane, and the key they sign with: what the settings say, else what
@@ -66,6 +92,20 @@ pub(super) fn failure(error: ProtonError) -> Failure {
     match unreachable {
         true => failure.hint("is `hadron up` running, and does HADRON_ENDPOINT name it?"),
         false => failure,
+    }
+}
+
+/// A refusal of Hadron's own API, in words and with its hint.
+pub(super) fn refused(error: HadronError) -> Failure {
+    let hint = match &error {
+        HadronError::Unanswered(_) => Some("is `hadron up` running, and does HADRON_ENDPOINT name it?"),
+        _ if error.code() == Some("UnknownOperationException") => Some("the server is older than this hadron"),
+        _ => None,
+    };
+    let failure = Failure::new(Exit::Unexpected, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 

@@ -27,7 +27,7 @@ pub struct App {
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> std::io::Result<()> {
     let App { plane, objects, hadron } = app;
-    let keys = Arc::new(RecordKeys::new(plane.store.clone(), plane.clock.clone()));
+    let keys = Arc::new(RecordKeys::of(&plane));
     let front = Front { keys, clock: plane.clock.clone(), operations: Arc::new(Gate(plane)), objects, hadron };
     wire::serve(listener, front, shutdown).await
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 
+use super::plane::Plane;
 use super::records::AccessKey;
 use super::store::{Store, Typed};
 use super::wire::{Caller, Key, Keys, ProtonError};
@@ -16,30 +17,42 @@ const REMEMBERED: i64 = 2000;
 /// How many keys are remembered at most; then all are forgotten, which costs one look-up each.
 const MOST: usize = 1024;
 
+/// The keys that this process has found lately, each with the moment until which that holds; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownKeys(Arc<Mutex<HashMap<String, (Key, i64)>>>);
+
+impl KnownKeys {
+    /// Lets a key be looked up anew: it has been revoked or rotated.
+    pub(crate) fn forget(&self, id: &str) {
+        self.0.lock().expect("no one panics while holding the keys").remove(id);
+    }
+
+    fn recall(&self, id: &str, now: i64) -> Option<Key> {
+        let known = self.0.lock().expect("no one panics while holding the keys");
+        known.get(id).filter(|(_, until)| *until > now).map(|(key, _)| key.clone())
+    }
+
+    fn remember(&self, id: String, key: Key, until: i64) {
+        let mut known = self.0.lock().expect("no one panics while holding the keys");
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(id, (key, until));
+    }
+}
+
 /// Looks up access keys; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct RecordKeys {
     store: Store,
     clock: Clock,
-    known: Arc<Mutex<HashMap<String, (Key, i64)>>>,
+    known: KnownKeys,
 }
 
 impl RecordKeys {
-    pub(super) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, known: Arc::default() }
-    }
-
-    fn remembered(&self, id: &str, now: i64) -> Option<Key> {
-        let known = self.known.lock().expect("no one panics while holding the keys");
-        known.get(id).filter(|(_, until)| *until > now).map(|(key, _)| key.clone())
-    }
-
-    fn remember(&self, id: String, key: Key, now: i64) {
-        let mut known = self.known.lock().expect("no one panics while holding the keys");
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(id, (key, now + REMEMBERED));
+    /// The keys of a control plane, which tells what to forget.
+    pub(super) fn of(plane: &Plane) -> Self {
+        Self { store: plane.store.clone(), clock: plane.clock.clone(), known: plane.known_keys.clone() }
     }
 }
 
@@ -47,17 +60,18 @@ impl Keys for RecordKeys {
     fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Key>, ProtonError>> {
         Box::pin(async move {
             let now = self.clock.now();
-            if let Some(key) = self.remembered(id, now) {
+            if let Some(key) = self.known.recall(id, now) {
                 return Ok(Some(key));
             }
             let wanted = id.to_owned();
             let found = self.store.read(move |tx| tx.get::<AccessKey>(&AccessKey::scope(), &wanted)).await;
             let found = found.map_err(ProtonError::from)?.filter(|stored| stored.is_active(now));
-            let key = found.map(|stored| key(&stored));
-            if let Some(key) = &key {
-                self.remember(id.to_owned(), key.clone(), now);
-            }
-            Ok(key)
+            Ok(found.map(|stored| {
+                let until = stored.expires_at.map_or(now + REMEMBERED, |end| end.min(now + REMEMBERED));
+                let key = key(&stored);
+                self.known.remember(id.to_owned(), key.clone(), until);
+                key
+            }))
         })
     }
 }

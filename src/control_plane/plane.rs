@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::authority::Authority;
 use super::events::Events;
+use super::keys::KnownKeys;
 use super::seal::Sealer;
 use super::store::Store;
 use crate::objects::Objects;
@@ -23,6 +24,8 @@ pub struct Plane {
     pub sealer: Sealer,
     /// Who may do what.
     pub authority: Authority,
+    /// The access keys that this process has found lately.
+    pub(crate) known_keys: KnownKeys,
     /// The only source of the time.
     pub clock: Clock,
     /// Rings when there may be work for an agent.
@@ -43,6 +46,7 @@ impl Plane {
             objects,
             sealer,
             authority: Authority,
+            known_keys: KnownKeys::default(),
             clock,
             work: Wake::default(),
             registrations: Wake::default(),

@@ -1,6 +1,8 @@
-//! The password of a deployment's claim, known to both rooms without ever being sent by one to the other.
+//! Access keys as they are made, and the password of a deployment's claim, known to both rooms without ever being sent
+//! by one to the other.
 
 use hmac::{Hmac, Mac};
+use rand::Rng;
 use sha2::Sha256;
 
 use super::Secret;
@@ -12,6 +14,19 @@ pub fn state_password(secret: &Secret, url: &str, username: &str) -> String {
     mac.update(url.as_bytes());
     mac.update(username.as_bytes());
     hex::encode(mac.finalize().into_bytes())
+}
+
+/// A new access key's id and secret, in the shape of AWS's own, so that every client and scanner takes them for what they
+/// are.
+pub fn new_key() -> (String, Secret) {
+    let id = random(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+    let secret = random(40, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    (format!("AKIA{id}"), Secret::new(secret))
+}
+
+fn random(length: usize, alphabet: &[u8]) -> String {
+    let mut rng = rand::rng();
+    (0..length).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
 }
 
 #[cfg(test)]

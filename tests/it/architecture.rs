@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("renderer", &["domain"]),
     ("terraform", &["domain", "support"]),
     ("proton", &["domain", "support"]),
+    ("hadron", &["domain", "support"]),
     ("objects", &["domain", "support"]),
     ("agent", &["terraform", "proton", "objects", "renderer", "domain", "support"]),
     ("control_plane/wire", &["domain", "support", "control_plane"]),

@@ -1,6 +1,7 @@
 //! `hadron serve`: the control plane alone. `up` and `demo` start the same one and put an agent beside it.
 
 mod bucket;
+pub(super) mod events;
 mod keys;
 mod listener;
 mod record;
@@ -16,7 +17,9 @@ use super::keys::LocalKeys;
 use super::{Exit, Failure};
 use crate::control_plane::seal::Sealer;
 use crate::control_plane::wire::Handler;
-use crate::control_plane::{self, App, Plane, PlaneSettings, deployments, registrar, state_server};
+use crate::control_plane::{
+    self, App, Plane, PlaneSettings, deployments, events as event_sinks, registrar, state_server,
+};
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
 use crate::support::{Clock, files};
@@ -60,10 +63,11 @@ pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
 
 /// Starts a control plane: takes the port, opens the record, serves, and sets its background work going.
 pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<Server, Failure> {
+    let events = events::configured(settings, None)?;
     let data = data_folder(settings)?;
     // Before the record is made or changed: who finds the port taken has started the wrong thing.
     let (listener, address) = listener::listen(settings).await?;
-    let store = record::open(settings, &data)?;
+    let store = events.over(record::open(settings, &data)?);
     let sealer = Sealer::open(&data.join("master.key")).map_err(|error| Failure::new(Exit::Settings, error))?;
     let local = LocalKeys::open(&data)?;
     let clock = Clock::system();
@@ -75,7 +79,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         Some(_) => None,
         None => Some(bucket::embedded(settings, &data, &store, &clock).await?),
     };
-    let plane = Plane::new(
+    let mut plane = Plane::new(
         store,
         store_of_objects,
         sealer,
@@ -88,6 +92,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
             serves_objects: embedded.is_some(),
         },
     );
+    plane.events = events;
     serve_in_background(lifecycle, listener, &plane, embedded);
     plane
         .objects
@@ -95,6 +100,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         .await
         .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
+    lifecycle.spawn("events", event_sinks::run(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local })
 }

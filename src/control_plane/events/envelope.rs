@@ -22,10 +22,10 @@ pub enum Form {
 }
 
 /// The type of the notice that a template has a newer recommended version.
-pub(crate) const UPGRADE_AVAILABLE: &str = "Hadron Upgrade Available";
+pub const UPGRADE_AVAILABLE: &str = "Hadron Upgrade Available";
 
 /// The type of the notice that lists what is behind.
-pub(crate) const STALE_REPORT: &str = "Hadron Stale Report";
+pub const STALE_REPORT: &str = "Hadron Stale Report";
 
 /// An event as EventBridge's rules see it.
 ///

@@ -19,7 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use dispatch::run;
-pub use envelope::{Event, Form};
+pub use envelope::{Event, Form, STALE_REPORT, UPGRADE_AVAILABLE};
+pub use outbox::Notice;
 pub(crate) use outbox::{DeadLetter, replay, unknown_sink};
 pub use pattern::{Mistake, Pattern};
 pub use translate::{Translation, translate};

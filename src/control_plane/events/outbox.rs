@@ -147,23 +147,23 @@ fn write(tx: &mut dyn Transaction, pending: Pending) -> Result<(), StoreError> {
 
 /// Something to tell that is no status change: a newer version, a report.
 #[derive(Debug, Clone)]
-pub(crate) struct Notice {
+pub struct Notice {
     /// `Hadron Upgrade Available` and the like.
-    pub(crate) detail_type: &'static str,
+    pub detail_type: &'static str,
     /// What it is about, as ARNs.
-    pub(crate) resources: Vec<String>,
+    pub resources: Vec<String>,
     /// What it says.
-    pub(crate) detail: Value,
+    pub detail: Value,
     /// Milliseconds since the epoch; a notice with the same content and time is the same notice.
-    pub(crate) at: i64,
+    pub at: i64,
 }
 
 impl Events {
-    /// Sends a notice to every sink that wants it, once the transaction is durable. Notices keep no order.
+    /// Sends a notice to every sink that wants it, once the transaction is durable; to how many. Notices keep no order.
     ///
     /// # Errors
     /// The store's.
-    pub(crate) fn notice(
+    pub fn notice(
         &self,
         tx: &mut dyn Transaction,
         scope: &Scope,
@@ -185,7 +185,7 @@ impl Events {
     ///
     /// # Errors
     /// `ResourceNotFoundException` if there is no such sink.
-    pub(crate) fn notice_to(
+    pub fn notice_to(
         &self,
         tx: &mut dyn Transaction,
         scope: &Scope,

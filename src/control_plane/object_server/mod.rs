@@ -77,8 +77,8 @@ impl ObjectServer {
         if removed > 0 {
             tracing::info!(removed, "{removed} files of unfinished uploads are removed");
         }
-        let mut builder = S3ServiceBuilder::new(Objects { store: store.clone(), contents, clock });
-        builder.set_auth(Keys(store));
+        let mut builder = S3ServiceBuilder::new(Objects { store: store.clone(), contents, clock: clock.clone() });
+        builder.set_auth(Keys { store, clock });
         builder.set_validation(Names);
         Ok(Self(builder.build()))
     }

@@ -1,6 +1,6 @@
 //! One page of a list, the same way for every list operation.
 
-use hadron_model::Operation;
+use hadron_model::Action;
 use serde::Serialize;
 
 use crate::control_plane::store::{Document, Select, Stored, Transaction, Typed};
@@ -42,13 +42,13 @@ impl Listing {
     /// good for the same operation, filter, account and region.
     pub(crate) fn new(
         call: &Call,
-        operation: Operation,
+        operation: impl Into<Action>,
         filter: &impl Serialize,
         max_results: Option<i64>,
         next_token: Option<String>,
     ) -> Result<Self, ProtonError> {
         let Scope { account, region } = &call.scope;
-        let query = serde_json::to_string(&(operation.name(), account, region, filter))?;
+        let query = serde_json::to_string(&(operation.into().name(), account, region, filter))?;
         let limit = max_results.and_then(|max| usize::try_from(max).ok()).unwrap_or(LARGEST_PAGE);
         let limit = limit.clamp(1, LARGEST_PAGE);
         Ok(Self { scope: call.scope.clone(), page_key: call.page_key.clone(), query, limit, token: next_token })

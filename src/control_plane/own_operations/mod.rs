@@ -1,6 +1,12 @@
 //! What Hadron's own operations do: what Proton's API has no words for. One folder a noun, one file a verb, as in
 //! [`operations`](super::operations).
 
+mod dead_letters;
+mod environments;
+mod keys;
+mod runs;
+mod states;
+
 use hadron_model::hadron::Hadron;
 
 use super::plane::Plane;
@@ -24,4 +30,29 @@ macro_rules! operations {
     };
 }
 
-operations! {}
+operations! {
+    // access keys
+    create_key(CreateKeyInput) -> CreateKeyOutput = keys::create_key;
+    list_keys(ListKeysInput) -> ListKeysOutput = keys::list_keys;
+    revoke_key(RevokeKeyInput) -> RevokeKeyOutput = keys::revoke_key;
+    rotate_key(RotateKeyInput) -> RotateKeyOutput = keys::rotate_key;
+
+    // Terraform's states
+    list_states(ListStatesInput) -> ListStatesOutput = states::list_states;
+    describe_state(DescribeStateInput) -> DescribeStateOutput = states::describe_state;
+    list_state_versions(ListStateVersionsInput) -> ListStateVersionsOutput = states::list_state_versions;
+    get_state_version(GetStateVersionInput) -> GetStateVersionOutput = states::get_state_version;
+    push_state(PushStateInput) -> PushStateOutput = states::push_state;
+    release_lock(ReleaseLockInput) -> ReleaseLockOutput = states::release_lock;
+
+    // runs
+    list_runs(ListRunsInput) -> ListRunsOutput = runs::list_runs;
+    describe_run(DescribeRunInput) -> DescribeRunOutput = runs::describe_run;
+
+    // environments
+    set_executor(SetExecutorInput) -> SetExecutorOutput = environments::set_executor;
+
+    // events that couldn't be delivered
+    list_dead_letters(ListDeadLettersInput) -> ListDeadLettersOutput = dead_letters::list_dead_letters;
+    replay_dead_letters(ReplayDeadLettersInput) -> ReplayDeadLettersOutput = dead_letters::replay_dead_letters;
+}

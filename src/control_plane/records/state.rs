@@ -59,11 +59,11 @@ pub struct StateVersion {
     pub digest: String,
     /// When it was written, in milliseconds since the epoch.
     pub at: i64,
-    /// The run that wrote it: a deployment and the epoch of its claim.
+    /// The run that wrote it: a deployment and the epoch of its claim. Empty of a state that an operator pushed.
     pub deployment: String,
     /// See [`StateVersion::deployment`].
     pub epoch: i64,
-    /// The agent of that run.
+    /// The agent of that run; of a pushed state, the principal who did it.
     pub agent: String,
 }
 

@@ -113,9 +113,16 @@ pub(super) fn claim(
         return Err(StateError::Unauthorized);
     }
     let (agent, access_key) = (lease.agent.clone(), lease.access_key.clone());
-    let live = deployment.live_lease(now).is_some();
-    let reason = if deployment.in_flight() { "the lease has run out" } else { "the deployment has finished" };
-    Ok(Claim { agent, access_key, over: (!live || !deployment.in_flight()).then_some(reason) })
+    let over = if !deployment.in_flight() {
+        Some("the deployment has finished")
+    } else if deployment.live_lease(now).is_none() {
+        Some("the lease has run out")
+    } else if !key.is_active(now) {
+        Some("its access key is revoked or has expired")
+    } else {
+        None
+    };
+    Ok(Claim { agent, access_key, over })
 }
 
 impl Credential {

@@ -27,7 +27,7 @@ impl Bench {
         Self::on(Arc::new(tempfile::tempdir().unwrap())).await
     }
 
-    /// A server with one key, AKIDEXAMPLE, and the buckets `one` and `two`.
+    /// A server with one key, AKIDEXAMPLE, a revoked one, AKIDREVOKED, and the buckets `one` and `two`.
     pub(crate) async fn with_buckets() -> (Self, Client) {
         let bench = Self::new().await;
         let client = bench.client();
@@ -92,10 +92,14 @@ impl Bench {
 
 fn add_key(tx: &mut dyn Transaction) -> Result<(), StoreError> {
     let key = AccessKey::new("AKIDEXAMPLE", Secret::new("secret"), "123456789012", "tester", Role::Admin, 0);
-    match tx.add(&AccessKey::scope(), &key) {
-        Err(StoreError::Exists { .. }) | Ok(()) => Ok(()),
-        Err(error) => Err(error),
+    let revoked = AccessKey { id: "AKIDREVOKED".into(), revoked_at: Some(0), ..key.clone() };
+    for key in [key, revoked] {
+        match tx.add(&AccessKey::scope(), &key) {
+            Err(StoreError::Exists { .. }) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
 }
 
 /// The error's code and HTTP status: `NoSuchKey 404`.

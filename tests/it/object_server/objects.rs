@@ -186,15 +186,17 @@ async fn buckets_are_made_found_and_removed_when_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_secret_an_unknown_key_and_no_signature_are_refused() {
+async fn a_wrong_secret_an_unknown_or_revoked_key_and_no_signature_are_refused() {
     let (bench, _) = Bench::with_buckets().await;
     let checksums = RequestChecksumCalculation::WhenSupported;
     let wrong = bench.client_with("AKIDEXAMPLE", "wrong", checksums);
     assert_eq!(refusal(wrong.list_buckets().send().await), "SignatureDoesNotMatch 403");
     let put = wrong.put_object().bucket("one").key("a").body(ByteStream::from_static(b"x")).send().await;
     assert_eq!(refusal(put), "SignatureDoesNotMatch 403");
-    let unknown = bench.client_with("AKIDUNKNOWN", "secret", checksums);
-    assert_eq!(refusal(unknown.list_buckets().send().await), "InvalidAccessKeyId 403");
+    for id in ["AKIDUNKNOWN", "AKIDREVOKED"] {
+        let unknown = bench.client_with(id, "secret", checksums);
+        assert_eq!(refusal(unknown.list_buckets().send().await), "InvalidAccessKeyId 403", "{id}");
+    }
     let unsigned = fetch(&bench.address, "/one/a").await;
     assert!(unsigned.starts_with("HTTP/1.1 403 "), "{unsigned}");
     assert!(bench.files().is_empty());

@@ -78,6 +78,15 @@ impl Bench {
         self.plane.store.write::<_, StoreError, _>(remove).await.unwrap();
     }
 
+    pub(crate) async fn revoke_key(&self, id: &'static str) {
+        let revoke = move |tx: &mut dyn Transaction| {
+            let mut key = tx.get::<AccessKey>(&AccessKey::scope(), id)?.unwrap();
+            key.revoked_at = Some(0);
+            tx.save(&AccessKey::scope(), &mut key)
+        };
+        self.plane.store.write::<_, StoreError, _>(revoke).await.unwrap();
+    }
+
     pub(crate) async fn add_deployment(&self, id: &str, environment: &str) {
         let target = Target::Environment { name: environment.into() };
         let deployment: Deployment = serde_json::from_value(json!({

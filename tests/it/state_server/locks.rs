@@ -60,7 +60,7 @@ async fn repeats_of_lost_answers_are_no_errors() {
 
 #[tokio::test]
 async fn a_holder_writes_and_unlocks_whatever_became_of_its_claim() {
-    for case in ["lease lost", "claimed anew", "finished", "key revoked", "deployment deleted"] {
+    for case in ["lease lost", "claimed anew", "finished", "key revoked", "key gone", "deployment deleted"] {
         let bench = Bench::new().await;
         let run = bench.first();
         assert_eq!(run.lock("a").await.0, 200);
@@ -68,7 +68,8 @@ async fn a_holder_writes_and_unlocks_whatever_became_of_its_claim() {
             "lease lost" => bench.lose_lease(),
             "claimed anew" => bench.claim("d1", "AKIA2").await,
             "finished" => bench.finish("d1").await,
-            "key revoked" => bench.remove_key("AKIA1").await,
+            "key revoked" => bench.revoke_key("AKIA1").await,
+            "key gone" => bench.remove_key("AKIA1").await,
             _ => bench.delete_deployment("d1").await,
         }
         assert_eq!(run.lock("a").await.0, 200, "{case}: it is its own lock");

@@ -1,0 +1,67 @@
+//! How a run is shown.
+
+use hadron_model::hadron::{self, RunStatus};
+use hadron_model::{DeploymentStatus, Timestamp};
+
+use crate::control_plane::own_operations::states::state_lock;
+use crate::control_plane::records::{Deployment, Lease, LockHolder, StateLock};
+use crate::control_plane::store::{StoreError, Transaction, Typed};
+use crate::domain::Scope;
+
+/// A deployment as a run.
+pub(crate) fn run(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    deployment: &Deployment,
+    now: i64,
+) -> Result<hadron::Run, StoreError> {
+    let state = tx.get::<StateLock>(scope, &deployment.target_arn)?.map(|stored| stored.value);
+    let mine = |holder: &&LockHolder| holder.deployment == deployment.id;
+    let holder = state.as_ref().and_then(|lock| lock.holder.as_ref()).filter(mine);
+    let lock = holder.map(|holder| state_lock(tx, scope, holder, now)).transpose()?;
+    // A lease ends with its deployment; the lock remembers who had it last.
+    let last = holder.or_else(|| state.as_ref().and_then(|lock| lock.last.as_ref()).filter(mine));
+    let lease = deployment.lease.as_ref();
+    Ok(hadron::Run {
+        deployment_id: deployment.id.clone(),
+        target_arn: deployment.target_arn.clone(),
+        status: status(deployment, now),
+        attempt: Some(deployment.epoch).filter(|epoch| *epoch > 0),
+        agent: lease.map(|lease| lease.agent.clone()).or_else(|| last.map(|last| last.agent.clone())),
+        epoch: Some(deployment.epoch).filter(|epoch| *epoch > 0),
+        claimed_at: lease.and_then(claimed_at),
+        lease_until: lease.map(|lease| Timestamp(lease.expires_at)),
+        started_at: Some(Timestamp(deployment.created_at)),
+        ended_at: deployment.completed_at.map(Timestamp),
+        plan_digest: None,
+        plan_summary: None,
+        decision: None,
+        decided_by: None,
+        decided_at: None,
+        decision_comment: None,
+        lock,
+        message: deployment.message.clone(),
+    })
+}
+
+/// Leases of older records don't say since when.
+fn claimed_at(lease: &Lease) -> Option<Timestamp> {
+    (lease.since > 0).then_some(Timestamp(lease.since))
+}
+
+/// Where a run stands: LOST once its lease has run out and nobody has reported an end or claimed it again.
+pub(super) fn status(deployment: &Deployment, now: i64) -> RunStatus {
+    use DeploymentStatus as D;
+    match deployment.status {
+        D::Succeeded | D::DeleteComplete => RunStatus::Succeeded,
+        D::Failed | D::DeleteFailed => RunStatus::Failed,
+        D::Cancelled => RunStatus::Cancelled,
+        D::InProgress | D::Cancelling | D::DeleteInProgress => match &deployment.lease {
+            Some(_) if deployment.live_lease(now).is_some() => RunStatus::Running,
+            Some(_) => RunStatus::Lost,
+            // A client that knows no leases has reported.
+            None if deployment.ever_claimed => RunStatus::Running,
+            None => RunStatus::Waiting,
+        },
+    }
+}

@@ -1,0 +1,30 @@
+//! ListStates.
+
+use hadron_model::hadron::{ListStatesInput, ListStatesOutput, Operation};
+
+use super::state;
+use crate::control_plane::operations::listing::Listing;
+use crate::control_plane::plane::Plane;
+use crate::control_plane::records::StateLock;
+use crate::control_plane::store::ALL;
+use crate::control_plane::wire::{Call, ProtonError};
+
+/// Every state there is, by its target's ARN; those of targets that are gone among them.
+pub(crate) async fn list_states(
+    plane: &Plane,
+    call: &mut Call,
+    input: ListStatesInput,
+) -> Result<ListStatesOutput, ProtonError> {
+    let ListStatesInput { blocked, locked, max_results, next_token } = input;
+    let listing = Listing::new(call, Operation::ListStates, &(blocked, locked), max_results, next_token)?;
+    let (scope, now) = (call.scope.clone(), call.now);
+    let page = plane.store.read(move |tx| {
+        let wanted = |lock: &StateLock| {
+            locked.is_none_or(|wanted| lock.holder.is_some() == wanted) && blocked.is_none_or(|wanted| !wanted)
+        };
+        let page = listing.page::<StateLock>(tx, (ALL, ""), false, wanted)?;
+        let states: Result<Vec<_>, _> = page.items.iter().map(|lock| state(tx, &scope, lock, now)).collect();
+        Ok::<_, ProtonError>(ListStatesOutput { states: states?, next_token: page.next_token })
+    });
+    page.await
+}
