@@ -88,9 +88,10 @@ fn translate_rule(args: &TranslateArgs, settings: &Resolved) -> Result<Exit, Fai
     };
     let text = read(&args.file)?;
     let shown = args.file.display();
-    let rule: Value = serde_json::from_str(&text)
-        .with_context(|| format!("{shown} is no JSON"))
-        .map_err(|error| Failure::new(Exit::Usage, error).hint("give a rule's event pattern, or the output of `aws events describe-rule`"))?;
+    let rule: Value = serde_json::from_str(&text).with_context(|| format!("{shown} is no JSON")).map_err(|error| {
+        Failure::new(Exit::Usage, error)
+            .hint("give a rule's event pattern, or the output of `aws events describe-rule`")
+    })?;
     let translated = translate(&rule, form, &source).map_err(|mistakes| wrong_rule(&shown.to_string(), &mistakes))?;
     let mut err = io::stderr().lock();
     for remark in &translated.remarks {

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::control_plane::events::{
-    AWS_SOURCE, Events, Form, OWN_SOURCE, Pattern, SinkConfig, SinkKind, hopeless,
-};
+use crate::control_plane::events::{AWS_SOURCE, Events, Form, OWN_SOURCE, Pattern, SinkConfig, SinkKind, hopeless};
 use crate::settings::{Resolved, SettingsError, Sink, SinkType};
 use crate::support::Secret;
 
@@ -130,7 +128,8 @@ impl Reader<'_> {
                 region: sink.region.clone().or_else(|| self.settings.text("region")).unwrap_or_default(),
             },
             SinkType::Webhook => {
-                let (url, secret) = (self.url(sink), self.secret(sink, "secret", None, &sink.secret_env, &sink.secret_file));
+                let (url, secret) =
+                    (self.url(sink), self.secret(sink, "secret", None, &sink.secret_env, &sink.secret_file));
                 SinkKind::Webhook { url: url?, secret: secret? }
             }
             SinkType::Slack => SinkKind::Slack { url: self.url(sink)?, link: sink.link.clone() },
@@ -175,7 +174,9 @@ impl Reader<'_> {
             (None, Some(variable), None) => {
                 let (process, _) = self.settings.surroundings();
                 let value = process.get(variable).filter(|value| !value.is_empty());
-                value.map(Secret::new).ok_or_else(|| format!("the variable {variable} of `{name}_env` isn't set; set it"))
+                value
+                    .map(Secret::new)
+                    .ok_or_else(|| format!("the variable {variable} of `{name}_env` isn't set; set it"))
             }
             (None, None, Some(file)) => {
                 let file = self.beside(file);
@@ -198,9 +199,7 @@ impl Reader<'_> {
             self.problems.push(format!("line {}: sink `{}`: pattern: {what}", sink.lines.1, sink.name));
         };
         let value = match written.get_ref() {
-            toml::Value::String(text) => {
-                serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))
-            }
+            toml::Value::String(text) => serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}")),
             table => serde_json::to_value(table).map_err(|error| error.to_string()),
         };
         let value: Value = value.map_err(&mut wrong).ok()?;

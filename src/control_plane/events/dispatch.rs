@@ -128,12 +128,8 @@ impl Dispatcher {
             return Ok(Vec::new());
         }
         let batch = self.sink.batch();
-        let look = Look {
-            sink: self.name.clone(),
-            now: self.plane.clock.now(),
-            busy: busy.clone(),
-            wanted: units * batch,
-        };
+        let look =
+            Look { sink: self.name.clone(), now: self.plane.clock.now(), busy: busy.clone(), wanted: units * batch };
         let found = self.plane.store.read(move |tx| look.find(tx)).await?;
         self.park(found.behind).await?;
         let mut lanes = found.ready.into_iter().peekable();
@@ -228,8 +224,7 @@ impl Dispatcher {
         let settled = Arc::new(settled);
         loop {
             let all = Arc::clone(&settled);
-            let written =
-                self.plane.store.write(move |tx| all.iter().try_for_each(|settled| settled.write(tx))).await;
+            let written = self.plane.store.write(move |tx| all.iter().try_for_each(|settled| settled.write(tx))).await;
             let Err(error) = written else { return true };
             tracing::warn!(sink = self.name, %error, "what was delivered can't be written down yet: {error}");
             tokio::select! {

@@ -245,7 +245,8 @@ mod tests {
 
     #[test]
     fn an_event_is_as_the_user_guide_prints_it() {
-        let event = told("environment/dev", json!({"name": "dev"}), Some("DELETE_IN_PROGRESS"), "DELETE_FAILED", Form::Aws);
+        let event =
+            told("environment/dev", json!({"name": "dev"}), Some("DELETE_IN_PROGRESS"), "DELETE_FAILED", Form::Aws);
         insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @"");
     }
 
@@ -259,7 +260,12 @@ mod tests {
             ("service-template/web:1.0", versioned, Some("DRAFT"), "PUBLISHED"),
             ("environment/dev", json!({"name": "dev"}), None, "IN_PROGRESS"),
             ("service/pay", json!({"name": "pay"}), None, "CREATE_IN_PROGRESS"),
-            ("service/pay/service-instance/api", json!({"name": "api", "serviceName": "pay"}), Some("IN_PROGRESS"), "FAILED"),
+            (
+                "service/pay/service-instance/api",
+                json!({"name": "api", "serviceName": "pay"}),
+                Some("IN_PROGRESS"),
+                "FAILED",
+            ),
             ("service/pay/pipeline", json!({"serviceName": "pay"}), Some("IN_PROGRESS"), "SUCCEEDED"),
             ("environment-account-connection/1b", json!({"id": "1b", "more": 1}), Some("PENDING"), "CONNECTED"),
             ("component/queue", json!({"name": "queue"}), Some("DELETE_IN_PROGRESS"), "DELETED"),

@@ -128,7 +128,12 @@ pub fn hopeless(pattern: &Pattern, form: Form, source: &str) -> Option<String> {
     let reachable = known.iter().any(|known| pattern.allows("detail-type", known));
     let words = || known.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
     // Notices come with types of their own.
-    let own = pattern.allows("detail-type", envelope::UPGRADE_AVAILABLE) || pattern.allows("detail-type", envelope::STALE_REPORT);
-    (!reachable && !own)
-        .then(|| format!("its `detail-type` is none that this sink's form has, so that nothing would ever be sent; there are {}", words()))
+    let own = pattern.allows("detail-type", envelope::UPGRADE_AVAILABLE)
+        || pattern.allows("detail-type", envelope::STALE_REPORT);
+    (!reachable && !own).then(|| {
+        format!(
+            "its `detail-type` is none that this sink's form has, so that nothing would ever be sent; there are {}",
+            words()
+        )
+    })
 }

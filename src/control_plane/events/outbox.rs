@@ -10,9 +10,7 @@ use serde_json::Value;
 use super::envelope::{self, Event};
 use super::facts::Facts;
 use super::{Events, SinkConfig};
-use crate::control_plane::store::{
-    Document, Layer, Row, Select, StatusChange, StoreError, Term, Transaction, Typed,
-};
+use crate::control_plane::store::{Document, Layer, Row, Select, StatusChange, StoreError, Term, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Scope;
 
@@ -163,12 +161,7 @@ impl Events {
     ///
     /// # Errors
     /// The store's.
-    pub fn notice(
-        &self,
-        tx: &mut dyn Transaction,
-        scope: &Scope,
-        notice: &Notice,
-    ) -> Result<usize, StoreError> {
+    pub fn notice(&self, tx: &mut dyn Transaction, scope: &Scope, notice: &Notice) -> Result<usize, StoreError> {
         let mut sent = 0;
         for sink in self.sinks.iter() {
             let letter = notice.letter(scope, sink);

@@ -35,8 +35,9 @@ fn pattern_of(rule: &Value) -> Result<Map<String, Value>, Vec<Mistake>> {
     let mistake = |at: &str, what: String| vec![Mistake { at: at.into(), what }];
     let pattern = match &rule["EventPattern"] {
         Value::Null => rule.clone(),
-        Value::String(text) => serde_json::from_str(text)
-            .map_err(|error| mistake("EventPattern", format!("is no JSON: {error}")))?,
+        Value::String(text) => {
+            serde_json::from_str(text).map_err(|error| mistake("EventPattern", format!("is no JSON: {error}")))?
+        }
         inside => inside.clone(),
     };
     Pattern::read(&pattern)?;
@@ -68,7 +69,11 @@ impl Work<'_> {
         new
     }
 
-    fn each(&mut self, alternatives: &Value, rewrite: fn(&mut Self, &Map<String, Value>) -> Map<String, Value>) -> Value {
+    fn each(
+        &mut self,
+        alternatives: &Value,
+        rewrite: fn(&mut Self, &Map<String, Value>) -> Map<String, Value>,
+    ) -> Value {
         let all = alternatives.as_array().into_iter().flatten().filter_map(Value::as_object);
         all.map(|one| Value::Object(rewrite(self, one))).collect()
     }
@@ -144,7 +149,8 @@ impl Work<'_> {
         let known = AWS.contains(&name) || (self.form == Form::Article && article);
         if !known {
             let hint = if article { "; only `--form article` has it" } else { "" };
-            self.remarks.push(format!("detail.{name}: no event has this field{hint}, so that the rule matches nothing"));
+            self.remarks
+                .push(format!("detail.{name}: no event has this field{hint}, so that the rule matches nothing"));
         }
         name
     }

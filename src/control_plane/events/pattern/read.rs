@@ -119,9 +119,7 @@ impl Reader {
             "numeric" => self.numeric(&at, value),
             "cidr" => self.cidr(&at, value),
             "anything-but" => self.anything_but(&at, value),
-            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" => {
-                self.text(&at, name, value).map(Condition::Text)
-            }
+            "prefix" | "suffix" | "equals-ignore-case" | "wildcard" => self.text(&at, name, value).map(Condition::Text),
             other => self.unknown(&at, other),
         }
     }
@@ -137,12 +135,10 @@ impl Reader {
     fn text(&mut self, at: &str, name: &str, value: &Value) -> Option<Text> {
         let (text, case) = match value {
             Value::String(text) => (text.clone(), Case::Kept),
-            Value::Object(inner) if matches!(name, "prefix" | "suffix") => {
-                match (self.only(at, inner)?, at) {
-                    (("equals-ignore-case", Value::String(text)), _) => (text.clone(), Case::Ignored),
-                    _ => return self.wrong(at, "must be text, or {\"equals-ignore-case\": \"text\"}"),
-                }
-            }
+            Value::Object(inner) if matches!(name, "prefix" | "suffix") => match (self.only(at, inner)?, at) {
+                (("equals-ignore-case", Value::String(text)), _) => (text.clone(), Case::Ignored),
+                _ => return self.wrong(at, "must be text, or {\"equals-ignore-case\": \"text\"}"),
+            },
             _ => return self.wrong(at, "must be text"),
         };
         match name {

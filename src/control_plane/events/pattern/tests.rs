@@ -16,26 +16,102 @@ fn mistakes(pattern: &Value) -> Vec<String> {
 #[test]
 fn the_documented_examples_match_as_documented() {
     let table = [
-        (json!({"time": [{"prefix": "2017-10-02"}]}), json!({"time": "2017-10-02T18:43:48Z"}), json!({"time": "2017-10-03"})),
-        (json!({"service": [{"prefix": {"equals-ignore-case": "EventB"}}]}), json!({"service": "eventbridge"}), json!({"service": "s3"})),
+        (
+            json!({"time": [{"prefix": "2017-10-02"}]}),
+            json!({"time": "2017-10-02T18:43:48Z"}),
+            json!({"time": "2017-10-03"}),
+        ),
+        (
+            json!({"service": [{"prefix": {"equals-ignore-case": "EventB"}}]}),
+            json!({"service": "eventbridge"}),
+            json!({"service": "s3"}),
+        ),
         (json!({"FileName": [{"suffix": ".png"}]}), json!({"FileName": "a.png"}), json!({"FileName": "a.PNG"})),
-        (json!({"FileName": [{"suffix": {"equals-ignore-case": ".png"}}]}), json!({"FileName": "a.PNG"}), json!({"FileName": "a.jpg"})),
-        (json!({"detail": {"state": [{"anything-but": "initializing"}]}}), json!({"detail": {"state": "stopped"}}), json!({"detail": {"state": "initializing"}})),
-        (json!({"detail": {"x-limit": [{"anything-but": 123}]}}), json!({"detail": {"x-limit": 5}}), json!({"detail": {"x-limit": 123}})),
-        (json!({"detail": {"state": [{"anything-but": ["stopped", "overloaded"]}]}}), json!({"detail": {"state": "x"}}), json!({"detail": {"state": "overloaded"}})),
-        (json!({"detail": {"x-limit": [{"anything-but": [100, 200, 300]}]}}), json!({"detail": {"x-limit": 5}}), json!({"detail": {"x-limit": 200}})),
-        (json!({"detail": {"state": [{"anything-but": {"equals-ignore-case": ["initializing", "stopped"]}}]}}), json!({"detail": {"state": "up"}}), json!({"detail": {"state": "STOPPED"}})),
-        (json!({"detail": {"state": [{"anything-but": {"prefix": "init"}}]}}), json!({"detail": {"state": "up"}}), json!({"detail": {"state": "initial"}})),
-        (json!({"detail": {"state": [{"anything-but": {"prefix": ["init", "error"]}}]}}), json!({"detail": {"state": "up"}}), json!({"detail": {"state": "error 5"}})),
-        (json!({"detail": {"FileName": [{"anything-but": {"suffix": [".txt", ".rtf"]}}]}}), json!({"detail": {"FileName": "a.png"}}), json!({"detail": {"FileName": "a.rtf"}})),
-        (json!({"detail": {"FilePath": [{"anything-but": {"wildcard": "*/lib/*"}}]}}), json!({"detail": {"FilePath": "/bin/x"}}), json!({"detail": {"FilePath": "/lib/x"}})),
-        (json!({"detail": {"c-count": [{"numeric": [">", 0, "<=", 5]}]}}), json!({"detail": {"c-count": 5}}), json!({"detail": {"c-count": 0}})),
-        (json!({"detail": {"x-limit": [{"numeric": ["=", 3.018e2]}]}}), json!({"detail": {"x-limit": 301.8}}), json!({"detail": {"x-limit": 301}})),
-        (json!({"detail": {"sourceIPAddress": [{"cidr": "10.0.0.0/24"}]}}), json!({"detail": {"sourceIPAddress": "10.0.0.255"}}), json!({"detail": {"sourceIPAddress": "10.0.1.0"}})),
-        (json!({"detail": {"state": [{"exists": true}]}}), json!({"detail": {"state": "x"}}), json!({"detail": {"c-count": 1}})),
-        (json!({"detail": {"c-count": [{"exists": false}]}}), json!({"detail": {"state": "x"}}), json!({"detail": {"c-count": {"deep": 1}, "c": 1}, "x": 1})["detail"].clone()),
-        (json!({"detail-type": [{"equals-ignore-case": "ec2 instance"}]}), json!({"detail-type": "EC2 Instance"}), json!({"detail-type": "EC2"})),
-        (json!({"EventBusArn": [{"wildcard": "arn:aws:events:us-east-1:*:event-bus/*"}]}), json!({"EventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/b"}), json!({"EventBusArn": "arn:aws:events:eu-west-1:1:event-bus/b"})),
+        (
+            json!({"FileName": [{"suffix": {"equals-ignore-case": ".png"}}]}),
+            json!({"FileName": "a.PNG"}),
+            json!({"FileName": "a.jpg"}),
+        ),
+        (
+            json!({"detail": {"state": [{"anything-but": "initializing"}]}}),
+            json!({"detail": {"state": "stopped"}}),
+            json!({"detail": {"state": "initializing"}}),
+        ),
+        (
+            json!({"detail": {"x-limit": [{"anything-but": 123}]}}),
+            json!({"detail": {"x-limit": 5}}),
+            json!({"detail": {"x-limit": 123}}),
+        ),
+        (
+            json!({"detail": {"state": [{"anything-but": ["stopped", "overloaded"]}]}}),
+            json!({"detail": {"state": "x"}}),
+            json!({"detail": {"state": "overloaded"}}),
+        ),
+        (
+            json!({"detail": {"x-limit": [{"anything-but": [100, 200, 300]}]}}),
+            json!({"detail": {"x-limit": 5}}),
+            json!({"detail": {"x-limit": 200}}),
+        ),
+        (
+            json!({"detail": {"state": [{"anything-but": {"equals-ignore-case": ["initializing", "stopped"]}}]}}),
+            json!({"detail": {"state": "up"}}),
+            json!({"detail": {"state": "STOPPED"}}),
+        ),
+        (
+            json!({"detail": {"state": [{"anything-but": {"prefix": "init"}}]}}),
+            json!({"detail": {"state": "up"}}),
+            json!({"detail": {"state": "initial"}}),
+        ),
+        (
+            json!({"detail": {"state": [{"anything-but": {"prefix": ["init", "error"]}}]}}),
+            json!({"detail": {"state": "up"}}),
+            json!({"detail": {"state": "error 5"}}),
+        ),
+        (
+            json!({"detail": {"FileName": [{"anything-but": {"suffix": [".txt", ".rtf"]}}]}}),
+            json!({"detail": {"FileName": "a.png"}}),
+            json!({"detail": {"FileName": "a.rtf"}}),
+        ),
+        (
+            json!({"detail": {"FilePath": [{"anything-but": {"wildcard": "*/lib/*"}}]}}),
+            json!({"detail": {"FilePath": "/bin/x"}}),
+            json!({"detail": {"FilePath": "/lib/x"}}),
+        ),
+        (
+            json!({"detail": {"c-count": [{"numeric": [">", 0, "<=", 5]}]}}),
+            json!({"detail": {"c-count": 5}}),
+            json!({"detail": {"c-count": 0}}),
+        ),
+        (
+            json!({"detail": {"x-limit": [{"numeric": ["=", 3.018e2]}]}}),
+            json!({"detail": {"x-limit": 301.8}}),
+            json!({"detail": {"x-limit": 301}}),
+        ),
+        (
+            json!({"detail": {"sourceIPAddress": [{"cidr": "10.0.0.0/24"}]}}),
+            json!({"detail": {"sourceIPAddress": "10.0.0.255"}}),
+            json!({"detail": {"sourceIPAddress": "10.0.1.0"}}),
+        ),
+        (
+            json!({"detail": {"state": [{"exists": true}]}}),
+            json!({"detail": {"state": "x"}}),
+            json!({"detail": {"c-count": 1}}),
+        ),
+        (
+            json!({"detail": {"c-count": [{"exists": false}]}}),
+            json!({"detail": {"state": "x"}}),
+            json!({"detail": {"c-count": {"deep": 1}, "c": 1}, "x": 1})["detail"].clone(),
+        ),
+        (
+            json!({"detail-type": [{"equals-ignore-case": "ec2 instance"}]}),
+            json!({"detail-type": "EC2 Instance"}),
+            json!({"detail-type": "EC2"}),
+        ),
+        (
+            json!({"EventBusArn": [{"wildcard": "arn:aws:events:us-east-1:*:event-bus/*"}]}),
+            json!({"EventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/b"}),
+            json!({"EventBusArn": "arn:aws:events:eu-west-1:1:event-bus/b"}),
+        ),
         (json!({"name": [""]}), json!({"name": ""}), json!({"name": null})),
         (json!({"userID": [null]}), json!({"userID": null}), json!({"userID": ""})),
         (
@@ -51,7 +127,11 @@ fn the_documented_examples_match_as_documented() {
         // Values and arrays: any against any; numbers and their texts differ.
         (json!({"resources": ["a", "b"]}), json!({"resources": ["x", "b"]}), json!({"resources": ["x"]})),
         (json!({"n": [1, "x"]}), json!({"n": 1}), json!({"n": "1"})),
-        (json!({"list": {"k": ["1"], "v": ["2"]}}), json!({"list": [{"k": "1", "v": "2"}]}), json!({"list": [{"k": "1"}, {"v": "2"}]})),
+        (
+            json!({"list": {"k": ["1"], "v": ["2"]}}),
+            json!({"list": [{"k": "1", "v": "2"}]}),
+            json!({"list": [{"k": "1"}, {"v": "2"}]}),
+        ),
     ];
     for (pattern, wanted, unwanted) in &table {
         assert!(matches(pattern, wanted), "{pattern} must match {wanted}");

@@ -232,7 +232,10 @@ mod tests {
         let letter = letter("service/pay/service-instance/api", &detail, Form::Aws);
         let link = "https://portal.example.com/{service}/{name}?in={environment}&d={deployment}&arn={arn}";
         let message = message(&letter, Some(link)).to_string();
-        assert!(message.contains("https://portal.example.com/pay/api?in=dev&d=d%2D1&arn=arn%3Aaws%3Aproton"), "{message}");
+        assert!(
+            message.contains("https://portal.example.com/pay/api?in=dev&d=d%2D1&arn=arn%3Aaws%3Aproton"),
+            "{message}"
+        );
     }
 
     #[test]
