@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod dead_agent;
 mod durability;
+mod events;
 mod examples;
 mod identities;
 mod offline;

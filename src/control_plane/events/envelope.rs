@@ -233,7 +233,7 @@ mod tests {
         };
         let template = VersionRef { template: "web".into(), version: Version { major: 1, minor: 2 } };
         let facts = Facts {
-            environment: Some("dev".into()),
+            environment: (!arn.starts_with("environment/")).then(|| "dev".into()),
             template: Some(template),
             deployment: Some("d-1".into()),
             ..Facts::default()

@@ -21,7 +21,8 @@ pub struct Translation {
 /// Every mistake in the rule.
 pub fn translate(rule: &Value, form: Form, source: &str) -> Result<Translation, Vec<Mistake>> {
     let pattern = pattern_of(rule)?;
-    let mut work = Work { form, source, remarks: Vec::new() };
+    let mut work = Work { form, source, renames: true, remarks: Vec::new() };
+    work.look_at_types(&pattern);
     let translated = Value::Object(work.top(&pattern));
     let read = Pattern::read(&translated)?;
     if let Some(why) = hopeless(&read, form, source) {
@@ -50,10 +51,30 @@ fn pattern_of(rule: &Value) -> Result<Map<String, Value>, Vec<Mistake>> {
 struct Work<'w> {
     form: Form,
     source: &'w str,
+    /// Whether the fields of a status get the form's names.
+    renames: bool,
     remarks: Vec<String>,
 }
 
 impl Work<'_> {
+    /// The article's form has its own words for two types only: a rule for others keeps AWS's fields.
+    fn look_at_types(&mut self, pattern: &Map<String, Value>) {
+        let types = pattern.get("detail-type").and_then(Value::as_array).into_iter().flatten();
+        let own: Vec<bool> = types
+            .filter_map(Value::as_str)
+            .map(|name| [Form::Aws, Form::Article].iter().any(|form| envelope::translated(name, *form).is_some()))
+            .collect();
+        if self.form == Form::Aws || own.is_empty() || own.iter().all(|own| *own) {
+            return;
+        }
+        self.renames = own.contains(&true);
+        if self.renames {
+            let remark = "detail-type: environments and instances have `deploymentStatus` in this form, the others \
+                          `status`; make two rules of it";
+            self.remarks.push(remark.into());
+        }
+    }
+
     fn top(&mut self, pattern: &Map<String, Value>) -> Map<String, Value> {
         let mut new = Map::new();
         for (name, value) in pattern {
@@ -141,7 +162,7 @@ impl Work<'_> {
         for (aws, article) in PAIRS {
             match self.form {
                 Form::Aws if name == article => return aws,
-                Form::Article if name == aws => return article,
+                Form::Article if name == aws && self.renames => return article,
                 _ => {}
             }
         }
@@ -149,8 +170,9 @@ impl Work<'_> {
         let known = AWS.contains(&name) || (self.form == Form::Article && article);
         if !known {
             let hint = if article { "; only `--form article` has it" } else { "" };
-            self.remarks
-                .push(format!("detail.{name}: no event has this field{hint}, so that the rule matches nothing"));
+            self.remarks.push(format!(
+                "detail.{name}: no event has this field{hint}, so that what asks for it matches nothing"
+            ));
         }
         name
     }
@@ -188,6 +210,16 @@ mod tests {
         let translated = translate(&described, Form::Article, "hadron.proton").unwrap();
         assert_eq!(translated.pattern["source"], json!(["hadron.proton"]));
         assert_eq!(translated.pattern["detail"], articles_rule()["detail"]);
+    }
+
+    #[test]
+    fn a_rule_for_what_the_article_has_no_word_for_keeps_its_fields() {
+        let pipelines =
+            json!({"detail-type": ["AWS Proton Service Pipeline Status Change"], "detail": {"status": ["FAILED"]}});
+        let translated = translate(&pipelines, Form::Article, "hadron.proton").unwrap();
+        assert_eq!((translated.pattern, translated.remarks), (pipelines, Vec::new()));
+        let both = json!({"detail-type": ["AWS Proton Service Status Change", "AWS Proton Environment Status Change"]});
+        assert!(translate(&both, Form::Article, "hadron.proton").unwrap().remarks[0].contains("make two rules"));
     }
 
     #[test]

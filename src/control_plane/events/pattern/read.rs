@@ -180,7 +180,7 @@ impl Reader {
                 let (name, value) = self.only(at, inner)?;
                 let at = format!("{at}.{name}");
                 if !matches!(name, "prefix" | "suffix" | "equals-ignore-case" | "wildcard") {
-                    return self.unknown(&at, name);
+                    return self.wrong(&at, "must be one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`");
                 }
                 let each = match value {
                     Value::Array(all) if all.is_empty() => return self.wrong(&at, "is an empty array"),
