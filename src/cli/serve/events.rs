@@ -254,7 +254,20 @@ mod tests {
              pattern = {{detail = {{status = \"FAILED\"}}}}\n\n\
              [[events.sink]]\nname = \"aws\"\ntype = \"json-lines\"\npath = \"e\"\npattern = {RULE}\n"
         ));
-        insta::assert_snapshot!(wrong.unwrap_err(), @"");
+        insta::assert_snapshot!(wrong.unwrap_err(), @r#"
+        /etc/hadron.toml: line 1: sink `bus`: a sink of type `eventbridge` has no `url`; remove it
+        line 1: sink `bus`: `source` is `aws.proton`: AWS refuses events whose source begins with `aws.`; leave it out for `hadron.proton`, and rewrite your rules with `hadron events translate-rule`
+        line 10: sink `bus`: pattern: its `source` leaves out `hadron.proton`, the source of this sink's events, so that nothing would ever be sent; `hadron events translate-rule --sink NAME` rewrites a rule
+        line 13: sink `a b`: a name has 1 to 64 letters, digits, `-` and `_`
+        line 13: sink `a b`: `attempts` is 0, so that nothing would be sent; leave it out or give at least 1
+        line 13: sink `a b`: its URL is none; write https://HOST/PATH
+        line 13: sink `a b`: the variable UNSET of `secret_env` isn't set; set it
+        line 20: sink `lines`: has no `path`; give the file that gets the lines
+        line 20: sink `lines`: `form` is `both`; there are `aws` and `article`
+        line 25: sink `slack`: /nowhere/url of `url_file` can't be read: No such file or directory (os error 2)
+        line 29: sink `slack`: pattern: detail.status: must be an array of the values that match: ["FAILED"]
+        line 35: sink `aws`: pattern: its `detail-type` is none of this form's, so that nothing would ever be sent; those events have the form `article`
+        "#);
     }
 
     #[test]

@@ -247,7 +247,25 @@ mod tests {
     fn an_event_is_as_the_user_guide_prints_it() {
         let event =
             told("environment/dev", json!({"name": "dev"}), Some("DELETE_IN_PROGRESS"), "DELETE_FAILED", Form::Aws);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @r#"
+        {
+          "version": "0",
+          "id": "94c38573-697e-4395-b33b-0a438e06e0a4",
+          "detail-type": "AWS Proton Environment Status Change",
+          "source": "aws.proton",
+          "account": "123456789012",
+          "time": "2021-03-22T23:21:40Z",
+          "region": "us-east-1",
+          "resources": [
+            "arn:aws:proton:us-east-1:123456789012:environment/dev"
+          ],
+          "detail": {
+            "name": "dev",
+            "status": "DELETE_FAILED",
+            "previousStatus": "DELETE_IN_PROGRESS"
+          }
+        }
+        "#);
     }
 
     #[test]
@@ -274,7 +292,18 @@ mod tests {
             let event = told(arn, detail, previous, status, Form::Aws);
             format!("{} {}", event.detail_type, event.detail)
         });
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        AWS Proton Environment Template Status Change {"name":"net","status":"PUBLISHED","previousStatus":"DRAFT"}
+        AWS Proton Environment Template Version Status Change {"name":"net","majorVersion":"1","minorVersion":"0","status":"DRAFT","previousStatus":"REGISTRATION_IN_PROGRESS"}
+        AWS Proton Service Template Status Change {"name":"web","status":"DELETED","previousStatus":"PUBLISHED"}
+        AWS Proton Service Template Version Status Change {"name":"net","majorVersion":"1","minorVersion":"0","status":"PUBLISHED","previousStatus":"DRAFT"}
+        AWS Proton Environment Status Change {"name":"dev","status":"IN_PROGRESS"}
+        AWS Proton Service Status Change {"name":"pay","status":"CREATE_IN_PROGRESS"}
+        AWS Proton Service Instance Status Change {"name":"api","serviceName":"pay","status":"FAILED","previousStatus":"IN_PROGRESS"}
+        AWS Proton Service Pipeline Status Change {"serviceName":"pay","status":"SUCCEEDED","previousStatus":"IN_PROGRESS"}
+        AWS Proton Environment Account Connection Status Change {"id":"1b","status":"CONNECTED","previousStatus":"PENDING"}
+        AWS Proton Component Status Change {"name":"queue","status":"DELETED","previousStatus":"DELETE_IN_PROGRESS"}
+        "#);
     }
 
     #[test]
@@ -289,7 +318,11 @@ mod tests {
             let event = told(arn, detail, previous, status, Form::Article);
             format!("{} {}", event.detail_type, event.detail)
         });
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        Proton Service Instance State Change {"name":"api","serviceName":"pay","environmentName":"dev","templateName":"web","templateMajorVersion":"1","templateMinorVersion":"2","deploymentId":"d-1","deploymentStatus":"SUCCEEDED","previousDeploymentStatus":"IN_PROGRESS"}
+        Proton Environment State Change {"name":"dev","templateName":"web","templateMajorVersion":"1","templateMinorVersion":"2","deploymentId":"d-1","deploymentStatus":"IN_PROGRESS"}
+        AWS Proton Service Pipeline Status Change {"serviceName":"pay","status":"SUCCEEDED","previousStatus":"IN_PROGRESS"}
+        "#);
     }
 
     #[test]

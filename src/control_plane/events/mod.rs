@@ -124,16 +124,19 @@ pub fn hopeless(pattern: &Pattern, form: Form, source: &str) -> Option<String> {
             "its `source` leaves out `{source}`, the source of this sink's events, so that nothing would ever be sent"
         ));
     }
-    let known = envelope::detail_types(form);
-    let reachable = known.iter().any(|known| pattern.allows("detail-type", known));
-    let words = || known.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+    let reachable = |form| envelope::detail_types(form).iter().any(|known| pattern.allows("detail-type", known));
     // Notices come with types of their own.
-    let own = pattern.allows("detail-type", envelope::UPGRADE_AVAILABLE)
-        || pattern.allows("detail-type", envelope::STALE_REPORT);
-    (!reachable && !own).then(|| {
-        format!(
-            "its `detail-type` is none that this sink's form has, so that nothing would ever be sent; there are {}",
-            words()
-        )
-    })
+    let notices = [UPGRADE_AVAILABLE, STALE_REPORT].iter().any(|known| pattern.allows("detail-type", known));
+    if notices || reachable(form) {
+        return None;
+    }
+    let (other, name) = match form {
+        Form::Aws => (Form::Article, "article"),
+        Form::Article => (Form::Aws, "aws"),
+    };
+    let remedy = match reachable(other) {
+        true => format!("those events have the form `{name}`"),
+        false => format!("there are {}", envelope::detail_types(form).map(|known| format!("`{known}`")).join(", ")),
+    };
+    Some(format!("its `detail-type` is none of this form's, so that nothing would ever be sent; {remedy}"))
 }

@@ -230,7 +230,12 @@ mod tests {
             "detail": {"$or": [{"status": ["ACTIVE"]}, {"outputs": ["x"]}], "templateName": ["web"]},
         });
         let remarks = translate(&rule, Form::Aws, "hadron.proton").unwrap().remarks.join("\n");
-        insta::assert_snapshot!(remarks, @"");
+        insta::assert_snapshot!(remarks, @r#"
+        source: {"prefix":"aws."} is kept as it is; check that it means `hadron.proton`
+        detail-type: there is no event `AWS Proton Repository Sync Status Change`, so that it matches nothing
+        detail.outputs: no event has this field, so that what asks for it matches nothing
+        detail.templateName: no event has this field; only `--form article` has it, so that what asks for it matches nothing
+        "#);
         let other = json!({"source": ["aws.ec2"]});
         let remarks = translate(&other, Form::Aws, "hadron.proton").unwrap().remarks.join("\n");
         assert!(remarks.starts_with("the rule matches nothing: its `source` leaves out `hadron.proton`"), "{remarks}");

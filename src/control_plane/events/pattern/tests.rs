@@ -177,7 +177,27 @@ fn all_mistakes_are_told_each_with_its_place() {
             "empty": {},
         },
     });
-    insta::assert_snapshot!(mistakes(&wrong).join("\n"), @"");
+    insta::assert_snapshot!(mistakes(&wrong).join("\n"), @r#"
+    source: must be an array of the values that match: ["aws.proton"]
+    detail-type: is an empty array, which no event matches
+    detail.status[1].prefx: there is no operator `prefx`; did you mean `prefix`?
+    detail.n[0].numeric: must be one or two comparisons: [">", 0, "<=", 5]
+    detail.n[1].numeric: "!=" is no comparison; must be one or two comparisons: [">", 0, "<=", 5]
+    detail.n[2].numeric: 6000000000.0 is no number from -5e9 to 5e9
+    detail.e[0].exists: must be true or false
+    detail.e[1]: must name exactly one operator
+    detail.e[2]: is an array in an array; write the values side by side
+    detail.e[3].wildcard: two asterisks in a row say no more than one; write one
+    detail.e[4].wildcard: a backslash escapes only `*` and `\`
+    detail.c[0].cidr: must be a network: "10.0.0.0/24"
+    detail.c[1].cidr: must be a network: "10.0.0.0/24"
+    detail.b[0].anything-but: must be text, a number, an array of them, or an object with one operator on text
+    detail.b[1].anything-but.numeric: must be one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`
+    detail.b[2].anything-but: must be text, a number, an array of them, or an object with one operator on text
+    detail.b[3].suffix: must be text
+    detail.$or: must be an array of two or more patterns
+    detail.empty: is empty, which EventBridge doesn't allow; leave it out to get every event
+    "#);
     assert_eq!(mistakes(&json!([])), ["the pattern: must be an object"]);
 }
 

@@ -223,7 +223,54 @@ mod tests {
         let aws = message(&letter("service/pay/service-instance/api", &detail, Form::Aws), None);
         let article = message(&letter("service/pay/service-instance/api", &detail, Form::Article), None);
         assert_eq!(aws, article);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&aws).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&aws).unwrap(), @r#"
+        {
+          "text": "Service instance pay/api: IN_PROGRESS → FAILED",
+          "blocks": [
+            {
+              "type": "section",
+              "text": {
+                "type": "mrkdwn",
+                "text": ":x: *Service instance pay/api*\nIN_PROGRESS → FAILED"
+              }
+            },
+            {
+              "type": "section",
+              "fields": [
+                {
+                  "type": "mrkdwn",
+                  "text": "*Service*\npay"
+                },
+                {
+                  "type": "mrkdwn",
+                  "text": "*Instance*\napi"
+                },
+                {
+                  "type": "mrkdwn",
+                  "text": "*Environment*\ndev"
+                },
+                {
+                  "type": "mrkdwn",
+                  "text": "*Template version*\nweb 1.2"
+                },
+                {
+                  "type": "mrkdwn",
+                  "text": "*Deployment*\nd-1"
+                }
+              ]
+            },
+            {
+              "type": "context",
+              "elements": [
+                {
+                  "type": "mrkdwn",
+                  "text": "`aws proton get-service-instance --region us-east-1 --service-name pay --name api`"
+                }
+              ]
+            }
+          ]
+        }
+        "#);
     }
 
     #[test]
