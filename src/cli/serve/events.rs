@@ -22,8 +22,8 @@ const LONGEST_NAME: usize = 64;
 pub(in crate::cli) fn configured(settings: &Resolved, ca_bundle: Option<PathBuf>) -> Result<Events, SettingsError> {
     let mut reader = Reader { settings, problems: Vec::new() };
     let mut sinks: Vec<SinkConfig> = Vec::new();
-    for written in settings.sinks() {
-        if sinks.iter().any(|known| known.name == written.name) {
+    for (n, written) in settings.sinks().iter().enumerate() {
+        if settings.sinks()[..n].iter().any(|known| known.name == written.name) {
             reader.wrong(written, "another sink has this name; what waits for a sink is kept under its name");
         }
         sinks.extend(reader.sink(written));
@@ -128,8 +128,10 @@ impl Reader<'_> {
                 region: sink.region.clone().or_else(|| self.settings.text("region")).unwrap_or_default(),
             },
             SinkType::Webhook => {
-                let (url, secret) =
-                    (self.url(sink), self.secret(sink, "secret", None, &sink.secret_env, &sink.secret_file));
+                let (url, secret) = (
+                    self.url(sink),
+                    self.secret(sink, "secret", (None, sink.secret_env.as_ref(), sink.secret_file.as_ref())),
+                );
                 SinkKind::Webhook { url: url?, secret: secret? }
             }
             SinkType::Slack => SinkKind::Slack { url: self.url(sink)?, link: sink.link.clone() },
@@ -150,7 +152,7 @@ impl Reader<'_> {
     }
 
     fn url(&mut self, sink: &Sink) -> Option<Secret> {
-        let url = self.secret(sink, "url", sink.url.clone(), &sink.url_env, &sink.url_file)?;
+        let url = self.secret(sink, "url", (sink.url.clone(), sink.url_env.as_ref(), sink.url_file.as_ref()))?;
         let parsed: Option<http::Uri> = url.reveal().parse().ok();
         let sound = parsed.is_some_and(|it| matches!(it.scheme_str(), Some("http" | "https")) && it.host().is_some());
         if !sound {
@@ -165,9 +167,7 @@ impl Reader<'_> {
         &mut self,
         sink: &Sink,
         name: &str,
-        given: Option<Secret>,
-        variable: &Option<String>,
-        file: &Option<PathBuf>,
+        (given, variable, file): (Option<Secret>, Option<&String>, Option<&PathBuf>),
     ) -> Option<Secret> {
         let found = match (given, variable, file) {
             (Some(secret), None, None) => Ok(secret),
@@ -257,6 +257,7 @@ mod tests {
         insta::assert_snapshot!(wrong.unwrap_err(), @r#"
         /etc/hadron.toml: line 1: sink `bus`: a sink of type `eventbridge` has no `url`; remove it
         line 1: sink `bus`: `source` is `aws.proton`: AWS refuses events whose source begins with `aws.`; leave it out for `hadron.proton`, and rewrite your rules with `hadron events translate-rule`
+        line 7: sink `bus`: another sink has this name; what waits for a sink is kept under its name
         line 10: sink `bus`: pattern: its `source` leaves out `hadron.proton`, the source of this sink's events, so that nothing would ever be sent; `hadron events translate-rule --sink NAME` rewrites a rule
         line 13: sink `a b`: a name has 1 to 64 letters, digits, `-` and `_`
         line 13: sink `a b`: `attempts` is 0, so that nothing would be sent; leave it out or give at least 1

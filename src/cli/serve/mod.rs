@@ -100,7 +100,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         .await
         .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
-    lifecycle.spawn("events", event_sinks::run(plane.clone(), lifecycle.soft.clone()));
+    lifecycle.spawn("events", event_sinks::run(plane.clone(), lifecycle.serving.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local })
 }

@@ -213,7 +213,7 @@ impl Dispatcher {
                     "{name} doesn't take event {event} of {lane}; it is a dead letter now: {why}"
                 );
                 let dead = DeadLetter::new(&pending, self.plane.clock.now(), why.clone());
-                Settled::Dead(pending, dead)
+                Settled::Dead(pending, Box::new(dead))
             }
         }
     }
@@ -239,7 +239,7 @@ impl Dispatcher {
 enum Settled {
     Gone(Stored<Pending>),
     Waits(Stored<Pending>),
-    Dead(Stored<Pending>, DeadLetter),
+    Dead(Stored<Pending>, Box<DeadLetter>),
 }
 
 impl Settled {
@@ -253,7 +253,7 @@ impl Settled {
                 if let Some(known) = tx.get::<DeadLetter>(scope, &dead.key())? {
                     tx.delete(scope, &known)?;
                 }
-                tx.add(scope, dead)?;
+                tx.add(scope, dead.as_ref())?;
                 remove(tx, pending)
             }
         }

@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use crate::control_plane::records::{Version, VersionRef};
 
-    fn told(arn: &str, detail: Value, previous: Option<&str>, status: &str, form: Form) -> Event {
+    fn told(arn: &str, detail: &Value, previous: Option<&str>, status: &str, form: Form) -> Event {
         let scope = Scope::new("123456789012", "us-east-1");
         let change = StatusChange {
             arn: scope.arn(arn),
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn an_event_is_as_the_user_guide_prints_it() {
         let event =
-            told("environment/dev", json!({"name": "dev"}), Some("DELETE_IN_PROGRESS"), "DELETE_FAILED", Form::Aws);
+            told("environment/dev", &json!({"name": "dev"}), Some("DELETE_IN_PROGRESS"), "DELETE_FAILED", Form::Aws);
         insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @r#"
         {
           "version": "0",
@@ -289,7 +289,7 @@ mod tests {
             ("component/queue", json!({"name": "queue"}), Some("DELETE_IN_PROGRESS"), "DELETED"),
         ];
         let lines = table.map(|(arn, detail, previous, status)| {
-            let event = told(arn, detail, previous, status, Form::Aws);
+            let event = told(arn, &detail, previous, status, Form::Aws);
             format!("{} {}", event.detail_type, event.detail)
         });
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -315,7 +315,7 @@ mod tests {
             ("service/pay/pipeline", json!({"serviceName": "pay"}), Some("IN_PROGRESS"), "SUCCEEDED"),
         ]
         .map(|(arn, detail, previous, status)| {
-            let event = told(arn, detail, previous, status, Form::Article);
+            let event = told(arn, &detail, previous, status, Form::Article);
             format!("{} {}", event.detail_type, event.detail)
         });
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn an_id_belongs_to_a_change_whatever_the_form() {
-        let id = |form, status| told("environment/dev", json!({"name": "dev"}), None, status, form).id;
+        let id = |form, status| told("environment/dev", &json!({"name": "dev"}), None, status, form).id;
         assert_eq!(id(Form::Aws, "FAILED"), id(Form::Article, "FAILED"));
         assert_ne!(id(Form::Aws, "FAILED"), id(Form::Aws, "SUCCEEDED"));
     }

@@ -132,12 +132,12 @@ pub(crate) fn replay(
     now: i64,
 ) -> Result<(), StoreError> {
     tx.delete(scope, dead)?;
-    write(tx, Pending::new(dead.letter.clone(), now))
+    write(tx, &Pending::new(dead.letter.clone(), now))
 }
 
 /// Writes a letter, unless it lies there already: a change that was restored from a backup and made again.
-fn write(tx: &mut dyn Transaction, pending: Pending) -> Result<(), StoreError> {
-    match tx.add(&outbox(), &pending) {
+fn write(tx: &mut dyn Transaction, pending: &Pending) -> Result<(), StoreError> {
+    match tx.add(&outbox(), pending) {
         Err(StoreError::Exists { .. }) => Ok(()),
         other => other,
     }
@@ -166,7 +166,7 @@ impl Events {
         for sink in self.sinks.iter() {
             let letter = notice.letter(scope, sink);
             if wanted(sink, &letter.event) {
-                write(tx, Pending::new(letter, notice.at))?;
+                write(tx, &Pending::new(letter, notice.at))?;
                 sent += 1;
             }
         }
@@ -186,7 +186,7 @@ impl Events {
         notice: &Notice,
     ) -> Result<(), ProtonError> {
         let known = self.sink(sink).ok_or_else(|| unknown_sink(sink))?;
-        write(tx, Pending::new(notice.letter(scope, known), notice.at))?;
+        write(tx, &Pending::new(notice.letter(scope, known), notice.at))?;
         self.bell.ring();
         Ok(())
     }
@@ -262,7 +262,7 @@ impl Watched<'_> {
                 event,
                 facts: facts.clone(),
             };
-            write(self.tx, Pending::new(letter, change.at))?;
+            write(self.tx, &Pending::new(letter, change.at))?;
             self.changed = true;
         }
         Ok(())

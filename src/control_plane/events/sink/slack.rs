@@ -60,40 +60,40 @@ fn message(letter: &Letter, link: Option<&str>) -> Value {
     let Letter { event, facts, .. } = letter;
     let arn = event.resources.first().map_or("", String::as_str);
     let Some(kind) = Kind::of(arn).filter(|_| !facts.status.is_empty()) else { return notice(event) };
-    let detail = |name: &str| event.detail[name].as_str();
     let what = called(kind, event);
     let moved = match &facts.previous {
         Some(previous) => format!("{previous} → {}", facts.status),
         None => facts.status.clone(),
     };
-    let line = format!("{what}: {moved}");
-    let mut fields = Vec::new();
-    let service = detail("serviceName");
-    let instance = detail("name").filter(|_| kind.noun == "Service Instance");
-    let template = facts.template.as_ref().map(|of| format!("{} {}", of.template, of.version));
-    let told = [
-        ("Service", service.map(str::to_owned)),
-        ("Instance", instance.map(str::to_owned)),
-        ("Environment", facts.environment.clone()),
-        ("Template version", template),
-        ("Deployment", facts.deployment.clone()),
-    ];
-    for (name, value) in told {
-        if let Some(value) = value {
-            fields.push(json!({"type": "mrkdwn", "text": format!("*{name}*\n{}", escaped(&value))}));
-        }
-    }
     let sign = sign(&facts.status);
     let mut blocks = vec![section(&format!("{sign}*{}*\n{}", escaped(&what), escaped(&moved)))];
-    if !fields.is_empty() {
-        blocks.push(json!({"type": "section", "fields": fields}));
+    let particulars = particulars(kind, letter);
+    if !particulars.is_empty() {
+        blocks.push(json!({"type": "section", "fields": particulars}));
     }
     let more = match link {
         Some(link) => format!("<{}|Show it>", filled(link, letter)),
         None => format!("`{}`", command(kind, event)),
     };
     blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": more}]}));
-    json!({"text": escaped(&line), "blocks": blocks})
+    json!({"text": escaped(&format!("{what}: {moved}")), "blocks": blocks})
+}
+
+/// What is known besides the change, each in a field of its own.
+fn particulars(kind: Kind, letter: &Letter) -> Vec<Value> {
+    let Letter { event, facts, .. } = letter;
+    let detail = |name: &str| event.detail[name].as_str().map(str::to_owned);
+    let told = [
+        ("Service", detail("serviceName")),
+        ("Instance", detail("name").filter(|_| kind.noun == "Service Instance")),
+        ("Environment", facts.environment.clone()),
+        ("Template version", facts.template.as_ref().map(|of| format!("{} {}", of.template, of.version))),
+        ("Deployment", facts.deployment.clone()),
+    ];
+    let field = |(name, value): (&str, Option<String>)| {
+        Some(json!({"type": "mrkdwn", "text": format!("*{name}*\n{}", escaped(&value?))}))
+    };
+    told.into_iter().filter_map(field).collect()
 }
 
 /// A notice: its text, if it brings one, else what it says.
