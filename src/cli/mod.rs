@@ -7,6 +7,7 @@ mod client;
 mod data_key;
 mod demo;
 mod doctor;
+mod events;
 mod executor;
 mod failure;
 mod key;
@@ -121,6 +122,9 @@ enum Verb {
     Migrate(migrate::MigrateArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
+    /// Rewrite rules for our events; list and replay events that couldn't be delivered
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Set up AWS clients on this machine
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -236,6 +240,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Executor(args) => wait_for(executor::run(&settings, args, output)),
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Doctor => doctor::run(&settings, output),
+        Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),
     }

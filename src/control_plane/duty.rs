@@ -1,5 +1,7 @@
 //! Work that one of several servers does at a time: whoever holds the duty.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::plane::Plane;
@@ -30,14 +32,14 @@ impl Document for DutyRecord {
 /// stopped for longer than the duty is held learns only afterwards that another has taken over.
 #[derive(Debug, Clone)]
 pub(crate) struct Duty {
-    name: &'static str,
+    name: Cow<'static, str>,
     /// This server, for as long as it runs.
     holder: String,
 }
 
 impl Duty {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, holder: uuid::Uuid::new_v4().to_string() }
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), holder: uuid::Uuid::new_v4().to_string() }
     }
 
     /// Takes the duty or keeps it; false while another server has it.
@@ -54,10 +56,29 @@ impl Duty {
         }
     }
 
+    /// Gives the duty back, so that another server needn't wait for its end.
+    ///
+    /// # Errors
+    /// That the store refuses.
+    pub(crate) async fn release(&self, plane: &Plane) -> Result<(), StoreError> {
+        let mine = self.clone();
+        let released = plane.store.write(move |tx: &mut dyn Transaction| {
+            let scope = Scope::new("", "");
+            match tx.get::<DutyRecord>(&scope, &mine.name)? {
+                Some(known) if known.holder == mine.holder => tx.delete(&scope, &known),
+                _ => Ok(()),
+            }
+        });
+        match released.await {
+            Err(StoreError::Stale { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
     fn take(&self, tx: &mut dyn Transaction, now: i64) -> Result<bool, StoreError> {
         let scope = Scope::new("", "");
-        let mine = DutyRecord { name: self.name.to_owned(), holder: self.holder.clone(), until: now + HELD };
-        let Some(mut known) = tx.get::<DutyRecord>(&scope, self.name)? else {
+        let mine = DutyRecord { name: self.name.to_string(), holder: self.holder.clone(), until: now + HELD };
+        let Some(mut known) = tx.get::<DutyRecord>(&scope, &self.name)? else {
             return tx.add(&scope, &mine).map(|()| true);
         };
         if known.holder != self.holder && now < known.until {
@@ -87,5 +108,9 @@ mod tests {
         test.advance(HELD + 1);
         assert!(other.hold(&test.plane).await.unwrap());
         assert!(!one.hold(&test.plane).await.unwrap());
+        one.release(&test.plane).await.unwrap();
+        assert!(!one.hold(&test.plane).await.unwrap(), "only the holder gives it back");
+        other.release(&test.plane).await.unwrap();
+        assert!(one.hold(&test.plane).await.unwrap());
     }
 }

@@ -8,6 +8,7 @@ pub mod wire;
 pub mod audit;
 pub mod authority;
 pub mod deployments;
+pub mod events;
 pub mod object_server;
 pub mod operations;
 pub mod own_operations;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::audit::Audit;
 use super::authority::Authority;
 use super::counts::Counting;
+use super::events::Events;
 use super::keys::KnownKeys;
 use super::seal::Sealer;
 use super::store::Store;
@@ -35,6 +36,8 @@ pub struct Plane {
     pub work: Wake,
     /// Rings when a template version waits for its registration.
     pub registrations: Wake,
+    /// Where status changes are told; nowhere unless it is set. The store must be seen through it, see [`Events::over`].
+    pub events: Events,
     /// What the operator chose.
     pub settings: Arc<PlaneSettings>,
 }
@@ -53,6 +56,7 @@ impl Plane {
             audit: Audit::default(),
             known_keys: KnownKeys::default(),
             clock,
+            events: Events::default(),
             settings: Arc::new(settings),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::events::{self, Sink};
 use super::{SettingsError, TABLE};
 
 /// What a site wants for one environment; `*` stands for every other.
@@ -29,6 +30,8 @@ pub struct File {
     pub values: BTreeMap<String, String>,
     /// Sites' wishes by environment.
     pub environments: BTreeMap<String, Environment>,
+    /// Where status changes are told.
+    pub sinks: Vec<Sink>,
     /// Environment variables handed to Terraform as they are.
     pub child_environment: BTreeMap<String, String>,
 }
@@ -52,6 +55,9 @@ impl File {
             file.child_environment = variables
                 .try_into()
                 .map_err(|error: toml::de::Error| wrong(error.to_string().trim_end().to_owned()))?;
+        }
+        if table.remove("events").is_some() {
+            file.sinks = events::sinks(text).map_err(&wrong)?;
         }
         flatten("", &table, &mut file.values).map_err(&wrong)?;
         for name in file.values.keys() {

@@ -3,11 +3,13 @@
 //! Every setting is one row of [`TABLE`], with its default and its meaning beside it. Nothing else in Hadron reads
 //! environment variables, and nothing reads them twice.
 
+mod events;
 mod file;
 mod resolved;
 mod site;
 mod table;
 
+pub use events::{Sink, SinkType};
 pub use file::{Environment, File};
 pub use resolved::{Resolved, SettingsError, Source, Surroundings};
 pub use site::child_environment;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Environment, File, Setting, TABLE};
+use super::{Environment, File, Setting, Sink, TABLE};
 use crate::support::address;
 
 /// Where a value came from.
@@ -138,6 +138,16 @@ impl Resolved {
         &self.file.environments
     }
 
+    /// Where status changes are told, as the settings file says.
+    pub fn sinks(&self) -> &[Sink] {
+        &self.file.sinks
+    }
+
+    /// The settings file, for messages and for what lies beside it.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
     /// The process's environment, and what the settings file adds for Terraform.
     pub fn surroundings(&self) -> (&BTreeMap<String, String>, &BTreeMap<String, String>) {
         (&self.surroundings.0, &self.file.child_environment)
@@ -165,7 +175,6 @@ fn row(name: &str) -> &'static Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn resolved(flag: Option<&str>, variable: Option<&str>, file: &str) -> Resolved {
         let flags = flag.map(|value| ("listen", value.to_owned())).into_iter().collect();

@@ -14,6 +14,7 @@ mod cluster;
 mod commands;
 mod dead_agent;
 mod durability;
+mod events;
 mod examples;
 mod fuzz;
 mod identities;

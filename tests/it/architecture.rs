@@ -83,6 +83,7 @@ fn only_the_room_that_owns_a_foreign_thing_imports_it() {
     for (import, owner) in [
         ("aws_sdk_proton", "proton/"),
         ("aws_sdk_s3", "objects/"),
+        ("aws_sdk_eventbridge", "control_plane/events/"),
         ("rusqlite", "control_plane/store/"),
         ("aws_sdk_kms", "control_plane/seal/"),
         ("duct", "terraform/"),

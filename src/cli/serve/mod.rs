@@ -1,6 +1,7 @@
 //! `hadron serve`: the control plane alone. `up` and `demo` start the same one and put an agent beside it.
 
 mod bucket;
+pub(super) mod events;
 mod keys;
 pub(super) mod listener;
 pub(super) mod master_key;
@@ -22,7 +23,9 @@ use super::{Exit, Failure, trust};
 use crate::control_plane::seal::reseal;
 use crate::control_plane::store::Sealed;
 use crate::control_plane::wire::{Handler, Port, Tls};
-use crate::control_plane::{self, App, Plane, PlaneSettings, audit, deployments, registrar, state_server};
+use crate::control_plane::{
+    self, App, Plane, PlaneSettings, audit, deployments, events as event_sinks, registrar, state_server,
+};
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
 use crate::support::{Clock, Trust, files};
@@ -73,10 +76,11 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let Door { port, address, base_url } = listener::listen(settings).await?;
     let own = port.tls.as_ref().map(|tls| Trust::our_own(&tls.certificates()));
     let trust = trust::of(settings)?;
+    let events = events::configured(settings, trust.clone())?;
     let clock = Clock::system();
     let record = record::open(settings, &data, &lifecycle.soft).await?;
     let Unsealed { sealer, masters } = master_key::unseal(settings, &data, &record, clock.now()).await?;
-    let store = record.through(Sealed(sealer.clone()));
+    let store = events.over(record.through(Sealed(sealer.clone())));
     let local = LocalKeys::open(&data, &masters).await?;
     let region: String = settings.value("region")?;
     control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
@@ -86,7 +90,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         Some(_) => None,
         None => Some(bucket::embedded(settings, &data, &store, &clock).await?),
     };
-    let plane = Plane::new(
+    let mut plane = Plane::new(
         store,
         store_of_objects,
         sealer,
@@ -99,6 +103,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
             serves_objects: embedded.is_some(),
         },
     );
+    plane.events = events;
     if let Some(tls) = port.tls.clone() {
         watch_certificate(lifecycle, tls, [own, trust.clone()]);
     }
@@ -112,6 +117,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     lifecycle.spawn("counts", control_plane::keep_counts(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("audit", audit::chain(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("reseal", reseal::run(plane.clone(), record, lifecycle.soft.clone()));
+    lifecycle.spawn("events", event_sinks::run(plane.clone(), lifecycle.serving.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local, trust })
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod data_key;
+mod dead_letters;
 mod environments;
 mod keys;
 mod runs;
@@ -62,4 +63,7 @@ operations! {
 
     // encryption at rest
     rotate_data_key(RotateDataKeyInput) -> RotateDataKeyOutput = data_key::rotate_data_key;
+    // events that couldn't be delivered
+    list_dead_letters(ListDeadLettersInput) -> ListDeadLettersOutput = dead_letters::list_dead_letters;
+    replay_dead_letters(ReplayDeadLettersInput) -> ReplayDeadLettersOutput = dead_letters::replay_dead_letters;
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ring, SealError, Sealer, bytes, keyring, nested, text};
 use crate::control_plane::duty::Duty;
+use crate::control_plane::events::{DeadLetter, Pending};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{
     AccessKey, AccountSettings, Component, Deployment, Environment, EnvironmentAccountConnection, IdempotencyToken,
@@ -66,6 +67,8 @@ fn kinds() -> Vec<Kind> {
         kind::<TemplateSyncConfig>(),
         kind::<ServiceSyncConfig>(),
         kind::<SyncBlocker>(),
+        kind::<Pending>(),
+        kind::<DeadLetter>(),
     ]
 }
 
