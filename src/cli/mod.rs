@@ -7,6 +7,7 @@ mod doctor;
 mod failure;
 mod keys;
 mod logs;
+mod policy;
 mod remote;
 mod serve;
 mod settings;
@@ -86,6 +87,9 @@ enum Verb {
     /// Set up AWS clients on this machine
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// Check and show the policies that say who may do what
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Show every setting, its value and where it comes from
     Settings,
 }
@@ -163,6 +167,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
+        Verb::Policy(command) => policy::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),
     }
 }

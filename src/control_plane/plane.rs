@@ -39,7 +39,7 @@ impl Plane {
             store,
             objects,
             sealer,
-            authority: Authority,
+            authority: Authority::default(),
             clock,
             work: Wake::default(),
             registrations: Wake::default(),

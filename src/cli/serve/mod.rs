@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::keys::LocalKeys;
-use super::{Exit, Failure};
+use super::{Exit, Failure, policy};
 use crate::control_plane::seal::Sealer;
 use crate::control_plane::wire::Handler;
 use crate::control_plane::{self, App, Plane, PlaneSettings, deployments, registrar, state_server};
@@ -61,6 +61,7 @@ pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
 /// Starts a control plane: takes the port, opens the record, serves, and sets its background work going.
 pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<Server, Failure> {
     let data = data_folder(settings)?;
+    let authority = policy::authority(settings)?;
     // Before the record is made or changed: who finds the port taken has started the wrong thing.
     let (listener, address) = listener::listen(settings).await?;
     let store = record::open(settings, &data)?;
@@ -70,12 +71,13 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let region: String = settings.value("region")?;
     keys::register(&store, settings, &local, clock.now()).await?;
     let base_url = settings.text("base_url").unwrap_or_else(|| format!("http://{address}"));
-    let store_of_objects = bucket::client(settings, &region, address, &local.agent).await?;
-    let embedded = match settings.text("bucket") {
+    let (embedded, own_key) = match settings.text("bucket") {
         Some(_) => None,
-        None => Some(bucket::embedded(settings, &data, &store, &clock).await?),
-    };
-    let plane = Plane::new(
+        None => Some(bucket::embedded(settings, &data, &store, &clock, &authority).await?),
+    }
+    .unzip();
+    let store_of_objects = bucket::client(settings, &region, address, own_key).await?;
+    let mut plane = Plane::new(
         store,
         store_of_objects,
         sealer,
@@ -88,12 +90,14 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
             serves_objects: embedded.is_some(),
         },
     );
+    plane.authority = authority.clone();
     serve_in_background(lifecycle, listener, &plane, embedded);
     plane
         .objects
         .create_bucket(&plane.settings.bucket)
         .await
         .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
+    lifecycle.spawn("policies", authority.watch(lifecycle.soft.clone()));
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
     Ok(Server { base_url, region, keys: local })
