@@ -16,6 +16,7 @@ mod offline;
 mod plain;
 mod proxy;
 mod restart;
+mod roles;
 mod site;
 mod stock_endpoint;
 mod two_agents;

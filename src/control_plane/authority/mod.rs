@@ -24,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 use self::facts::{Look, Resource};
 use self::resources::{arn_suffix, on, requested_tags, tag_keys, text};
 use self::rules::{Asked, Beforehand, Principal, Refusal, Rules, Surroundings, What};
+use super::object_server;
 use super::plane::Plane;
+use super::store::{StoreError, Transaction};
 use super::wire::{Call, ProtonError};
 
 pub use self::objects::{ObjectAction, ObjectCaller, ObjectResource};
@@ -63,6 +65,30 @@ impl Authority {
     /// # Errors
     /// `AccessDeniedException` that names principal, action and resource.
     pub async fn permit(&self, plane: &Plane, call: &Call, action: Action, input: &Value) -> Result<(), ProtonError> {
+        self.permit_operation(plane, call, action, input).await?;
+        match source(action, input).filter(|_| plane.settings.serves_objects) {
+            Some((bucket, key)) => self.permit_source(plane, call, bucket, key).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The server reads a template's archive with a key of its own, so that it must first be known whether the caller
+    /// may read it.
+    async fn permit_source(&self, plane: &Plane, call: &Call, bucket: String, key: String) -> Result<(), ProtonError> {
+        let (caller, wish) = (object_caller(call), (ObjectAction::GetObject, bucket, Some(key)));
+        let (account, id) = (caller.account.clone(), caller.access_key.clone());
+        let look = move |tx: &mut dyn Transaction| object_server::object(tx, (&account, &id), &wish, "");
+        let object = plane.store.read::<_, StoreError, _>(look).await?;
+        self.permit_object(&caller, ObjectAction::GetObject, &object).map_err(ProtonError::AccessDenied)
+    }
+
+    async fn permit_operation(
+        &self,
+        plane: &Plane,
+        call: &Call,
+        action: Action,
+        input: &Value,
+    ) -> Result<(), ProtonError> {
         let (rules, asked) = (self.rules(), Asked::Operation(action));
         if let Beforehand::Decided(decision) = rules.beforehand(call.caller.role, asked) {
             let resource = || named(call, action, input);
@@ -70,8 +96,7 @@ impl Authority {
         }
         let wide = rules.has_site || !call.caller.environments.is_empty();
         let (scope, wanted) = (call.scope.clone(), input.clone());
-        let look =
-            move |tx: &mut dyn super::store::Transaction| Look { tx, scope: &scope, input: &wanted, wide }.at(action);
+        let look = move |tx: &mut dyn Transaction| Look { tx, scope: &scope, input: &wanted, wide }.at(action);
         let found = plane.store.read(look).await.map_err(ProtonError::from)?;
         let principal = principal(call);
         for resource in &found {
@@ -161,6 +186,28 @@ fn principal(call: &Call) -> Principal<'_> {
         groups: &caller.groups,
         environments: &caller.environments,
     }
+}
+
+fn object_caller(call: &Call) -> ObjectCaller {
+    let caller = call.caller.clone();
+    ObjectCaller {
+        access_key: caller.access_key,
+        principal: caller.principal,
+        account: call.scope.account.clone(),
+        role: caller.role,
+        groups: caller.groups,
+        environments: caller.environments,
+    }
+}
+
+/// The archive that a new template version is to be made of.
+fn source(action: Action, input: &Value) -> Option<(String, String)> {
+    use Operation as O;
+    let Action::Proton(O::CreateEnvironmentTemplateVersion | O::CreateServiceTemplateVersion) = action else {
+        return None;
+    };
+    let source = input.get("source")?.get("s3")?;
+    Some((text(source, "bucket")?.to_owned(), text(source, "key")?.to_owned()))
 }
 
 /// AWS gives the templates' condition keys to these operations, and to no others.

@@ -163,9 +163,11 @@ fn mistake(file: &Path, text: &str, error: &DetailedError) -> PolicyError {
     let at = error.source_locations.first().map_or(0, |label| label.loc.start.min(text.len()));
     let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
     let labelled = error.source_locations.first().and_then(|label| label.label.clone());
-    let message = match labelled {
-        Some(label) => format!("{} ({label})", error.message),
-        None => error.message.clone(),
-    };
-    PolicyError::Mistake { file: file.to_owned(), line, message, remedy: error.help.clone() }
+    // Cedar counts policies; the line says more.
+    let said = error.message.strip_prefix("for policy `policy").and_then(|rest| rest.split_once("`, "));
+    let said = said.map_or(error.message.as_str(), |(_, said)| said);
+    let message = labelled.map_or_else(|| said.to_owned(), |label| format!("{said} ({label})"));
+    // What it takes for a similar action or type may be of another API.
+    let remedy = error.help.clone().filter(|_| !said.starts_with("unrecognized"));
+    PolicyError::Mistake { file: file.to_owned(), line, message, remedy }
 }

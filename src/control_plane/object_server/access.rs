@@ -111,7 +111,7 @@ impl S3Access for Access {
 }
 
 /// Something that is asked for: what with, in which bucket, of which key.
-type Wish = (ObjectAction, String, Option<String>);
+pub(crate) type Wish = (ObjectAction, String, Option<String>);
 
 impl Access {
     async fn permit_source(&self, credentials: Option<&Credentials>, source: &CopySource) -> S3Result<()> {
@@ -151,20 +151,8 @@ fn look(
 ) -> Result<(Option<ObjectCaller>, Vec<ObjectResource>), StoreError> {
     let Some(key) = tx.get::<AccessKey>(&AccessKey::scope(), signer)? else { return Ok((None, Vec::new())) };
     let mut found = Vec::new();
-    for (action, bucket, wanted) in wishes {
-        let mut object = ObjectResource {
-            bucket: bucket.clone(),
-            key: wanted.clone(),
-            own: bucket == OWN_BUCKET,
-            account: key.account.clone(),
-            claimed: false,
-        };
-        if object.own {
-            whose(tx, &key, *action, installation, &mut object)?;
-        } else if !matches!(action, ObjectAction::CreateBucket | ObjectAction::ListAllMyBuckets) {
-            object.account = tx.get::<Bucket>(&scope(), bucket)?.map(|it| it.value.account).unwrap_or_default();
-        }
-        found.push(object);
+    for wish in wishes {
+        found.push(object(tx, (&key.account, &key.id), wish, installation)?);
     }
     let caller = ObjectCaller {
         access_key: key.id.clone(),
@@ -177,11 +165,33 @@ fn look(
     Ok((Some(caller), found))
 }
 
+/// What there is to know of an object, for whoever signs with a key of this account and id.
+pub(crate) fn object(
+    tx: &mut dyn Transaction,
+    (account, access_key): (&str, &str),
+    (action, bucket, key): &Wish,
+    installation: &str,
+) -> Result<ObjectResource, StoreError> {
+    let mut object = ObjectResource {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        own: bucket == OWN_BUCKET,
+        account: account.to_owned(),
+        claimed: false,
+    };
+    if object.own {
+        whose(tx, (account, access_key), *action, installation, &mut object)?;
+    } else if !matches!(action, ObjectAction::CreateBucket | ObjectAction::ListAllMyBuckets) {
+        object.account = tx.get::<Bucket>(&scope(), bucket)?.map(|it| it.value.account).unwrap_or_default();
+    }
+    Ok(object)
+}
+
 /// Of our own bucket the runs belong to the account of their deployment. Bundles and inputs are named by their digests,
 /// which only those know who may have them; to list them, as all the rest, is for the installation's account.
 fn whose(
     tx: &mut dyn Transaction,
-    key: &AccessKey,
+    (account, access_key): (&str, &str),
     action: ObjectAction,
     installation: &str,
     object: &mut ObjectResource,
@@ -192,7 +202,7 @@ fn whose(
         ["runs", id, _] => {
             for scope in tx.scopes(Deployment::KIND)? {
                 if let Some(deployment) = tx.get::<Deployment>(&scope, id)? {
-                    object.claimed = scope.account == key.account && deployment.claimed_by() == Some(&key.id);
+                    object.claimed = scope.account == account && deployment.claimed_by() == Some(access_key);
                     object.account = scope.account;
                     break;
                 }

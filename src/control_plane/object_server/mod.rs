@@ -28,6 +28,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
+pub(crate) use self::access::object;
 use self::access::{Access, Keys, Names, ServerKey};
 use self::content::Contents;
 use self::service::Objects;

@@ -36,10 +36,10 @@ fn who_may_do_what() {
     let mut table = String::new();
     for asked in Asked::all() {
         let cells: Vec<&str> = Role::ALL.iter().map(|role| cell(&rules, *role, asked)).collect();
-        writeln!(table, "{:<46}{}", asked.iam(), cells.join("")).unwrap();
+        writeln!(table, "{:<48}{}", asked.iam(), cells.join("")).unwrap();
     }
     let heads: String = Role::ALL.iter().map(|role| format!("{:<11}", role.as_str())).collect();
-    let page = format!("{:<46}{}\n{}", "", heads, table);
+    let page = format!("{:<48}{}\n{}", "", heads, table);
     let page: Vec<&str> = page.lines().map(str::trim_end).collect();
     insta::assert_snapshot!("who_may_do_what", page.join("\n"));
 }
