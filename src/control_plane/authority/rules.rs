@@ -4,6 +4,7 @@
 //! is looked up in the record only if a policy that applies has a condition, or names a principal or a resource.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
@@ -97,7 +98,8 @@ pub(super) enum What<'w> {
 /// A validated set of policies.
 #[derive(Debug)]
 pub(super) struct Rules {
-    set: PolicySet,
+    /// What may apply to a role's action: far fewer than there are.
+    applying: HashMap<(Role, Asked), Arc<PolicySet>>,
     actions: HashMap<Asked, Entity>,
     beforehand: HashMap<(Role, Asked), Beforehand>,
     types: Types,
@@ -118,17 +120,23 @@ struct Types {
 
 impl Rules {
     /// Takes policies that have been validated.
-    pub(super) fn of(set: PolicySet, has_site: bool) -> Self {
+    pub(super) fn of(set: &PolicySet, has_site: bool) -> Self {
         let known = SCHEMA.action_entities().expect("a test reads the schema's actions");
         let entity = |asked: Asked| Some((asked, known.get(&asked.uid())?.clone()));
         let actions: HashMap<Asked, Entity> = Asked::all().filter_map(entity).collect();
-        let mut beforehand = HashMap::new();
+        let (mut beforehand, mut applying) = (HashMap::new(), HashMap::new());
+        let mut sets: HashMap<Vec<String>, Arc<PolicySet>> = HashMap::new();
         for role in Role::ALL {
-            for asked in Asked::all() {
-                beforehand.insert((*role, asked), decide_beforehand(&set, &known, *role, asked));
+            for (asked, action) in &actions {
+                let policies = applying_to(set, &known, *role, &action.uid());
+                beforehand.insert((*role, *asked), decide_beforehand(&policies));
+                let names = policies.iter().map(|policy| policy.id().to_string()).collect();
+                let of_these = || PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone()));
+                let few = sets.entry(names).or_insert_with(|| Arc::new(of_these().expect("their names differ")));
+                applying.insert((*role, *asked), Arc::clone(few));
             }
         }
-        Self { set, actions, beforehand, types: Types::new(), has_site }
+        Self { applying, actions, beforehand, types: Types::new(), has_site }
     }
 
     pub(super) fn beforehand(&self, role: Role, asked: Asked) -> &Beforehand {
@@ -184,7 +192,8 @@ impl Rules {
             Request::new(who.uid(), action.uid(), resource.uid(), context, None).map_err(|e| e.to_string())?;
         entities.extend([who, resource]);
         let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
-        Ok(Authorizer::new().is_authorized(&request, &self.set, &entities))
+        let policies = self.applying.get(&(principal.role, asked)).ok_or("the action is unknown")?;
+        Ok(Authorizer::new().is_authorized(&request, policies, &entities))
     }
 }
 
@@ -289,11 +298,16 @@ impl Types {
     }
 }
 
+/// The policies that may be about an action of this role's, in the order of their names.
+fn applying_to<'s>(set: &'s PolicySet, actions: &Entities, role: Role, action: &EntityUid) -> Vec<&'s Policy> {
+    let applies = |policy: &&Policy| may_be(policy, role) && is_about(policy, actions, action);
+    let mut applying: Vec<&Policy> = set.policies().filter(applies).collect();
+    applying.sort_by_key(|policy| policy.id().to_string());
+    applying
+}
+
 /// Works out what role and action alone decide.
-fn decide_beforehand(set: &PolicySet, actions: &Entities, role: Role, asked: Asked) -> Beforehand {
-    let action = asked.uid();
-    let applies = |policy: &&Policy| may_be(policy, role) && is_about(policy, actions, &action);
-    let applying: Vec<&Policy> = set.policies().filter(applies).collect();
+fn decide_beforehand(applying: &[&Policy]) -> Beforehand {
     if applying.iter().any(|policy| !is_plain(policy)) && applying.iter().any(|it| it.effect() == Effect::Permit) {
         return Beforehand::DependsOnResource;
     }

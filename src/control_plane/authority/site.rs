@@ -92,7 +92,7 @@ impl PolicySource {
         for (file, text) in texts {
             gathered.add(file, text)?;
         }
-        Ok(Rules::of(gathered.set, !texts.is_empty()))
+        Ok(Rules::of(&gathered.set, !texts.is_empty()))
     }
 }
 
