@@ -153,14 +153,9 @@ impl Look<'_> {
         let Some(deployment) = self.tx.get::<Deployment>(self.scope, id)? else { return Ok(found) };
         let target = self.of_target(&deployment.target)?;
         (found.owner, found.service, found.template) = (target.owner, target.service, target.template);
-        found.environments = self.environments(&deployment, target.environments);
+        found.environments = environments(&deployment, target.environments);
         found.claimed_by = deployment.claimed_by().map(str::to_owned);
         Ok(found)
-    }
-
-    /// Where a deployment lies: where its record says, even when its target is gone; a pipeline where its service does.
-    fn environments(&self, deployment: &Deployment, target: BTreeSet<String>) -> BTreeSet<String> {
-        if deployment.environment.is_empty() { target } else { BTreeSet::from([deployment.environment.clone()]) }
     }
 
     fn of_target(&mut self, target: &Target) -> Result<Resource, StoreError> {
@@ -184,7 +179,7 @@ impl Look<'_> {
         let Some(id) = text(self.input, "deploymentId") else { return Ok(found) };
         let deployment = self.tx.get::<Deployment>(self.scope, id)?.filter(|deployment| deployment.target == target);
         if let Some(deployment) = deployment {
-            found.environments = self.environments(&deployment, found.environments);
+            found.environments = environments(&deployment, found.environments);
             found.claimed_by = deployment.claimed_by().map(str::to_owned);
         }
         Ok(found)
@@ -250,6 +245,11 @@ impl Look<'_> {
         }
         Ok(())
     }
+}
+
+/// Where a deployment lies: where its record says, even when its target is gone; a pipeline where its service does.
+fn environments(deployment: &Deployment, target: BTreeSet<String>) -> BTreeSet<String> {
+    if deployment.environment.is_empty() { target } else { BTreeSet::from([deployment.environment.clone()]) }
 }
 
 fn member_of<'i>(input: &'i Value, name: &str) -> &'i str {

@@ -260,12 +260,11 @@ pub(super) fn tag_keys(input: &Value) -> Vec<String> {
 pub(super) fn arn_suffix(on: On, input: &Value) -> Option<String> {
     let of = |member| text(input, member).unwrap_or_default();
     Some(match on {
-        On::Account => return None,
+        On::Account | On::Target(_) | On::Arn(_) => return None,
         On::Named(kind, member) => format!("{}/{}", folder(kind), of(member)),
         On::Instance(service, name) => format!("service/{}/service-instance/{}", of(service), of(name)),
         On::Component(member) => format!("component/{}", of(member)),
         On::Repository => format!("repository/{}:{}", of("provider").to_lowercase(), of("name")),
-        On::Target(_) | On::Arn(_) => return None,
     })
 }
 

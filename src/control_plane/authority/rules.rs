@@ -131,8 +131,11 @@ impl Rules {
                 let policies = applying_to(set, &known, *role, &action.uid());
                 beforehand.insert((*role, *asked), decide_beforehand(&policies));
                 let names = policies.iter().map(|policy| policy.id().to_string()).collect();
-                let of_these = || PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone()));
-                let few = sets.entry(names).or_insert_with(|| Arc::new(of_these().expect("their names differ")));
+                let of_these = || {
+                    let these = policies.iter().map(|policy| (*policy).clone());
+                    Arc::new(PolicySet::from_policies(these).expect("their names differ"))
+                };
+                let few = sets.entry(names).or_insert_with(of_these);
                 applying.insert((*role, *asked), Arc::clone(few));
             }
         }

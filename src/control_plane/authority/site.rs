@@ -161,7 +161,8 @@ fn order(id: &PolicyId) -> usize {
 
 fn mistake(file: &Path, text: &str, error: &DetailedError) -> PolicyError {
     let at = error.source_locations.first().map_or(0, |label| label.loc.start.min(text.len()));
-    let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+    // Bytes, not characters: a place may lie within one.
+    let line = text.as_bytes()[..at].split(|byte| *byte == b'\n').count();
     let labelled = error.source_locations.first().and_then(|label| label.label.clone());
     // Cedar counts policies; the line says more.
     let said = error.message.strip_prefix("for policy `policy").and_then(|rest| rest.split_once("`, "));

@@ -38,8 +38,8 @@ fn who_may_do_what() {
         let cells: Vec<&str> = Role::ALL.iter().map(|role| cell(&rules, *role, asked)).collect();
         writeln!(table, "{:<48}{}", asked.iam(), cells.join("")).unwrap();
     }
-    let heads: String = Role::ALL.iter().map(|role| format!("{:<11}", role.as_str())).collect();
-    let page = format!("{:<48}{}\n{}", "", heads, table);
+    let heads: Vec<String> = Role::ALL.iter().map(|role| format!("{:<11}", role.as_str())).collect();
+    let page = format!("{:<48}{}\n{}", "", heads.join(""), table);
     let page: Vec<&str> = page.lines().map(str::trim_end).collect();
     insta::assert_snapshot!("who_may_do_what", page.join("\n"));
 }
@@ -81,12 +81,16 @@ fn cell(rules: &Rules, role: Role, asked: Asked) -> &'static str {
 
 fn samples(action: ObjectAction) -> Vec<ObjectResource> {
     let keys: &[Option<&str>] = match action {
-        ObjectAction::CreateBucket | ObjectAction::DeleteBucket | ObjectAction::ListAllMyBuckets => &[None],
-        ObjectAction::GetBucketLocation | ObjectAction::ListBucketMultipartUploads | ObjectAction::Unserved => &[None],
+        ObjectAction::CreateBucket
+        | ObjectAction::DeleteBucket
+        | ObjectAction::GetBucketLocation
+        | ObjectAction::ListAllMyBuckets
+        | ObjectAction::ListBucketMultipartUploads
+        | ObjectAction::Unserved => &[None],
         ObjectAction::ListBucket => &[None, Some("runs/id/1/"), Some("bundles/sha256/")],
         _ => &[Some("bundles/sha256/a"), Some("runs/id/1/log/0"), Some("runs/id/1/plan.json"), Some("other")],
     };
-    let sample = |own: bool, claimed: bool, key: &Option<&str>| ObjectResource {
+    let sample = |own: bool, claimed: bool, key: Option<&str>| ObjectResource {
         bucket: "b".into(),
         key: key.map(str::to_owned),
         account: "123456789012".into(),
@@ -94,7 +98,7 @@ fn samples(action: ObjectAction) -> Vec<ObjectResource> {
         claimed,
     };
     let each =
-        keys.iter().flat_map(|key| [sample(false, false, key), sample(true, false, key), sample(true, true, key)]);
+        keys.iter().flat_map(|key| [sample(false, false, *key), sample(true, false, *key), sample(true, true, *key)]);
     each.collect()
 }
 
