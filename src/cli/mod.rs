@@ -14,6 +14,7 @@ mod key;
 mod keys;
 mod logs;
 mod migrate;
+mod policy;
 mod print;
 mod remote;
 mod report;
@@ -128,6 +129,9 @@ enum Verb {
     /// Set up AWS clients on this machine
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// Check and show the policies that say who may do what
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Show every setting, its value and where it comes from
     Settings,
 }
@@ -242,6 +246,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
+        Verb::Policy(command) => policy::run(&command, &settings).map(|()| Exit::Done),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),
     }
 }

@@ -52,7 +52,7 @@ impl Plane {
             store: store.through(Counting),
             objects,
             sealer,
-            authority: Authority,
+            authority: Authority::default(),
             audit: Audit::default(),
             known_keys: KnownKeys::default(),
             clock,

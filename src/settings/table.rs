@@ -78,6 +78,18 @@ pub const TABLE: &[Setting] = &[
         None,
         "endpoint of the S3 that holds `bucket`, if not AWS",
     ),
+    setting(
+        "policies",
+        &["HADRON_POLICIES"],
+        None,
+        "a site's own Cedar policies: a file, or a folder of *.cedar; read again when they change",
+    ),
+    setting(
+        "shipped_policies",
+        &["HADRON_SHIPPED_POLICIES"],
+        Some("true"),
+        "`false` lets the site's policies stand alone",
+    ),
     setting("lease_seconds", &["HADRON_LEASE_SECONDS"], Some("60"), "how long a claim holds without a sign of life"),
     setting("endpoint", &["HADRON_ENDPOINT", "AWS_ENDPOINT_URL_PROTON"], None, "the Proton endpoint that we talk to"),
     setting("access_key_id", &["HADRON_ACCESS_KEY_ID"], None, "the key that signs requests to `endpoint`"),

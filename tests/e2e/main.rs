@@ -24,6 +24,7 @@ mod plain;
 mod postgres_away;
 mod proxy;
 mod restart;
+mod roles;
 mod site;
 mod stale;
 mod stock_endpoint;

@@ -9,14 +9,16 @@ use anyhow::{Context, anyhow};
 use super::listener::reachable;
 use crate::cli::keys::KeyPair;
 use crate::cli::{Exit, Failure, trust};
-use crate::control_plane::object_server::{OWN_BUCKET, ObjectServer};
+use crate::control_plane::authority::Authority;
+use crate::control_plane::object_server::{Guard, OWN_BUCKET, ObjectServer};
 use crate::control_plane::store::Store;
 use crate::control_plane::wire::Handler;
 use crate::objects::{Objects, ObjectsConfig};
 use crate::settings::Resolved;
 use crate::support::{Clock, Trust};
 
-/// The object server of this process, with its files in the folder that the settings name.
+/// The object server of this process, with its files in the folder that the settings name, and the key that this
+/// process itself signs with.
 ///
 /// # Errors
 /// The folder can't be opened.
@@ -25,15 +27,19 @@ pub(super) async fn embedded(
     data: &Path,
     store: &Store,
     clock: &Clock,
-) -> Result<Handler, Failure> {
+    authority: &Authority,
+) -> Result<(Handler, KeyPair), Failure> {
     let folder = settings.text("objects").map_or_else(|| data.join("objects"), PathBuf::from);
-    let server = ObjectServer::open(store.clone(), &folder, clock.clone())
+    let guard = Guard { authority: authority.clone(), account: settings.value("account")? };
+    let server = ObjectServer::open(store.clone(), &folder, clock.clone(), guard)
         .await
         .with_context(|| format!("opening the object store in {}", folder.display()))?;
-    Ok(Arc::new(move |request| {
+    let own_key = server.own_key();
+    let handler: Handler = Arc::new(move |request| {
         let server = server.clone();
         Box::pin(async move { server.handle(request).await })
-    }))
+    });
+    Ok((handler, own_key))
 }
 
 /// The bucket's name.
@@ -56,13 +62,13 @@ pub(super) async fn client(
     region: &str,
     address: SocketAddr,
     own: Option<&Trust>,
-    (id, secret): &KeyPair,
+    own_key: Option<KeyPair>,
 ) -> Result<Objects, Failure> {
-    let config = if settings.text("bucket").is_none() {
+    let config = if own_key.is_some() {
         ObjectsConfig {
             endpoint: Some(format!("{}://{}", if own.is_some() { "https" } else { "http" }, reachable(address))),
             region: region.to_owned(),
-            credentials: Some((id.clone(), secret.clone())),
+            credentials: own_key,
             path_style: true,
             trust: own.cloned(),
         }

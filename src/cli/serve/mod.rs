@@ -19,7 +19,7 @@ use anyhow::Context;
 use self::listener::Door;
 use self::master_key::Unsealed;
 use super::keys::LocalKeys;
-use super::{Exit, Failure, trust};
+use super::{Exit, Failure, policy, trust};
 use crate::control_plane::seal::reseal;
 use crate::control_plane::store::Sealed;
 use crate::control_plane::wire::{Handler, Port, Tls};
@@ -72,6 +72,7 @@ pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
 /// Starts a control plane: takes the port, opens the record, serves, and sets its background work going.
 pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<Server, Failure> {
     let data = data_folder(settings)?;
+    let authority = policy::authority(settings)?;
     // Before the record is made or changed: who finds the port taken has started the wrong thing.
     let Door { port, address, base_url } = listener::listen(settings).await?;
     let own = port.tls.as_ref().map(|tls| Trust::our_own(&tls.certificates()));
@@ -85,11 +86,12 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let region: String = settings.value("region")?;
     control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
     keys::register(&store, settings, &local, &clock).await?;
-    let store_of_objects = bucket::client(settings, &region, address, own.as_ref(), &local.agent).await?;
-    let embedded = match settings.text("bucket") {
+    let (embedded, own_key) = match settings.text("bucket") {
         Some(_) => None,
-        None => Some(bucket::embedded(settings, &data, &store, &clock).await?),
-    };
+        None => Some(bucket::embedded(settings, &data, &store, &clock, &authority).await?),
+    }
+    .unzip();
+    let store_of_objects = bucket::client(settings, &region, address, own.as_ref(), own_key).await?;
     let mut plane = Plane::new(
         store,
         store_of_objects,
@@ -103,6 +105,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
             serves_objects: embedded.is_some(),
         },
     );
+    plane.authority = authority.clone();
     plane.events = events;
     if let Some(tls) = port.tls.clone() {
         watch_certificate(lifecycle, tls, [own, trust.clone()]);
@@ -113,6 +116,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         .create_bucket(&plane.settings.bucket)
         .await
         .map_err(|error| Failure::new(Exit::Settings, error).hint("check `bucket` and `objects_endpoint`"))?;
+    lifecycle.spawn("policies", authority.watch(lifecycle.soft.clone()));
     lifecycle.spawn("registrar", registrar::run(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("counts", control_plane::keep_counts(plane.clone(), lifecycle.soft.clone()));
     lifecycle.spawn("audit", audit::chain(plane.clone(), lifecycle.soft.clone()));

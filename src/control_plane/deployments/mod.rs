@@ -13,6 +13,7 @@
 //! [`Plane::work`]: super::Plane
 
 mod begin;
+mod binding;
 mod cancel;
 mod delete;
 mod finish;
@@ -31,6 +32,7 @@ mod upkeep;
 use std::sync::Arc;
 
 pub(crate) use begin::{Begin, Inputs};
+pub(crate) use binding::environments_of_service;
 pub(crate) use finish::Outcome;
 pub(crate) use offer::{Ask, Offer};
 pub(crate) use record::TargetRecord;

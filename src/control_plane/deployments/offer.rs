@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hadron_model::DeploymentStatus;
 
 use super::Deployments;
+use super::binding::within;
 use crate::control_plane::records::{Deployment, Executor, Turn};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 
@@ -18,6 +19,8 @@ pub(crate) struct Ask {
     pub(crate) agent: String,
     /// Whether a deployment is within what the agent is bound to.
     pub(crate) binding: super::Selection,
+    /// The environments that its key is bound to; all if there are none.
+    pub(crate) environments: Vec<String>,
     /// How many it wants.
     pub(crate) limit: usize,
 }
@@ -64,6 +67,9 @@ impl Deployments {
         let mut look_again_at: Option<i64> = None;
         for deployment in tx.by_term::<Deployment>(&self.scope, "in_flight", "")? {
             if !waits_for_agents(&deployment) || !ask.binding.holds(&deployment) {
+                continue;
+            }
+            if !within(tx, &self.scope, &ask.environments, &deployment)? {
                 continue;
             }
             match taken_until(&deployment, &ask.agent, self.now) {

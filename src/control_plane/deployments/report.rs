@@ -162,6 +162,7 @@ impl Deployments {
         deployment.offer = None;
         let expires_at = self.lease_end();
         let access_key = report.access_key.clone();
+        deployment.last_claimed_by = Some(access_key.clone());
         deployment.lease = Some(Lease { agent, access_key, since: self.now, expires_at });
         self.take_turn(tx, &deployment.environment)
     }

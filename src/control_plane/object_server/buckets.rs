@@ -5,8 +5,9 @@ use s3s::dto::{
     DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput,
     ListBucketsInput, ListBucketsOutput, Owner,
 };
-use s3s::{S3Request, S3Result, s3_error};
+use s3s::{S3Error, S3Request, S3Result, s3_error};
 
+use super::access::account;
 use super::catalog::{self, Bucket, Object, Upload, scope};
 use super::objects::timestamp;
 use super::service::Objects;
@@ -21,13 +22,22 @@ pub(super) async fn create(server: &Objects, request: S3Request<CreateBucketInpu
     let constraint = create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
     let region = constraint.map(|region| region.as_str().to_owned()).or(request.region.map(|r| r.to_string()));
     let region = region.unwrap_or_else(|| CLASSIC.to_owned());
-    let bucket = Bucket { name: name.clone(), region, created_at: server.clock.now() };
+    let account = account(&request.extensions);
+    let bucket = Bucket { name: name.clone(), region, created_at: server.clock.now(), account: account.clone() };
     let created = server.store.write(move |tx| tx.add(&scope(), &bucket)).await;
     match created {
         Ok(()) => Ok(CreateBucketOutput { location: Some(format!("/{name}")) }),
-        Err(StoreError::Exists { .. }) => Err(s3_error!(BucketAlreadyOwnedByYou, "the bucket {name} is yours already")),
+        Err(StoreError::Exists { .. }) => Err(taken(find(server, name).await?, &account)),
         Err(error) => Err(error.into()),
     }
+}
+
+fn taken(bucket: Bucket, account: &str) -> S3Error {
+    let Bucket { name, account: owner, .. } = bucket;
+    if owner == account || owner.is_empty() {
+        return s3_error!(BucketAlreadyOwnedByYou, "the bucket {name} is yours already");
+    }
+    s3_error!(BucketAlreadyExists, "the bucket {name} belongs to another account")
 }
 
 pub(super) async fn head(server: &Objects, request: S3Request<HeadBucketInput>) -> S3Result<HeadBucketOutput> {
@@ -52,12 +62,15 @@ async fn find(server: &Objects, name: String) -> S3Result<Bucket> {
 pub(super) async fn list(server: &Objects, request: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
     let buckets = server.store.read::<_, StoreError, _>(|tx| tx.all::<Bucket>(&scope())).await?;
     let prefix = request.input.prefix.unwrap_or_default();
+    let account = account(&request.extensions);
+    let visible = |bucket: &Bucket| bucket.account.is_empty() || bucket.account == account;
     let entry = |bucket: Bucket| BucketEntry {
         name: Some(bucket.name),
         creation_date: Some(timestamp(bucket.created_at)),
         bucket_region: Some(bucket.region),
     };
-    let mine = buckets.into_iter().map(|stored| stored.value).filter(|bucket| bucket.name.starts_with(&prefix));
+    let mine = buckets.into_iter().map(|stored| stored.value);
+    let mine = mine.filter(|bucket| visible(bucket) && bucket.name.starts_with(&prefix));
     let owner = Owner { id: Some("hadron".into()), display_name: Some("hadron".into()) };
     Ok(ListBucketsOutput { buckets: Some(mine.map(entry).collect()), owner: Some(owner), ..Default::default() })
 }

@@ -21,6 +21,9 @@ pub(super) struct Bucket {
     pub(super) name: String,
     pub(super) region: String,
     pub(super) created_at: i64,
+    /// Whose it is; buckets of older records, without one, are everybody's.
+    #[serde(default)]
+    pub(super) account: String,
 }
 
 impl Document for Bucket {

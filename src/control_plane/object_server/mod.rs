@@ -29,11 +29,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
-use self::access::{Keys, Names};
+pub(crate) use self::access::object;
+use self::access::{Access, Keys, Names, ServerKey};
 use self::content::Contents;
 use self::service::Objects;
+use super::authority::Authority;
 use super::store::{Store, StoreError};
-use crate::support::Clock;
+use crate::support::{Clock, Secret};
 
 /// The bucket in which Hadron keeps bundles and run records. Nobody needs to know it, since tags name objects in full;
 /// without it nothing could be registered, so it can't be deleted.
@@ -59,9 +61,21 @@ pub enum ObjectServerError {
     Store(#[from] StoreError),
 }
 
+/// Whom the objects are kept from.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    /// Who may do what.
+    pub authority: Authority,
+    /// The account of the installation, which our own bucket belongs to.
+    pub account: String,
+}
+
 /// Answers S3 requests; cheap to clone.
 #[derive(Clone)]
-pub struct ObjectServer(S3Service);
+pub struct ObjectServer {
+    service: S3Service,
+    own_key: ServerKey,
+}
 
 impl fmt::Debug for ObjectServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,7 +88,7 @@ impl ObjectServer {
     ///
     /// # Errors
     /// That the folder can't be used or the record can't be read.
-    pub async fn open(store: Store, folder: &Path, clock: Clock) -> Result<Self, ObjectServerError> {
+    pub async fn open(store: Store, folder: &Path, clock: Clock, guard: Guard) -> Result<Self, ObjectServerError> {
         let refused = |source| ObjectServerError::Folder { folder: folder.display().to_string(), source };
         let contents = Contents::open(folder).map_err(refused)?;
         let wanted = store.read(catalog::pieces).await?;
@@ -83,17 +97,25 @@ impl ObjectServer {
         if removed > 0 {
             tracing::info!(removed, "{removed} files of unfinished uploads are removed");
         }
+        let own_key = ServerKey::new();
         let mut builder = S3ServiceBuilder::new(Objects { store: store.clone(), contents, clock: clock.clone() });
-        builder.set_auth(Keys { store, clock });
+        builder.set_auth(Keys { store: store.clone(), clock, own_key: own_key.clone() });
+        builder.set_access(Access { store, guard, own_key: own_key.clone() });
         builder.set_validation(Names);
-        Ok(Self(builder.build()))
+        Ok(Self { service: builder.build(), own_key })
+    }
+
+    /// The key pair with which the server itself works on objects: it lies in no record, is good for nothing but
+    /// objects, and ends with this process.
+    pub fn own_key(&self) -> (String, Secret) {
+        (self.own_key.id.clone(), self.own_key.secret.clone())
     }
 
     /// Answers one request, whose path must be as the client signed it.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let mut request = request.map(s3s::Body::http_body_unsync);
         join_encodings(request.headers_mut());
-        let mut response = match self.0.call(request).await {
+        let mut response = match self.service.call(request).await {
             Ok(response) if response.status().is_client_error() => explain::explain(response).map(Body::new),
             Ok(response) => response.map(Body::new),
             Err(error) => {

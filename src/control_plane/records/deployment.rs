@@ -149,6 +149,9 @@ pub struct Deployment {
     /// published.
     #[serde(default)]
     pub unpublished: Vec<String>,
+    /// The access key that claimed it last, which may still bring in the run's records when the lease has ended.
+    #[serde(default)]
+    pub last_claimed_by: Option<String>,
 }
 
 impl Deployment {
@@ -156,6 +159,12 @@ impl Deployment {
     pub fn in_flight(&self) -> bool {
         use DeploymentStatus as S;
         matches!(self.status, S::InProgress | S::Cancelling | S::DeleteInProgress)
+    }
+
+    /// The access key that claimed it last; of older records as long as the lease is there.
+    pub fn claimed_by(&self) -> Option<&str> {
+        let lease = self.lease.as_ref().map(|lease| lease.access_key.as_str());
+        lease.or(self.last_claimed_by.as_deref())
     }
 
     /// The lease, unless it has run out.

@@ -100,27 +100,24 @@ pub(super) fn claim(
     url: &str,
     now: i64,
 ) -> Result<Claim, StateError> {
-    let over = |reason| credential.claim_over(reason);
     if credential.epoch > deployment.epoch {
         return Err(StateError::Unauthorized);
     }
     if credential.epoch < deployment.epoch {
-        return Err(over("the deployment has been claimed anew since"));
+        return Err(credential.claim_over("the deployment has been claimed anew since"));
     }
-    let Some(lease) = &deployment.lease else { return Err(over("the claim is over")) };
+    let Some(lease) = &deployment.lease else { return Err(credential.claim_over("the claim is over")) };
     let key = tx.get::<AccessKey>(&AccessKey::scope(), &lease.access_key)?.ok_or(StateError::Unauthorized)?;
     if !equal(&state_password(&key.secret, url, &credential.username()), &credential.password) {
         return Err(StateError::Unauthorized);
     }
     let (agent, access_key) = (lease.agent.clone(), lease.access_key.clone());
-    let over = if !deployment.in_flight() {
-        Some("the deployment has finished")
-    } else if deployment.live_lease(now).is_none() {
-        Some("the lease has run out")
-    } else if !key.is_active(now) {
-        Some("its access key is revoked or has expired")
-    } else {
-        None
+    let live = deployment.live_lease(now).is_some();
+    let over = match (key.is_active(now), deployment.in_flight(), live) {
+        (false, ..) => Some("its access key is revoked or has expired"),
+        (_, false, _) => Some("the deployment has finished"),
+        (.., false) => Some("the lease has run out"),
+        _ => None,
     };
     Ok(Claim { agent, access_key, over })
 }

@@ -10,7 +10,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use hadron::control_plane::object_server::ObjectServer;
+use hadron::control_plane::object_server::{Guard, ObjectServer};
 use hadron::control_plane::records::AccessKey;
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Transaction, Typed};
 use hadron::support::{Clock, Secret};
@@ -40,7 +40,8 @@ impl Bench {
     async fn on(folder: Arc<tempfile::TempDir>) -> Self {
         let store = Store::new(Sqlite::open(&folder.path().join("hadron.db")).unwrap());
         store.write(add_key).await.unwrap();
-        let server = ObjectServer::open(store, &folder.path().join("objects"), Clock::system()).await.unwrap();
+        let server =
+            ObjectServer::open(store, &folder.path().join("objects"), Clock::system(), Guard::default()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let answer =

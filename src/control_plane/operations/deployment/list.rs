@@ -1,5 +1,6 @@
 //! ListDeployments: the history, or, for an agent, what is to be done.
 
+use hadron_model::hadron::Role;
 use hadron_model::{ListDeploymentsInput, ListDeploymentsOutput, Operation};
 
 use super::{poll, view};
@@ -31,7 +32,8 @@ pub(crate) async fn list_deployments(
     }
     let listing = Listing::new(call, Operation::ListDeployments, &selection, input.max_results, input.next_token)?;
     let engine = Deployments::of(plane, call);
-    let page = plane.store.read(move |tx| history(tx, &engine, &listing, &selection)).await?;
+    let bound_to = if call.caller.role == Role::Agent { call.caller.environments.clone() } else { Vec::new() };
+    let page = plane.store.read(move |tx| history(tx, &engine, &listing, &selection, &bound_to)).await?;
     let page = page.map(|found| view::summary(&call.scope, &found));
     Ok(ListDeploymentsOutput { deployments: page.items, next_token: page.next_token })
 }
@@ -41,9 +43,12 @@ fn history(
     engine: &Deployments,
     listing: &Listing,
     selection: &Selection,
+    bound_to: &[String],
 ) -> Result<Page<Stored<Deployment>>, ProtonError> {
     let (term, value) = selection.term(&engine.scope);
-    let page = listing.page::<Deployment>(tx, (term, &value), true, |found| selection.holds(found))?;
+    // A bound agent sees the history of its environments; pipelines have none of their own, and are only polled for.
+    let shown = |found: &Deployment| bound_to.is_empty() || bound_to.contains(&found.environment);
+    let page = listing.page::<Deployment>(tx, (term, &value), true, |found| selection.holds(found) && shown(found))?;
     if page.items.is_empty()
         && let Some(missing) = missing(tx, engine, selection)?
     {

@@ -45,7 +45,8 @@ pub(super) async fn poll(
     let agent = checked_agent(agent)?;
     let deadline = Instant::now() + wait(call)?;
     let limit = max_results.and_then(|max| usize::try_from(max).ok()).unwrap_or(USUAL);
-    let ask = Ask { agent, binding, limit };
+    let environments = call.caller.environments.clone();
+    let ask = Ask { agent, binding, environments, limit };
     let mut bell = plane.work.subscribe();
     let offer = loop {
         bell.mark_unchanged();
