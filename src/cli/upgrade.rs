@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use aws_sdk_proton::types::DeploymentUpdateType;
 use clap::Args;
 use hadron_model::hadron::{StaleRow, Staleness};
 use serde::Serialize;
@@ -93,8 +92,8 @@ async fn upgrade(remote: &Remote, row: &StaleRow, args: &UpgradeArgs) -> Outcome
         message: String::new(),
     };
     let kind = match row.staleness {
-        Staleness::BehindMinor => DeploymentUpdateType::MinorVersion,
-        Staleness::BehindMajor if args.major => DeploymentUpdateType::MajorVersion,
+        Staleness::BehindMinor => "MINOR_VERSION",
+        Staleness::BehindMajor if args.major => "MAJOR_VERSION",
         Staleness::BehindMajor => {
             outcome.message = "another major version may need other inputs; check its schema, then add --major".into();
             return outcome;
@@ -113,22 +112,23 @@ async fn upgrade(remote: &Remote, row: &StaleRow, args: &UpgradeArgs) -> Outcome
 }
 
 /// Without a spec Proton takes the one that the target has; a pipeline's is part of its service's.
-async fn start(remote: &Remote, row: &StaleRow, kind: DeploymentUpdateType) -> Result<(), ProtonError> {
+async fn start(remote: &Remote, row: &StaleRow, kind: &str) -> Result<(), ProtonError> {
     let proton = remote.proton.client();
     let (major, minor) = row.recommended.as_deref().and_then(|it| it.split_once('.')).unwrap_or_default();
     let service = row.service_name.as_deref().unwrap_or_default();
     match row.kind.as_str() {
         "environment" => {
-            let update = proton.update_environment().name(&row.name).deployment_type(kind);
+            let update = proton.update_environment().name(&row.name).deployment_type(kind.into());
             update.template_major_version(major).template_minor_version(minor).send().await?;
         }
         "service-instance" => {
-            let update = proton.update_service_instance().service_name(service).name(&row.name).deployment_type(kind);
+            let update =
+                proton.update_service_instance().service_name(service).name(&row.name).deployment_type(kind.into());
             update.template_major_version(major).template_minor_version(minor).send().await?;
         }
         _ => {
             let spec = proton.get_service().name(service).send().await?.service.map(|it| it.spec).unwrap_or_default();
-            let update = proton.update_service_pipeline().service_name(service).deployment_type(kind).spec(spec);
+            let update = proton.update_service_pipeline().service_name(service).deployment_type(kind.into()).spec(spec);
             update.template_major_version(major).template_minor_version(minor).send().await?;
         }
     }

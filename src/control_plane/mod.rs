@@ -25,6 +25,7 @@ mod duty;
 mod gate;
 mod keys;
 mod plane;
+mod staleness;
 #[cfg(test)]
 pub(crate) mod test_plane;
 mod upgrade;

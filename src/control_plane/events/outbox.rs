@@ -191,6 +191,11 @@ impl Events {
         Ok(())
     }
 
+    /// Whether nobody is told of anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sinks.is_empty()
+    }
+
     /// Tells the dispatcher to look.
     pub(crate) fn ring(&self) {
         self.bell.ring();

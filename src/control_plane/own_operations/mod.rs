@@ -36,6 +36,7 @@ macro_rules! operations {
 operations! {
     // staleness
     report_stale(ReportStaleInput) -> ReportStaleOutput = staleness::report_stale;
+    send_stale_report(SendStaleReportInput) -> SendStaleReportOutput = staleness::send_stale_report;
     // the audit log
     list_audit_entries(ListAuditEntriesInput) -> ListAuditEntriesOutput = audit::list_audit_entries;
     verify_audit(VerifyAuditInput) -> VerifyAuditOutput = audit::verify_audit;

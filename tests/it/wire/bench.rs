@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use hadron::control_plane::records::AccessKey;
-use hadron::control_plane::seal::Sealer;
+use hadron::control_plane::seal::{MasterKey, keyring};
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Typed};
 use hadron::control_plane::wire::{Handler, Limits, Port, Tls};
 use hadron::control_plane::{App, Plane, PlaneSettings, registrar, serve};
@@ -77,10 +77,12 @@ impl Bench {
             serves_state: true,
             serves_objects: false,
         };
+        let record = Store::new(Sqlite::temporary().unwrap());
+        let sealer = keyring::open(&record, MasterKey::local(MasterKey::random()), None, NOW).await.unwrap();
         let plane = Plane::new(
-            Store::new(Sqlite::temporary().unwrap()),
+            record,
             Objects::new(config).await,
-            Sealer::ephemeral(),
+            sealer,
             if time == Time::Real { Clock::system() } else { Clock::fixed(NOW) },
             settings,
         );

@@ -25,16 +25,17 @@ mod tests {
 
     use super::*;
     use crate::control_plane::seal::{MasterKey, keyring};
-    use crate::control_plane::store::Sealed;
+    use crate::control_plane::store::{Sealed, Sqlite, Store};
     use crate::control_plane::test_plane::TestPlane;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_rotation_names_the_new_key_and_what_the_old_one_sealed_still_opens() {
         let mut test = TestPlane::new().await;
-        let record = test.plane.store.clone();
+        let record = Store::new(Sqlite::temporary().unwrap());
         let master = MasterKey::local(MasterKey::random());
-        test.plane.sealer = keyring::open(&record, master, None, test.plane.clock.now()).await.unwrap();
-        test.plane.store = record.through(Sealed(test.plane.sealer.clone()));
+        let sealer = keyring::open(&record, master, None, test.plane.clock.now()).await.unwrap();
+        let Plane { objects, clock, settings, .. } = test.plane;
+        test.plane = Plane::new(record.through(Sealed(sealer.clone())), objects, sealer, clock, (*settings).clone());
         let old = test.plane.sealer.seal("x", "c").unwrap();
         let begun = test.environment("dev").await;
         let done = test.plane.rotate_data_key(&mut test.call(), RotateDataKeyInput {}).await.unwrap();

@@ -1,9 +1,9 @@
-//! Staleness: what is behind its template, by how much, since when, and whose it is.
+//! What is behind its template: asked for, and sent.
 
-mod outputs;
 mod report;
-mod templates;
+mod send;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use report::report_stale;
+pub(crate) use send::send_stale_report;

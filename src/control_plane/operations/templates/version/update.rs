@@ -6,9 +6,11 @@ use hadron_model::{
 
 use super::super::{self as templates, PUBLISHED, existing, version_called};
 use super::{Named, Shown, compatible, detail};
+use crate::control_plane::events::Events;
 use crate::control_plane::operations::history;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::TemplateVersion;
+use crate::control_plane::staleness::upgrade_available;
 use crate::control_plane::store::{Document, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
@@ -24,7 +26,7 @@ pub(crate) struct Changes {
 
 /// Changes a version; publishing the highest one makes it the recommended one.
 pub(crate) async fn update(plane: &Plane, call: &Call, named: Named, changes: Changes) -> Result<Shown, ProtonError> {
-    let (scope, now) = (call.scope.clone(), call.now);
+    let (scope, now, events) = (call.scope.clone(), call.now, plane.events.clone());
     plane
         .store
         .write(move |tx| {
@@ -37,7 +39,7 @@ pub(crate) async fn update(plane: &Plane, call: &Call, named: Named, changes: Ch
             }
             tx.save(&scope, &mut version)?;
             if version.status != before {
-                published(tx, &scope, &version, before, now)?;
+                published(&events, tx, &scope, &version, before, now)?;
             }
             Ok(Shown::new(tx, &scope, version.value)?)
         })
@@ -83,6 +85,7 @@ fn move_to(version: &TemplateVersion, to: TemplateVersionStatus) -> Result<Templ
 }
 
 fn published(
+    events: &Events,
     tx: &mut dyn Transaction,
     scope: &Scope,
     version: &TemplateVersion,
@@ -99,6 +102,7 @@ fn published(
     if template.recommended < Some(version.version) {
         template.recommended = Some(version.version);
         tx.save(scope, &mut template)?;
+        upgrade_available(events, tx, scope, &template, now)?;
     }
     Ok(())
 }
