@@ -8,7 +8,7 @@ mod resolved;
 mod site;
 mod table;
 
-pub use file::{Environment, File};
+pub use file::{Environment, File, Gate};
 pub use resolved::{Resolved, SettingsError, Source, Surroundings};
 pub use site::child_environment;
 pub use table::{Setting, TABLE};

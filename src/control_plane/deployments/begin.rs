@@ -159,6 +159,7 @@ impl Deployments {
             last_succeeded_deployment_id: progress.last_succeeded_deployment_id.clone(),
             executor: record.executor(tx, &self.scope)?,
             unpublished: Vec::new(),
+            approval: None,
         })
     }
 

@@ -12,6 +12,7 @@
 //!
 //! [`Plane::work`]: super::Plane
 
+mod approval;
 mod begin;
 mod cancel;
 mod delete;
@@ -30,6 +31,7 @@ mod upkeep;
 
 use std::sync::Arc;
 
+pub(crate) use approval::{Asked, Decided};
 pub(crate) use begin::{Begin, Inputs};
 pub(crate) use finish::Outcome;
 pub(crate) use offer::{Ask, Offer};

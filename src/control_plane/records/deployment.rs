@@ -1,6 +1,7 @@
 //! Deployments: one attempt to bring a target to a state, and who works on it.
 
 use hadron_model::DeploymentStatus;
+use hadron_model::hadron::Decision;
 use serde::{Deserialize, Serialize};
 
 use super::{BundleRef, VersionRef};
@@ -107,6 +108,25 @@ pub struct Lease {
     pub expires_at: i64,
 }
 
+/// A plan that a person decides on before it is applied. It belongs to one claim: whoever claims next plans anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "self-explanatory")]
+pub struct Approval {
+    /// SHA-256 of the plan file, in lower-case hexadecimal.
+    pub digest: String,
+    /// `N to add, N to change, N to destroy`.
+    pub summary: String,
+    /// The principal that asked, which may not decide.
+    pub asked_by: String,
+    pub asked_at: i64,
+    /// None while it is awaited.
+    pub decision: Option<Decision>,
+    /// The principal that decided.
+    pub decided_by: Option<String>,
+    pub decided_at: Option<i64>,
+    pub comment: Option<String>,
+}
+
 /// One deployment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "Proton's own names")]
@@ -149,6 +169,9 @@ pub struct Deployment {
     /// published.
     #[serde(default)]
     pub unpublished: Vec<String>,
+    /// The plan that the agent has asked people about; None without a gate.
+    #[serde(default)]
+    pub approval: Option<Approval>,
 }
 
 impl Deployment {
@@ -156,6 +179,12 @@ impl Deployment {
     pub fn in_flight(&self) -> bool {
         use DeploymentStatus as S;
         matches!(self.status, S::InProgress | S::Cancelling | S::DeleteInProgress)
+    }
+
+    /// The plan that waits for a decision. Nothing is decided any more once the deployment is being cancelled.
+    pub fn awaits(&self) -> Option<&Approval> {
+        let open = self.in_flight() && self.status != DeploymentStatus::Cancelling;
+        self.approval.as_ref().filter(|approval| open && approval.decision.is_none())
     }
 
     /// The lease, unless it has run out.
