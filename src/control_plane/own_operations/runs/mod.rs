@@ -1,6 +1,8 @@
 //! Runs: deployments as operators see them, with who works on each and whether it is still alive.
 
 mod decide;
+#[cfg(test)]
+mod decide_tests;
 mod describe;
 mod list;
 #[cfg(test)]
