@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::objects::{ObjectUri, Objects, ObjectsError};
 use super::workdir::{MOST_PLANS, round_folder};
+use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::terraform::{Event, Step};
 
 /// How often the run directory is looked at.

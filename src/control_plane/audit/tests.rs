@@ -132,7 +132,7 @@ async fn a_claim_leaves_an_entry_and_a_poll_and_a_heartbeat_leave_none() {
     let version = test.get::<Deployment>(&deployment.id).await.unwrap().version;
     agent.succeed(&deployment, epoch, &[]).await.unwrap();
     let log = entries(&test).await;
-    assert_eq!(log.len(), so_far + 2);
+    assert_eq!(log.len(), so_far + 3);
     let last = log.last().unwrap();
     assert!(touched(last).contains(&("deployment", &deployment.id, Some(version), Some(version + 1))), "{last:?}");
 }

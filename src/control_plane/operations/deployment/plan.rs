@@ -47,7 +47,9 @@ pub(super) fn asked(call: &Call) -> Result<Option<Asked>, ProtonError> {
 
 /// Tells the agent how people have decided on the plan that it asks about.
 pub(super) fn answer(call: &mut Call, asked: &Asked, deployment: &Deployment) {
-    let Some(approval) = deployment.approval.as_ref().filter(|approval| approval.digest == asked.digest) else { return };
+    let Some(approval) = deployment.approval.as_ref().filter(|approval| approval.digest == asked.digest) else {
+        return;
+    };
     let decision = match approval.decision {
         None => "pending",
         Some(Decision::Approved) => "approved",

@@ -1,8 +1,6 @@
 //! ApproveRun and RejectRun.
 
-use hadron_model::hadron::{
-    ApproveRunInput, ApproveRunOutput, Decision, RejectRunInput, RejectRunOutput, Role, Run,
-};
+use hadron_model::hadron::{ApproveRunInput, ApproveRunOutput, Decision, RejectRunInput, RejectRunOutput, Role, Run};
 
 use super::run;
 use crate::control_plane::deployments::{Decided, Deployments};
