@@ -105,18 +105,15 @@ impl Deployments {
             Some(S::Failed) => Some(Outcome::Failed),
             Some(S::InProgress) | None => None,
         };
-        match ended {
-            Some(outcome) => {
-                self.finish(tx, deployment, outcome, report.message.clone())?;
-                // The run says itself that it is over, so what it left locked guards nothing any more.
-                if let Some(epoch) = report.epoch {
-                    release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
-                }
+        if let Some(outcome) = ended {
+            self.finish(tx, deployment, outcome, report.message.clone())?;
+            // The run says itself that it is over, so what it left locked guards nothing any more.
+            if let Some(epoch) = report.epoch {
+                release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
             }
-            None => {
-                let asked = self.ask_people(deployment, report);
-                self.go_on(tx, deployment, asked.as_ref().or(report.message.as_ref()))?;
-            }
+        } else {
+            let asked = self.ask_people(deployment, report);
+            self.go_on(tx, deployment, asked.as_ref().or(report.message.as_ref()))?;
         }
         Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() })
     }

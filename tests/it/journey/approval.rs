@@ -159,16 +159,16 @@ async fn a_stale_plan_is_made_and_asked_about_again() {
     assert_eq!(scene.drains().await, Verdict::Done);
     scene.deploys("d2", "dev", &THREE_OUTPUTS.replace("vpc-1", "vpc-2"));
     let work = drains(scene.gated_agent().await);
-    let (stale, summary) = scene.asked("d2").await;
+    let (first, summary) = scene.asked("d2").await;
     assert_eq!(summary, "0 to add, 1 to change, 0 to destroy");
     {
         let mut kept = scene.states.kept.lock().unwrap();
-        let mut state: Value = serde_json::from_slice(&kept["/dev"]).unwrap();
-        state["serial"] = (state["serial"].as_i64().unwrap() + 1).into();
-        kept.insert("/dev".into(), state.to_string().into());
+        let mut moved: Value = serde_json::from_slice(&kept["/dev"]).unwrap();
+        moved["serial"] = (moved["serial"].as_i64().unwrap() + 1).into();
+        kept.insert("/dev".into(), moved.to_string().into());
     }
-    scene.approve("d2", &stale);
-    let (digest, _) = scene.asked_after("d2", Some(&stale)).await;
+    scene.approve("d2", &first);
+    let (digest, _) = scene.asked_after("d2", Some(&first)).await;
     assert_eq!(scene.proton.deployment("d2").status, "IN_PROGRESS");
     scene.approve("d2", &digest);
     assert_eq!(work.await.unwrap(), Verdict::Done);
