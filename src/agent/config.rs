@@ -59,6 +59,8 @@ pub struct EnvironmentConfig {
     pub state: Option<S3State>,
     /// More for Terraform's environment, over [`Config::child_env`].
     pub child_env: BTreeMap<String, String>,
+    /// Whether people decide on each plan before it is applied.
+    pub approval: bool,
 }
 
 /// A bucket for Terraform's state.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use tokio::sync::{Mutex, broadcast};
+use tokio::sync::{Mutex, broadcast, watch};
 
 use super::identity::Identity;
 use super::progress::{Progress, Stage};
@@ -24,10 +24,22 @@ pub(super) struct Context {
     pub(super) proton: Proton,
     pub(super) terraform: Terraform,
     pub(super) progress: broadcast::Sender<Progress>,
+    /// How many journeys wait for people.
+    pub(super) waiting: watch::Sender<usize>,
     /// Clients by endpoint and region; None is the configured store.
     stores: Mutex<HashMap<Option<(String, String)>, Objects>>,
     /// State buckets that proved to honour conditional writes.
     probed: Mutex<HashSet<String>>,
+}
+
+/// A journey that waits for people.
+#[derive(Debug)]
+pub(super) struct Waits<'a>(&'a watch::Sender<usize>);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|waiting| *waiting -= 1);
+    }
 }
 
 impl Context {
@@ -38,8 +50,15 @@ impl Context {
         let terraform = terraform::find(config.terraform.as_deref(), &config.search_path)?;
         let proton = Proton::new(&config.proton).await;
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
+        let (waiting, _) = watch::channel(0);
         let (stores, probed) = (Mutex::default(), Mutex::default());
-        Ok(Self { config, identity, proton, terraform, progress, stores, probed })
+        Ok(Self { config, identity, proton, terraform, progress, waiting, stores, probed })
+    }
+
+    /// Counts the caller's journey among those that wait for people, until what it gets is dropped.
+    pub(super) fn waits(&self) -> Waits<'_> {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        Waits(&self.waiting)
     }
 
     pub(super) fn tell(&self, lease: &Lease, target: &impl ToString, stage: Stage) {

@@ -15,7 +15,10 @@ use crate::terraform::TerraformError;
 #[expect(missing_docs, reason = "the exit codes of the same names")]
 pub enum Verdict {
     Done,
+    /// The agent has left; its next life goes on waiting.
+    AwaitingApproval,
     Cancelled,
+    StoppedByGate,
     LeaseLost,
     Settings,
     InvalidBundle,
@@ -35,8 +38,10 @@ impl Verdict {
             Self::InvalidBundle => 4,
             Self::PlanFailed => 10,
             Self::ApplyFailed => 11,
+            Self::StoppedByGate => 12,
             Self::StateAtRisk => 13,
             Self::LeaseLost => 14,
+            Self::AwaitingApproval => 20,
             Self::Cancelled => 130,
         }
     }
@@ -133,6 +138,20 @@ pub enum StepError {
     LeaseLost,
     #[error("the deployment was cancelled before Terraform changed anything")]
     Cancelled,
+    #[error("the plan ({summary}) was rejected by {by}{}", comment.as_deref().map(|it| format!(": {it}")).unwrap_or_default())]
+    Rejected {
+        summary: String,
+        /// The ARN of whoever rejected it.
+        by: String,
+        comment: Option<String>,
+    },
+    #[error(
+        "the environment's plans need approval, and this endpoint can't ask people for it; use an endpoint that is \
+         Hadron's, or take the gate out of the agent's settings"
+    )]
+    CannotAsk,
+    #[error("the agent left while the plan awaits approval; it goes on when it is back")]
+    StillAwaiting,
     #[error("{0:?} is no deployment id that a directory could be named after")]
     BadId(String),
     #[error("{doing} {}", path.display())]
@@ -152,10 +171,13 @@ impl StepError {
             Self::NoState
             | Self::NoWork
             | Self::OverlayCollides(_)
+            | Self::CannotAsk
             | Self::Objects(ObjectsError::NoConditionalWrites { .. }) => Verdict::Settings,
             Self::OutputsAfterApply(_) => Verdict::ApplyFailed,
             Self::LeaseLost => Verdict::LeaseLost,
             Self::Cancelled => Verdict::Cancelled,
+            Self::Rejected { .. } => Verdict::StoppedByGate,
+            Self::StillAwaiting => Verdict::AwaitingApproval,
             Self::Terraform { source, changing } => terraform_verdict(source, *changing),
             _ => Verdict::Unexpected,
         }
@@ -192,6 +214,7 @@ impl StepError {
             Self::Terraform { changing: false, .. } => {
                 "No resource was changed: correct the template or the spec and update again."
             }
+            Self::Rejected { .. } => "No resource was changed.",
             Self::OutputsAfterApply(_) => "Correct the template's outputs, register it as a new version and update.",
             Self::Bundle(_) | Self::NoPart(_) | Self::Outputs(_) => {
                 "No resource was changed: correct the template, register it as a new version and update."

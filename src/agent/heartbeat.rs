@@ -12,10 +12,14 @@ use tokio_util::task::AbortOnDropHandle;
 use super::StepError;
 use super::claim::Claimed;
 use super::context::Context;
-use crate::proton::{Lease, Proton, ProtonError};
+use crate::proton::{Decision, Lease, Proton, ProtonError};
+use crate::terraform::Plan;
 
 /// A cancel is heard within this time, however long the lease is.
 const SLOWEST_BEAT: Duration = Duration::from_secs(5);
+
+/// A decision on a plan is heard within this time.
+const ASKING_BEAT: Duration = Duration::from_secs(2);
 
 /// An endpoint without leases is only asked whether the deployment was cancelled.
 const STOCK_BEAT: Duration = Duration::from_secs(15);
@@ -59,13 +63,26 @@ impl Pulse {
 
     async fn beat(&self) -> Result<(), ProtonError> {
         let sent = Instant::now();
-        match self.proton.heartbeat(&self.lease).await {
-            Ok(status) => {
+        let answer = self.proton.heartbeat(&self.lease).await;
+        self.take(sent, answer.map(|status| (status, ())))
+    }
+
+    /// A sign of life that asks how people have decided on a plan; None where the endpoint doesn't know such a thing.
+    pub(super) async fn ask(&self, plan: &Plan) -> Result<Option<Decision>, ProtonError> {
+        let sent = Instant::now();
+        let answer = self.proton.ask(&self.lease, &plan.digest, &plan.summary()).await;
+        self.take(sent, answer)
+    }
+
+    /// Takes note of what the answer to a sign of life says besides.
+    fn take<T>(&self, sent: Instant, answer: Result<(DeploymentStatus, T), ProtonError>) -> Result<T, ProtonError> {
+        match answer {
+            Ok((status, value)) => {
                 *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = sent;
                 if status == DeploymentStatus::Cancelling {
                     self.interrupt.cancel();
                 }
-                Ok(())
+                Ok(value)
             }
             Err(error) => {
                 if matches!(error, ProtonError::Conflict { .. } | ProtonError::NotFound { .. }) {
@@ -74,6 +91,11 @@ impl Pulse {
                 Err(error)
             }
         }
+    }
+
+    /// The pause between two questions: soon enough for people, often enough for the lease.
+    pub(super) fn ask_every(&self) -> Duration {
+        self.every().min(ASKING_BEAT)
     }
 
     fn every(&self) -> Duration {

@@ -7,7 +7,7 @@
 //! fetch     &Claimed                        → Fetched     bundle and inputs, digests proved
 //! validate  Fetched                         → Checked     or every problem at once
 //! render    Checked                         → Rendered    a work directory on disk
-//! run       Rendered                        → Ran         init, apply or destroy, outputs
+//! run       Rendered                        → Ran         init, perhaps plan and gate, apply or destroy, outputs
 //! report    Claimed, Result<Ran, StepError> → Reported    said until heard
 //! ```
 //!
@@ -46,21 +46,30 @@ pub(super) async fn journey(context: &Context, candidate: Candidate, leaving: &C
         Err(error) => return Arrival::NotClaimed(error),
     };
     let heartbeat = Heartbeat::start(context, &claimed);
-    let result = Box::pin(provision(context, &claimed, heartbeat.pulse())).await;
+    let result = Box::pin(provision(context, &claimed, heartbeat.pulse(), leaving)).await;
+    if let Err(StepError::StillAwaiting) = result {
+        heartbeat.stop().await;
+        return Arrival::Ended(Verdict::AwaitingApproval);
+    }
     let reported: Reported = report(context, claimed, result, leaving).await;
     heartbeat.stop().await;
     Arrival::Ended(reported.verdict)
 }
 
 /// The steps between claim and report.
-async fn provision(context: &Context, claimed: &Claimed, pulse: &Pulse) -> Result<Ran, StepError> {
+async fn provision(
+    context: &Context,
+    claimed: &Claimed,
+    pulse: &Pulse,
+    leaving: &CancellationToken,
+) -> Result<Ran, StepError> {
     let earlier = RunDir::find(&context.config.data, &claimed.candidate.id, claimed.lease.attempt)?;
     if let Some(run_dir) = earlier {
-        return run(context, claimed, Rendered { run_dir, fresh: false }, pulse).await;
+        return run(context, claimed, Rendered { run_dir, fresh: false }, pulse, leaving).await;
     }
     pulse.may_begin()?;
     let fetched = Box::pin(fetch(context, claimed)).await?;
     let checked = validate(claimed, fetched)?;
     let rendered = render(context, claimed, checked).await?;
-    run(context, claimed, rendered, pulse).await
+    run(context, claimed, rendered, pulse, leaving).await
 }

@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod validate;
 
+mod gate;
 mod heartbeat;
 mod records;
 mod recovery;

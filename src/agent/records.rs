@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::workdir::{MOST_PLANS, round_folder};
 use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::terraform::{Event, Step};
 
@@ -33,8 +34,11 @@ const WAITING: usize = 4 * PIECE;
 /// How long the end of a run waits for the store.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// The steps whose output is a run's record. The outputs step isn't among them: it prints secrets.
-const STEPS: [Step; 3] = [Step::Init, Step::Apply, Step::Destroy];
+/// The steps whose output is a run's record, after init's. The outputs step isn't among them: it prints secrets.
+const STEPS: [Step; 3] = [Step::Plan, Step::Apply, Step::Destroy];
+
+/// Init, and then the steps of each round.
+const MOST_STEPS: usize = 1 + STEPS.len() * MOST_PLANS;
 
 /// What `summary.json` says.
 #[derive(Debug, Default, Serialize)]
@@ -81,6 +85,23 @@ impl Recorder {
         };
         let task = AbortOnDropHandle::new(tokio::spawn(sender.send_until(end.clone())));
         Self { objects, prefix, end, task }
+    }
+
+    /// Puts the plan beside the log, so that people can read what they decide on.
+    pub(super) async fn plan(&self, text: String) {
+        let uri = ObjectUri::new(&self.prefix.bucket, format!("{}plan.txt", self.prefix.key));
+        let put = self.objects.put(&uri, Bytes::from(text), "text/plain; charset=utf-8");
+        match tokio::time::timeout(FAREWELL, put).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a run's plan could not be sent"),
+            Err(_) => tracing::warn!(object = %uri, "a run's plan could not be sent in time"),
+        }
+    }
+
+    /// Sends what there is, of a run that goes on in another life.
+    pub(super) async fn pause(self) {
+        self.end.cancel();
+        tokio::time::timeout(FAREWELL, self.task).await.ok();
     }
 
     /// Sends the rest and the summary, as far as the store lets us within seconds.
@@ -225,7 +246,7 @@ impl Stream {
 /// The steps' output files, one after the other.
 struct Source {
     run_dir: PathBuf,
-    /// Index into [`STEPS`], and how far that step's stdout has been read.
+    /// Which step, see [`Source::folder`], and how far that step's stdout has been read.
     step: usize,
     offset: u64,
 }
@@ -238,16 +259,16 @@ impl Source {
     /// Appends complete lines: as they are to `events`, as people read them to `log`. `last` says that nobody writes any
     /// more, so that an incomplete line won't be completed.
     fn read(&mut self, last: bool, log: &mut Vec<u8>, events: &mut Vec<u8>) -> io::Result<()> {
-        while self.step < STEPS.len() {
-            let folder = self.run_dir.join(STEPS[self.step].folder());
+        while self.step < MOST_STEPS {
+            let folder = self.folder(self.step);
             let ended = last || folder.join("exit.json").exists();
             let more = self.read_stdout(&folder, ended, log, events)?;
             if more {
                 return Ok(());
             }
             if !ended {
-                // The other kind of second step may be the one that runs.
-                if folder.exists() || self.step + 1 == STEPS.len() || !self.later_step_exists() {
+                // Another one of the later steps may be the one that runs.
+                if folder.exists() || !self.later_step_exists() {
                     return Ok(());
                 }
             } else if let Ok(stderr) = std::fs::read(folder.join("stderr.log")) {
@@ -260,7 +281,14 @@ impl Source {
     }
 
     fn later_step_exists(&self) -> bool {
-        STEPS[self.step + 1..].iter().any(|step| self.run_dir.join(step.folder()).exists())
+        (self.step + 1..MOST_STEPS).any(|step| self.folder(step).exists())
+    }
+
+    fn folder(&self, step: usize) -> PathBuf {
+        match step.checked_sub(1) {
+            None => self.run_dir.join(Step::Init.folder()),
+            Some(later) => round_folder(&self.run_dir, later / STEPS.len()).join(STEPS[later % STEPS.len()].folder()),
+        }
     }
 
     /// Reads at most one piece; true if there may be more.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use super::claim::Claimed;
 use super::context::Context;
 use super::error::chain;
+use super::gate::{Gate, was_gated};
 use super::heartbeat::Pulse;
 use super::progress::Stage;
 use super::records::{Recorder, Summary};
@@ -13,7 +16,7 @@ use super::workdir::RunDir;
 use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
-use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, Step, TerraformError, child_env};
+use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
 
 /// A run that ended well.
 #[derive(Debug)]
@@ -27,30 +30,35 @@ pub(super) async fn run(
     claimed: &Claimed,
     rendered: Rendered,
     pulse: &Pulse,
+    leaving: &CancellationToken,
 ) -> Result<Ran, StepError> {
     let Rendered { run_dir, fresh } = rendered;
     let prefix = format!("runs/{}/{}/", claimed.candidate.id, claimed.lease.attempt);
     let prefix = ObjectUri::new(&run_dir.record.bucket, prefix);
     let objects = context.objects(&claimed.lease, &claimed.scope).await;
     let recorder = Recorder::start(objects, prefix, run_dir.path(), fresh);
-    let applied = terraform(context, claimed, &run_dir, pulse).await;
+    let gate = Gate { context, claimed, recorder: &recorder, pulse, leaving };
+    let applied = terraform(&gate, &run_dir).await;
+    if let Err(StepError::StillAwaiting) = applied {
+        recorder.pause().await;
+        return Err(StepError::StillAwaiting);
+    }
     let result = applied.and_then(|applied| outputs(applied, run_dir.record.mode()));
     let summary = summary(context, claimed, &run_dir, result.as_ref().map(|(_, applied)| applied));
     recorder.finish(&summary).await;
     result.map(|(outputs, _)| Ran { outputs })
 }
 
-async fn terraform(
-    context: &Context,
-    claimed: &Claimed,
-    run_dir: &RunDir,
-    pulse: &Pulse,
-) -> Result<Applied, StepError> {
-    let session = session(context, claimed, run_dir).await?;
+async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepError> {
+    let Gate { context, claimed, pulse, .. } = *gate;
+    let mut session = session(context, claimed, run_dir).await?;
     let mode = run_dir.record.mode();
     // A run that has begun is followed to its end, whoever else may hold the deployment by now, and wherever the state
     // server may be by now: its files are what Terraform is reading.
-    if !has_begun(run_dir, mode) {
+    let begun = session.has_begun(mode);
+    let choices = context.config.environment(&claimed.candidate.environment);
+    let gated = was_gated(&session) || (choices.approval && !begun);
+    if !begun {
         prepare(&session, pulse).await?;
     }
     let mut changing = false;
@@ -58,7 +66,11 @@ async fn terraform(
         changing |= matches!(&event.kind, EventKind::Apply(Phase::Start, resource) if resource.action != "read");
         follow(context, claimed, event);
     };
-    let applied = session.apply(mode, &pulse.interrupt, &mut on_event).await;
+    let applied = if gated {
+        gate.apply(&mut session, mode, &mut on_event).await?
+    } else {
+        session.apply(mode, &pulse.interrupt, &mut on_event).await
+    };
     applied.map_err(|source| match source {
         TerraformError::Stopped { .. } => StepError::Cancelled,
         source => StepError::Terraform { source, changing },
@@ -74,14 +86,6 @@ async fn prepare(session: &Session, pulse: &Pulse) -> Result<(), StepError> {
         () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
     }
     pulse.may_change().await
-}
-
-fn has_begun(run_dir: &RunDir, mode: Mode) -> bool {
-    let step = match mode {
-        Mode::Apply => Step::Apply,
-        Mode::Destroy => Step::Destroy,
-    };
-    run_dir.path().join(step.folder()).exists()
 }
 
 fn follow(context: &Context, claimed: &Claimed, event: &Event) {

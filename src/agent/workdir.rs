@@ -5,6 +5,8 @@
 //! work/             rendered files, the overlay's beside them, the backend's override
 //! home/             Terraform's HOME
 //! 1-init/ 2-apply/  the steps, written by their supervisors
+//! 2-plan/ plan/     where people decide: the plan's step, and the saved plan, which holds secrets and goes in the end
+//! again-N/          the same once more, for each plan that was stale when it was to be applied
 //! reported          how it ended; once it is there nobody needs to come back
 //! ```
 //!
@@ -24,6 +26,14 @@ use crate::terraform::Mode;
 
 const RECORD: &str = "run.json";
 const REPORTED: &str = "reported";
+
+/// The most plans that one run makes: what is stale again and again is being changed by somebody else.
+pub(super) const MOST_PLANS: usize = 20;
+
+/// The folder with the plan and apply of a round; the first is the run's own.
+pub(super) fn round_folder(run_dir: &Path, round: usize) -> PathBuf {
+    if round == 0 { run_dir.to_owned() } else { run_dir.join(format!("again-{round}")) }
+}
 
 /// What `run.json` holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +136,15 @@ impl RunDir {
     pub(super) fn mark_reported(&self, how: &str) -> Result<(), StepError> {
         let path = self.path.join(REPORTED);
         files::write_atomically(&path, how.as_bytes()).map_err(StepError::io("writing", &path))?;
+        for round in 0..MOST_PLANS {
+            let plan = round_folder(&self.path, round).join("plan");
+            // Nobody applies it any more, and it holds secrets.
+            match fs::remove_dir_all(&plan) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(StepError::io("removing", &plan)(error)),
+                Ok(()) => {}
+            }
+        }
         let providers = self.work().join(".terraform").join("providers");
         match fs::remove_dir_all(&providers) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StepError::io("removing", &providers)(error)),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -107,6 +108,8 @@ struct Shift {
     context: Arc<Context>,
     stop: CancellationToken,
     stay: Stay,
+    /// How many journeys wait for people.
+    waiting: watch::Receiver<usize>,
     journeys: JoinSet<(Candidate, Arrival)>,
     /// The targets that are being worked on.
     busy: BTreeSet<String>,
@@ -119,10 +122,12 @@ struct Shift {
 
 impl Shift {
     fn new(context: Arc<Context>, stop: CancellationToken, stay: Stay) -> Self {
+        let waiting = context.waiting.subscribe();
         Self {
             context,
             stop,
             stay,
+            waiting,
             journeys: JoinSet::new(),
             busy: BTreeSet::new(),
             cooling: HashMap::new(),
@@ -134,7 +139,7 @@ impl Shift {
     async fn work(&mut self) -> Result<(), AgentError> {
         let mut wait = FIRST_WAIT;
         while !self.stop.is_cancelled() {
-            let free = self.context.config.concurrency.max(1).saturating_sub(self.journeys.len());
+            let free = self.free();
             if free == 0 {
                 self.someone_arrives(None).await;
                 continue;
@@ -162,6 +167,13 @@ impl Shift {
             }
         }
         Ok(())
+    }
+
+    /// How many more journeys may set out. One that waits for people needs nothing of this machine, so it doesn't count;
+    /// when several are approved at once there are for a while more at work than usual.
+    fn free(&mut self) -> usize {
+        let waiting = *self.waiting.borrow_and_update();
+        (self.context.config.concurrency.max(1) + waiting).saturating_sub(self.journeys.len())
     }
 
     /// None when something happened meanwhile that makes the answer pointless.
@@ -240,6 +252,8 @@ impl Shift {
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = time => {}
+            // Somebody waits for people now, so there is a hand free.
+            _ = self.waiting.changed() => {}
             Some(arrived) = self.journeys.join_next() => self.arrived(arrived),
         }
     }

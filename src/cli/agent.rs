@@ -13,7 +13,7 @@ use super::{Exit, Failure, remote, trust};
 use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
-use crate::settings::{Resolved, child_environment};
+use crate::settings::{Gate, Resolved, child_environment};
 use crate::support::{AwsAccess, Clock, Secret, Trust, files};
 use crate::terraform::{self, Terraform, TerraformError};
 
@@ -164,6 +164,7 @@ fn trust_in_terraform(
 /// What the site wants, by environment; where Proton doesn't keep the state, all share the bucket of the settings.
 fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfig>, Failure> {
     let state = s3_state(settings)?;
+    let all = settings.environments().get("*").and_then(|site| site.gates.clone());
     let config = |site: &crate::settings::Environment| {
         let region = site.region.iter().map(|region| ("AWS_REGION".to_owned(), region.clone()));
         EnvironmentConfig {
@@ -171,6 +172,7 @@ fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfi
             variables: site.variables.clone(),
             state: state.clone(),
             child_env: region.collect(),
+            approval: site.gates.as_ref().or(all.as_ref()).is_some_and(|gates| gates.contains(&Gate::Approval)),
         }
     };
     let mut environments: BTreeMap<String, EnvironmentConfig> =
@@ -231,6 +233,8 @@ fn exit(verdict: Verdict) -> Exit {
         Verdict::InvalidBundle => Exit::InvalidBundle,
         Verdict::PlanFailed => Exit::PlanFailed,
         Verdict::ApplyFailed => Exit::ApplyFailed,
+        Verdict::StoppedByGate => Exit::StoppedByGate,
+        Verdict::AwaitingApproval => Exit::AwaitingApproval,
         Verdict::StateAtRisk => Exit::StateAtRisk,
         Verdict::LeaseLost => Exit::LeaseLost,
         Verdict::Cancelled => Exit::Cancelled,

@@ -23,6 +23,9 @@ pub(super) struct LogsArgs {
     /// Go on while the deployment runs
     #[arg(short, long)]
     follow: bool,
+    /// The plan that people decide on, where the environment's runs need approval
+    #[arg(long, conflicts_with_all = ["follow", "events"])]
+    plan: bool,
     /// Terraform's own JSON events instead of readable lines
     #[arg(long)]
     events: bool,
@@ -49,6 +52,9 @@ pub(super) async fn run(settings: &Resolved, args: &LogsArgs) -> Result<Exit, Fa
         last: None,
         events: Events::default(),
     };
+    if args.plan {
+        return reader.print_plan(args).await;
+    }
     loop {
         // The status is asked before the records: what is written until the end is read after it is known.
         let status = reader.remote.proton.deployment(&args.deployment).await.map(|it| it.status);
@@ -115,6 +121,18 @@ impl Reader {
             self.last = Some(piece.key);
         }
         Ok(())
+    }
+
+    async fn print_plan(&self, args: &LogsArgs) -> Result<Exit, Failure> {
+        let none = || Failure::new(Exit::Unexpected, anyhow!("this run has no plan that people decide on"));
+        let attempt = self.attempt(args).await?.ok_or_else(none)?;
+        let uri = ObjectUri::new(&self.run.bucket, format!("{}{attempt}/plan.txt", self.run.key));
+        let text = self.remote.objects.get(&uri).await.map_err(|error| match error {
+            ObjectsError::NotFound { .. } => none(),
+            error => unreadable(error),
+        })?;
+        io::stdout().lock().write_all(&text)?;
+        Ok(Exit::Done)
     }
 
     /// The attempt to show: attempts are numbered from 1, and their names sort as numbers only here.

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
 mod agent;
+mod approve;
 mod audit;
 mod cancel;
 mod client;
@@ -39,6 +40,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use failure::{Exit, Failure};
+use hadron_model::hadron::Decision;
 
 use crate::settings::{File, Resolved, SettingsError, Surroundings};
 use crate::telemetry;
@@ -109,6 +111,10 @@ enum Verb {
     DataKey(data_key::DataKeyCommand),
     /// Show who works on what, and whether it is still alive
     Runs(runs::RunsArgs),
+    /// Let a run apply the plan that it awaits approval of
+    Approve(approve::DecisionArgs),
+    /// End a run without applying the plan that it awaits approval of
+    Reject(approve::DecisionArgs),
     /// Call off what is being deployed
     Cancel(cancel::CancelArgs),
     /// Look into Terraform's states, put one back, release a lock
@@ -238,6 +244,8 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Audit(command) => wait_for(audit::run(&settings, command, output)),
         Verb::DataKey(command) => wait_for(data_key::run(&settings, command, output)),
         Verb::Runs(args) => wait_for(runs::run(&settings, args, output)),
+        Verb::Approve(args) => wait_for(approve::run(&settings, args, Decision::Approved, output)),
+        Verb::Reject(args) => wait_for(approve::run(&settings, args, Decision::Rejected, output)),
         Verb::Cancel(args) => wait_for(cancel::run(&settings, args, output)),
         Verb::State(command) => wait_for(state::run(&settings, command, output)),
         Verb::Key(command) => wait_for(key::run(&settings, command, output)),

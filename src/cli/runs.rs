@@ -67,6 +67,11 @@ async fn one(client: &Client, deployment_id: String, form: Form) -> Result<(), F
         ("ended", print::maybe(run.ended_at)),
         ("lock", run.lock.as_ref().map(|lock| lock.lock_id.clone()).unwrap_or_default()),
         ("plan", text(&run.plan_summary)),
+        ("plan digest", text(&run.plan_digest)),
+        ("decision", run.decision.map(|decision| decision.to_string()).unwrap_or_default()),
+        ("decided by", text(&run.decided_by)),
+        ("decided", print::maybe(run.decided_at)),
+        ("comment", text(&run.decision_comment)),
         ("message", text(&run.message)),
     ];
     print::one(form, &run, &lines)

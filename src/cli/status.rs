@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anyhow::Context;
+use hadron_model::hadron::{ListRunsInput, Operation, Run, RunStatus};
 use serde::Serialize;
 
 use super::remote::{self, Remote};
@@ -29,13 +30,24 @@ struct Row {
 /// Prints the table.
 pub(super) async fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
     let remote = Remote::of(settings).await?;
-    let rows = rows(&remote).await.map_err(remote::failure)?;
+    let mut rows = rows(&remote).await.map_err(remote::failure)?;
+    mark_awaiting(&remote, &mut rows).await;
     let mut out = io::stdout().lock();
     match form {
         Form::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rows).context("writing the status as JSON")?)?,
         Form::Text => out.write_all(table(&rows).as_bytes())?,
     }
     Ok(Exit::Done)
+}
+
+/// Proton has no word for a deployment that waits for people: to it, that is IN_PROGRESS. An endpoint that isn't ours knows
+/// none of these, and that is fine.
+async fn mark_awaiting(remote: &Remote, rows: &mut [Row]) {
+    let input = ListRunsInput { status: Some(RunStatus::AwaitingApproval), ..ListRunsInput::default() };
+    let waiting: Vec<Run> = remote.hadron.pages(Operation::ListRuns, &input).await.unwrap_or_default();
+    for row in rows.iter_mut().filter(|row| waiting.iter().any(|run| run.deployment_id == row.deployment)) {
+        row.status = RunStatus::AwaitingApproval.to_string();
+    }
 }
 
 async fn rows(remote: &Remote) -> Result<Vec<Row>, ProtonError> {

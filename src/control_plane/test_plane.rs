@@ -456,6 +456,26 @@ impl Agent<'_> {
         Ok(answer.get("x-hadron-status").unwrap().to_owned())
     }
 
+    /// Asks about a plan; what the answer says.
+    pub(crate) async fn ask(
+        &self,
+        deployment: &Deployment,
+        epoch: i64,
+        digest: &str,
+        summary: &str,
+    ) -> Result<Answer, ProtonError> {
+        let epoch = epoch.to_string();
+        let headers = [
+            ("x-hadron-agent", self.id.as_str()),
+            ("x-hadron-epoch", &epoch),
+            ("x-hadron-plan", digest),
+            ("x-hadron-plan-summary", summary),
+        ];
+        let status = Some(ResourceDeploymentStatus::InProgress);
+        let input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);
+        self.test.notify(&self.access_key, &headers, input).await.0
+    }
+
     /// Reports success.
     pub(crate) async fn succeed(
         &self,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use hadron_model::DeploymentStatus;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::deployment::named;
@@ -78,6 +79,36 @@ pub enum Report {
     },
 }
 
+/// How people have decided on a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Not yet.
+    Pending,
+    /// It may be applied.
+    Approved,
+    /// It must not be applied.
+    Rejected {
+        /// The ARN of whoever said so.
+        by: String,
+        /// Why.
+        comment: Option<String>,
+    },
+}
+
+fn decision(answer: &AnswerHeaders) -> Option<Decision> {
+    match answer.get("x-hadron-decision")?.as_str() {
+        "pending" => Some(Decision::Pending),
+        "approved" => Some(Decision::Approved),
+        "rejected" => Some(Decision::Rejected {
+            by: answer.get("x-hadron-decided-by").unwrap_or_else(|| "somebody".to_owned()),
+            comment: answer
+                .get("x-hadron-decision-comment")
+                .map(|comment| percent_decode_str(&comment).decode_utf8_lossy().into_owned()),
+        }),
+        _ => None,
+    }
+}
+
 impl Proton {
     /// Claims a deployment for `agent`; repeating it is harmless. The second value is where the deployment stands.
     ///
@@ -123,6 +154,23 @@ impl Proton {
         self.stands(&answer, &lease.deployment_id).await
     }
 
+    /// Renews the lease like [`Proton::heartbeat`], and asks how people have decided on a plan. The decision is None where
+    /// the endpoint doesn't know plans, or no longer takes them because the deployment is being cancelled.
+    ///
+    /// # Errors
+    /// [`ProtonError::Conflict`] when the lease is lost.
+    pub async fn ask(
+        &self,
+        lease: &Lease,
+        digest: &str,
+        summary: &str,
+    ) -> Result<(DeploymentStatus, Option<Decision>), ProtonError> {
+        let plan = vec![("x-hadron-plan", digest.to_owned()), ("x-hadron-plan-summary", summary.to_owned())];
+        let answer = self.notify_with(lease, Told::InProgress, None, &[], plan).await?;
+        let status = self.stands(&answer, &lease.deployment_id).await?;
+        Ok((status, decision(&answer)))
+    }
+
     /// Tells how it ended; once. The repeat of a report that was heard is answered like the first.
     ///
     /// # Errors
@@ -147,8 +195,21 @@ impl Proton {
         message: Option<&str>,
         outputs: &[Output],
     ) -> Result<AnswerHeaders, ProtonError> {
+        self.notify_with(lease, status, message, outputs, Vec::new()).await
+    }
+
+    async fn notify_with(
+        &self,
+        lease: &Lease,
+        status: Told,
+        message: Option<&str>,
+        outputs: &[Output],
+        more: Vec<(&'static str, String)>,
+    ) -> Result<AnswerHeaders, ProtonError> {
         let answer = AnswerHeaders::default();
-        let headers = OurHeaders::new(lease_headers(lease, outputs));
+        let mut headers = lease_headers(lease, outputs);
+        headers.extend(more);
+        let headers = OurHeaders::new(headers);
         let terminal = status != Told::InProgress;
         let request = self.client().notify_resource_deployment_status_change();
         request

@@ -24,7 +24,7 @@ pub use aws_sdk_proton as sdk;
 
 pub use deployment::{Action, Attempt, Deployment, Work};
 pub use error::ProtonError;
-pub use lease::{Lease, Report};
+pub use lease::{Decision, Lease, Report};
 pub use poll::{Pending, Poll};
 pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
 

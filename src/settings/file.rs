@@ -19,6 +19,17 @@ pub struct Environment {
     /// Extra Terraform variables.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// What stands between a plan and its apply. Unlike the rest, an environment that doesn't say has what `*` says, so
+    /// that an overlay takes no gate away; `gates = []` does.
+    pub gates: Option<Vec<Gate>>,
+}
+
+/// Something that a plan must pass before it is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gate {
+    /// A person approves it.
+    Approval,
 }
 
 /// A settings file, read and checked.
@@ -123,6 +134,14 @@ mod tests {
     fn an_unknown_setting_names_the_nearest() {
         let message = parse("lissten = \"x\"").unwrap_err().to_string();
         assert!(message.contains("did you mean `listen`"), "{message}");
+    }
+
+    #[test]
+    fn gates_are_known_by_name() {
+        let file = parse("[environments.prod]\ngates = [\"approval\"]").unwrap();
+        assert_eq!(file.environments["prod"].gates.as_deref(), Some(&[Gate::Approval][..]));
+        let message = parse("[environments.prod]\ngates = [\"aproval\"]").unwrap_err().to_string();
+        assert!(message.contains("expected `approval`"), "{message}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod site;
 mod table;
 
 pub use events::{Sink, SinkType};
-pub use file::{Environment, File};
+pub use file::{Environment, File, Gate};
 pub use resolved::{Resolved, SettingsError, Source, Surroundings};
 pub use site::child_environment;
 pub use table::{Setting, TABLE};

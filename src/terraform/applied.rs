@@ -46,6 +46,10 @@ pub struct Changes {
 #[derive(Default)]
 pub(super) struct Journal {
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What the plan says would change.
+    pub(super) intended: Changes,
+    /// Terraform's exit code, where a step has more than one good one.
+    pub(super) code: i32,
     planned: BTreeMap<String, String>,
     resources: BTreeMap<String, Resource>,
     applied: Applied,
@@ -61,7 +65,8 @@ impl Journal {
             }
             EventKind::Refresh(Phase::Complete, resource) => self.keep(resource, "noop"),
             EventKind::Apply(Phase::Complete, resource) => self.changed(resource),
-            EventKind::ChangeSummary { operation, changes } if operation != "plan" => self.applied.changes = *changes,
+            EventKind::ChangeSummary { operation, changes } if operation == "plan" => self.intended = *changes,
+            EventKind::ChangeSummary { changes, .. } => self.applied.changes = *changes,
             EventKind::Outputs(outputs) => self.applied.outputs.clone_from(outputs),
             _ => {}
         }

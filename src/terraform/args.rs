@@ -2,6 +2,7 @@
 //!
 //! Secrets never stand here, since every process of the machine may read another's arguments.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Mode, Terraform};
@@ -28,6 +29,34 @@ pub(super) fn apply(mode: Mode, lock_timeout: Duration) -> Vec<String> {
     }
     args.extend(words(&["-json", "-auto-approve", "-input=false", "-no-color"]));
     args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args
+}
+
+/// Arguments that make Terraform write down what it would do. Exit code 2 says that it would do something
+/// (<https://developer.hashicorp.com/terraform/cli/commands/plan#detailed-exitcode>).
+pub(super) fn plan(mode: Mode, lock_timeout: Duration, file: &Path) -> Vec<String> {
+    let mut args = words(&["plan"]);
+    if mode == Mode::Destroy {
+        args.push("-destroy".into());
+    }
+    args.extend(words(&["-json", "-detailed-exitcode", "-input=false", "-no-color"]));
+    args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args.push(format!("-out={}", file.display()));
+    args
+}
+
+/// Arguments that do what a saved plan says; being given the plan is the approval.
+pub(super) fn apply_plan(lock_timeout: Duration, file: &Path) -> Vec<String> {
+    let mut args = words(&["apply", "-json", "-input=false", "-no-color"]);
+    args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args.push(file.display().to_string());
+    args
+}
+
+/// Arguments that make Terraform print a saved plan for people; sensitive values stay hidden.
+pub(super) fn show(file: &Path) -> Vec<String> {
+    let mut args = words(&["show", "-no-color"]);
+    args.push(file.display().to_string());
     args
 }
 
@@ -66,6 +95,17 @@ mod tests {
             apply(Mode::Destroy, wait).join(" "),
             "apply -destroy -json -auto-approve -input=false -no-color -lock-timeout=300s"
         );
+    }
+
+    #[test]
+    fn a_plan_is_saved_and_then_applied_without_another_question() {
+        let (wait, file) = (Duration::from_secs(5), Path::new("/runs/d/1/plan/plan.tfplan"));
+        assert_eq!(
+            plan(Mode::Destroy, wait, file).join(" "),
+            "plan -destroy -json -detailed-exitcode -input=false -no-color -lock-timeout=5s -out=/runs/d/1/plan/plan.tfplan"
+        );
+        let apply = apply_plan(wait, file).join(" ");
+        assert_eq!(apply, "apply -json -input=false -no-color -lock-timeout=5s /runs/d/1/plan/plan.tfplan");
     }
 
     #[test]

@@ -137,6 +137,14 @@ pub enum TerraformError {
     /// `output -json` was not what Terraform documents.
     #[error("terraform's outputs can't be read")]
     Outputs(#[source] serde_json::Error),
+    /// Somebody has changed the plan file since it was shown to people.
+    #[error("the saved plan isn't the one that was approved: its SHA-256 is {found}, not {approved}")]
+    OtherPlan {
+        /// The digest that people have seen.
+        approved: String,
+        /// The file's digest now.
+        found: String,
+    },
     /// The file system refused.
     #[error("{doing} {}", path.display())]
     Io {
@@ -154,6 +162,15 @@ impl TerraformError {
     /// For `map_err`: names what was being done to `path`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// Whether Terraform refused a saved plan because the state has moved on since; nothing was changed then.
+    ///
+    /// <https://developer.hashicorp.com/terraform/cli/commands/apply#saved-plan-mode>
+    pub fn is_stale_plan(&self) -> bool {
+        const STALE: [&str; 2] = ["Saved plan is stale", "Saved plan does not match the given state"];
+        let Self::Failed { step, diagnostics, .. } = self else { return false };
+        changes(*step) && diagnostics.iter().any(|diagnostic| STALE.contains(&diagnostic.summary.as_str()))
     }
 
     /// Terraform's own words, when it had any.

@@ -26,6 +26,7 @@ mod diagnostic;
 mod output;
 
 mod install;
+mod plan;
 mod session;
 
 mod error;
@@ -39,6 +40,7 @@ pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
 pub use install::{Terraform, find};
 pub use output::OutputValue;
+pub use plan::Plan;
 pub use session::{Mode, Session};
 pub use step::{Exit, Step};
 pub use supervisor::supervise;

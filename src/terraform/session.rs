@@ -13,6 +13,9 @@ use super::child::{self, Child};
 use super::step::{Exit, Step, StepDir};
 use super::{Applied, Backend, Diagnostic, Event, OutputValue, Severity, Terraform, TerraformError, args, output};
 
+/// How `plan -detailed-exitcode` says that there is something to do.
+pub(super) const PLAN_DIFFERS: i32 = 2;
+
 /// What is to be done with the infrastructure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -23,7 +26,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    fn step(self) -> Step {
+    pub(super) fn step(self) -> Step {
         match self {
             Self::Apply => Step::Apply,
             Self::Destroy => Step::Destroy,
@@ -76,11 +79,20 @@ impl Session {
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Applied, TerraformError> {
         let journal = self.run(mode.step(), args::apply(mode, self.lock_timeout), stop, on_event).await?;
-        let mut applied = journal.applied();
+        self.complete(journal.applied()).await
+    }
+
+    /// Adds the outputs that the events don't tell.
+    pub(super) async fn complete(&self, mut applied: Applied) -> Result<Applied, TerraformError> {
         if output::any_hidden(&applied.outputs) {
             applied.outputs = self.outputs().await?;
         }
         Ok(applied)
+    }
+
+    /// Whether the step that changes things was started.
+    pub fn has_begun(&self, mode: Mode) -> bool {
+        self.run_dir.join(mode.step().folder()).exists()
     }
 
     /// All outputs in clear, by a step that leaves no copy of them. Everything is applied by now, so this isn't stopped.
@@ -113,7 +125,7 @@ impl Session {
         fs::write(&path, bytes).map_err(TerraformError::io("writing", &path))
     }
 
-    async fn run(
+    pub(super) async fn run(
         &self,
         which: Step,
         words: Vec<String>,
@@ -149,7 +161,7 @@ impl Session {
     }
 
     /// What the end of a step means.
-    fn judge(&self, step: Step, exit: Exit, journal: Journal) -> Result<Journal, TerraformError> {
+    fn judge(&self, step: Step, exit: Exit, mut journal: Journal) -> Result<Journal, TerraformError> {
         if let Some(reason) = exit.error {
             return Err(TerraformError::NotStarted { reason });
         }
@@ -159,7 +171,9 @@ impl Session {
         if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
             return Err(TerraformError::Killed { step, signal });
         }
-        if signal.is_none() && code == 0 {
+        let well = code == 0 || (step == Step::Plan && code == PLAN_DIFFERS);
+        if signal.is_none() && well {
+            journal.code = code;
             return Ok(journal);
         }
         let diagnostics = said(journal.diagnostics, &folder);

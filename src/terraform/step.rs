@@ -26,6 +26,10 @@ use super::process::ProcessId;
 pub enum Step {
     /// `terraform init`.
     Init,
+    /// `terraform plan`, only where a gate asks for it.
+    Plan,
+    /// `terraform show` of a plan. Its stdout doesn't stay on disk.
+    Show,
     /// `terraform apply`.
     Apply,
     /// `terraform apply -destroy`.
@@ -39,6 +43,8 @@ impl Step {
     pub fn folder(self) -> &'static str {
         match self {
             Self::Init => "1-init",
+            Self::Plan => "2-plan",
+            Self::Show => "2-show",
             Self::Apply => "2-apply",
             Self::Destroy => "2-destroy",
             Self::Output => "3-output",

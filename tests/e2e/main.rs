@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod approval;
 mod at_rest;
 mod audit;
 mod bad_input;

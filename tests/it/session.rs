@@ -300,3 +300,24 @@ fn an_old_terraform_and_a_stranger_by_its_name_are_refused() {
     let stranger = says("hello");
     assert!(stranger.contains("doesn't answer `version -json` like Terraform: hello"), "{stranger}");
 }
+
+#[tokio::test]
+async fn a_saved_plan_destroys_what_it_says_and_no_other_file_will_do() {
+    let deployment = Deployment::of(r#"resource "terraform_data" "one" {}"#).await;
+    let first = deployment.attempt(1);
+    first.init(&never()).await.unwrap();
+    first.apply(Mode::Apply, &never(), &mut |_| {}).await.unwrap();
+    let second = deployment.attempt(2);
+    second.init(&never()).await.unwrap();
+    let plan = second.plan(Mode::Destroy, &never(), &mut |_| {}).await.unwrap();
+    assert_eq!((plan.summary().as_str(), plan.differs), ("0 to add, 0 to change, 1 to destroy", true));
+    assert!(second.show_plan(&never()).await.unwrap().contains("terraform_data.one will be destroyed"));
+    let other = second.apply_plan(Mode::Destroy, &"0".repeat(64), &never(), &mut |_| {}).await;
+    assert!(matches!(other, Err(TerraformError::OtherPlan { .. })), "{other:?}");
+    let destroyed = second.apply_plan(Mode::Destroy, &plan.digest, &never(), &mut |_| {}).await.unwrap();
+    assert!(destroyed.outputs.is_empty() && destroyed.resources.is_empty());
+    assert_eq!(destroyed.changes.remove, 1);
+    assert!(deployment.state.resources().is_empty());
+    second.forget_plan().unwrap();
+    assert!(!second.run_dir.join("plan/plan.tfplan").exists());
+}

@@ -124,10 +124,15 @@ async fn a_claim_leaves_an_entry_and_a_poll_and_a_heartbeat_leave_none() {
         agent.heartbeat(&deployment, epoch).await.unwrap();
     }
     assert_eq!(since(so_far).await, 1, "a heartbeat only renews");
+    for _ in 0..3 {
+        test.advance(2_000);
+        agent.ask(&deployment, epoch, &"a".repeat(64), "1 to add, 0 to change, 0 to destroy").await.unwrap();
+    }
+    assert_eq!(since(so_far).await, 2, "people are asked once, however often the agent looks for the answer");
     let version = test.get::<Deployment>(&deployment.id).await.unwrap().version;
     agent.succeed(&deployment, epoch, &[]).await.unwrap();
     let log = entries(&test).await;
-    assert_eq!(log.len(), so_far + 2);
+    assert_eq!(log.len(), so_far + 3);
     let last = log.last().unwrap();
     assert!(touched(last).contains(&("deployment", &deployment.id, Some(version), Some(version + 1))), "{last:?}");
 }

@@ -12,6 +12,7 @@
 //!
 //! [`Plane::work`]: super::Plane
 
+mod approval;
 mod begin;
 mod binding;
 mod cancel;
@@ -31,6 +32,7 @@ mod upkeep;
 
 use std::sync::Arc;
 
+pub(crate) use approval::{Asked, Decided};
 pub(crate) use begin::{Begin, Inputs};
 pub(crate) use binding::environments_of_service;
 pub(crate) use finish::Outcome;

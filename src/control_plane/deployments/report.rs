@@ -2,7 +2,7 @@
 
 use hadron_model::{DeploymentStatus, ResourceDeploymentStatus};
 
-use super::{Deployments, Outcome, TargetRecord};
+use super::{Asked, Deployments, Outcome, TargetRecord};
 use crate::control_plane::records::{Deployment, Executor, Lease, Output, Turn};
 use crate::control_plane::state_server::release;
 use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
@@ -28,6 +28,10 @@ pub(crate) struct Report {
     pub(crate) epoch: Option<i64>,
     /// The id of the key that signed the report.
     pub(crate) access_key: String,
+    /// Whose key that is.
+    pub(crate) principal: String,
+    /// `x-hadron-plan` and `x-hadron-plan-summary`: a plan that people are to decide on.
+    pub(crate) plan: Option<Asked>,
 }
 
 /// A report that counts.
@@ -101,15 +105,15 @@ impl Deployments {
             Some(S::Failed) => Some(Outcome::Failed),
             Some(S::InProgress) | None => None,
         };
-        match ended {
-            Some(outcome) => {
-                self.finish(tx, deployment, outcome, report.message.clone())?;
-                // The run says itself that it is over, so what it left locked guards nothing any more.
-                if let Some(epoch) = report.epoch {
-                    release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
-                }
+        if let Some(outcome) = ended {
+            self.finish(tx, deployment, outcome, report.message.clone())?;
+            // The run says itself that it is over, so what it left locked guards nothing any more.
+            if let Some(epoch) = report.epoch {
+                release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
             }
-            None => self.go_on(tx, deployment, report.message.as_ref())?,
+        } else {
+            let asked = self.ask_people(deployment, report);
+            self.go_on(tx, deployment, asked.as_ref().or(report.message.as_ref()))?;
         }
         Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() })
     }
@@ -160,6 +164,7 @@ impl Deployments {
         self.must_be_claimable(tx, deployment)?;
         deployment.epoch += 1;
         deployment.offer = None;
+        deployment.approval = None;
         let expires_at = self.lease_end();
         let access_key = report.access_key.clone();
         deployment.last_claimed_by = Some(access_key.clone());
@@ -213,7 +218,7 @@ impl Deployments {
 
     /// Notes that the deployment is still under way. Its status stays: neither CANCELLING nor DELETE_IN_PROGRESS becomes
     /// IN_PROGRESS again.
-    fn go_on(
+    pub(super) fn go_on(
         &self,
         tx: &mut dyn Transaction,
         deployment: &mut Stored<Deployment>,

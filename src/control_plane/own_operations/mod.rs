@@ -58,6 +58,8 @@ operations! {
     // runs
     list_runs(ListRunsInput) -> ListRunsOutput = runs::list_runs;
     describe_run(DescribeRunInput) -> DescribeRunOutput = runs::describe_run;
+    approve_run(ApproveRunInput) -> ApproveRunOutput = runs::approve_run;
+    reject_run(RejectRunInput) -> RejectRunOutput = runs::reject_run;
 
     // environments
     set_executor(SetExecutorInput) -> SetExecutorOutput = environments::set_executor;

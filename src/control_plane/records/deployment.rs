@@ -1,6 +1,7 @@
 //! Deployments: one attempt to bring a target to a state, and who works on it.
 
 use hadron_model::DeploymentStatus;
+use hadron_model::hadron::Decision;
 use serde::{Deserialize, Serialize};
 
 use super::{BundleRef, VersionRef};
@@ -107,6 +108,25 @@ pub struct Lease {
     pub expires_at: i64,
 }
 
+/// A plan that a person decides on before it is applied. It belongs to one claim: whoever claims next plans anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "self-explanatory")]
+pub struct Approval {
+    /// SHA-256 of the plan file, in lower-case hexadecimal.
+    pub digest: String,
+    /// `N to add, N to change, N to destroy`.
+    pub summary: String,
+    /// The principal that asked, which may not decide.
+    pub asked_by: String,
+    pub asked_at: i64,
+    /// None while it is awaited.
+    pub decision: Option<Decision>,
+    /// The principal that decided.
+    pub decided_by: Option<String>,
+    pub decided_at: Option<i64>,
+    pub comment: Option<String>,
+}
+
 /// One deployment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "Proton's own names")]
@@ -152,6 +172,9 @@ pub struct Deployment {
     /// The access key that claimed it last, which may still bring in the run's records when the lease has ended.
     #[serde(default)]
     pub last_claimed_by: Option<String>,
+    /// The plan that the agent has asked people about; None without a gate.
+    #[serde(default)]
+    pub approval: Option<Approval>,
 }
 
 impl Deployment {
@@ -165,6 +188,12 @@ impl Deployment {
     pub fn claimed_by(&self) -> Option<&str> {
         let lease = self.lease.as_ref().map(|lease| lease.access_key.as_str());
         lease.or(self.last_claimed_by.as_deref())
+    }
+
+    /// The plan that waits for a decision. Nothing is decided any more once the deployment is being cancelled.
+    pub fn awaits(&self) -> Option<&Approval> {
+        let open = self.in_flight() && self.status != DeploymentStatus::Cancelling;
+        self.approval.as_ref().filter(|approval| open && approval.decision.is_none())
     }
 
     /// The lease, unless it has run out.

@@ -27,6 +27,10 @@ pub(crate) struct Deployment {
     pub(crate) epoch: i64,
     pub(crate) outputs: Vec<(String, String)>,
     pub(crate) sensitive: Option<String>,
+    /// The plan that was asked about last, and its summary.
+    pub(crate) plan: Option<(String, String)>,
+    /// Headers that answer who asks about the plan of this digest.
+    pub(crate) decision: Option<(String, Vec<(&'static str, String)>)>,
 }
 
 impl Deployment {
@@ -183,6 +187,14 @@ impl Proton {
         }
         if self.steals && seen.header("x-hadron-epoch").is_none() {
             deployment.epoch += 1;
+        }
+        if let Some(digest) = seen.header("x-hadron-plan").filter(|_| !self.stock) {
+            let summary = seen.header("x-hadron-plan-summary").unwrap_or_default();
+            deployment.plan = Some((digest.to_owned(), summary.to_owned()));
+            match deployment.decision.as_ref().filter(|(decided, _)| decided == digest) {
+                Some((_, answer)) => headers.extend(answer.clone()),
+                None => headers.push(("x-hadron-decision", "pending".to_owned())),
+            }
         }
         if told != "IN_PROGRESS" {
             let mut deaf = self.deaf.lock().unwrap();

@@ -4,6 +4,7 @@ mod delete;
 mod get;
 mod list;
 mod notify;
+mod plan;
 mod poll;
 mod results;
 mod template;

@@ -4,7 +4,7 @@ use hadron_model::{
     DeploymentStatus, NotifyResourceDeploymentStatusChangeInput, NotifyResourceDeploymentStatusChangeOutput,
 };
 
-use super::poll;
+use super::{plan, poll};
 use crate::control_plane::deployments::{Deployments, Heard, Refused, Report};
 use crate::control_plane::plane::{Plane, PlaneSettings};
 use crate::control_plane::records::{Deployment, Output};
@@ -30,6 +30,7 @@ pub(crate) async fn notify_resource_deployment_status_change(
     input: NotifyResourceDeploymentStatusChangeInput,
 ) -> Result<NotifyResourceDeploymentStatusChangeOutput, ProtonError> {
     let report = report(plane, call, input)?;
+    let asked = report.plan.clone();
     let engine = Deployments::of(plane, call);
     let heard = plane.store.write(move |tx| engine.hear(tx, &report)).await;
     let heard = heard.map_err(|refused: Refused| {
@@ -38,6 +39,9 @@ pub(crate) async fn notify_resource_deployment_status_change(
     })?;
     answer_status(call, Some(heard.deployment.status));
     tell(plane, call, &heard);
+    if let Some(asked) = asked {
+        plan::answer(call, &asked, &heard.deployment);
+    }
     Ok(NotifyResourceDeploymentStatusChangeOutput {})
 }
 
@@ -97,6 +101,8 @@ fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChang
         agent: call.header(poll::AGENT).map(|agent| poll::checked_agent(agent.to_owned())).transpose()?,
         epoch: number(call, EPOCH)?,
         access_key: call.caller.access_key.clone(),
+        principal: call.caller.principal.clone(),
+        plan: plan::asked(call)?,
     })
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn run(
     let lock = holder.map(|holder| state_lock(tx, scope, holder, now)).transpose()?;
     // A lease ends with its deployment; the lock remembers who had it last.
     let last = holder.or_else(|| state.as_ref().and_then(|lock| lock.last.as_ref()).filter(mine));
-    let lease = deployment.lease.as_ref();
+    let (lease, approval) = (deployment.lease.as_ref(), deployment.approval.as_ref());
     Ok(hadron::Run {
         deployment_id: deployment.id.clone(),
         target_arn: deployment.target_arn.clone(),
@@ -33,12 +33,12 @@ pub(crate) fn run(
         lease_until: lease.map(|lease| Timestamp(lease.expires_at)),
         started_at: Some(Timestamp(deployment.created_at)),
         ended_at: deployment.completed_at.map(Timestamp),
-        plan_digest: None,
-        plan_summary: None,
-        decision: None,
-        decided_by: None,
-        decided_at: None,
-        decision_comment: None,
+        plan_digest: approval.map(|it| it.digest.clone()),
+        plan_summary: approval.map(|it| it.summary.clone()),
+        decision: approval.and_then(|it| it.decision),
+        decided_by: approval.and_then(|it| it.decided_by.clone()),
+        decided_at: approval.and_then(|it| it.decided_at).map(Timestamp),
+        decision_comment: approval.and_then(|it| it.comment.clone()),
         lock,
         message: deployment.message.clone(),
     })
@@ -57,7 +57,10 @@ pub(super) fn status(deployment: &Deployment, now: i64) -> RunStatus {
         D::Failed | D::DeleteFailed => RunStatus::Failed,
         D::Cancelled => RunStatus::Cancelled,
         D::InProgress | D::Cancelling | D::DeleteInProgress => match &deployment.lease {
-            Some(_) if deployment.live_lease(now).is_some() => RunStatus::Running,
+            Some(_) if deployment.live_lease(now).is_some() => match deployment.awaits() {
+                Some(_) => RunStatus::AwaitingApproval,
+                None => RunStatus::Running,
+            },
             Some(_) => RunStatus::Lost,
             // A client that knows no leases has reported.
             None if deployment.ever_claimed => RunStatus::Running,
