@@ -41,7 +41,7 @@ impl Ask {
     }
 
     /// The same, asked by an agent that looks for work.
-    pub(crate) fn as_agent(mut self) -> Self {
+    pub(crate) fn asked_by_agent(mut self) -> Self {
         self.headers.push(("x-hadron-agent", "scale".to_owned()));
         self
     }

@@ -140,8 +140,8 @@ fn questions(size: Size) -> Vec<(&'static str, Ask)> {
     let instances = |wanted: &[(&str, &str)]| Ask::proton("ListServiceInstances", &json!({"filters": filters(wanted)}));
     let middle = fill::deployment_id(size.deployments() / 2);
     vec![
-        ("poll, five wait", Ask::proton("ListDeployments", &json!({})).as_agent()),
-        ("poll, nothing waits", Ask::proton("ListDeployments", &json!({"environmentName": "prod"})).as_agent()),
+        ("poll, five wait", Ask::proton("ListDeployments", &json!({})).asked_by_agent()),
+        ("poll, nothing waits", Ask::proton("ListDeployments", &json!({"environmentName": "prod"})).asked_by_agent()),
         ("GetResourcesSummary", Ask::proton("GetResourcesSummary", &json!({}))),
         ("instances by environment, status, template", instances(&[prod, failed, ("templateName", "web-0")])),
         ("instances by environment, status", instances(&[prod, failed])),
