@@ -36,7 +36,7 @@ use self::support::tools::Tools;
 const AT_A_TIME: usize = 8;
 
 /// For how long requests are counted at a stretch.
-const STRETCH: Duration = Duration::from_secs(2);
+const STRETCH: Duration = Duration::from_secs(1);
 
 fn main() {
     let options = Options::read(std::env::args().skip(1));
@@ -146,7 +146,8 @@ fn questions(size: Size) -> Vec<(&'static str, Ask)> {
         ("instances by environment, status, template", instances(&[prod, failed, ("templateName", "web-0")])),
         ("instances by environment, status", instances(&[prod, failed])),
         ("instances by status", instances(&[failed])),
-        ("all deployments, first page", Ask::proton("ListDeployments", &json!({}))),
+        ("all deployments, ten of them", Ask::proton("ListDeployments", &json!({"maxResults": 10}))),
+        ("all deployments, a page of a hundred", Ask::proton("ListDeployments", &json!({}))),
         (
             "an environment's deployments, first page",
             Ask::proton("ListDeployments", &json!({"environmentName": "prod"})),
