@@ -154,7 +154,7 @@ fn questions(size: Size) -> Vec<(&'static str, Ask)> {
         ("all deployments, ten of them", Ask::proton("ListDeployments", &json!({"maxResults": 10}))),
         ("all deployments, a page of a hundred", Ask::proton("ListDeployments", &json!({}))),
         (
-            "an environment's deployments, first page",
+            "an environment's deployments, a hundred",
             Ask::proton("ListDeployments", &json!({"environmentName": "prod"})),
         ),
         ("GetEnvironment", Ask::proton("GetEnvironment", &json!({"name": "prod"}))),
@@ -195,13 +195,11 @@ async fn ratios(database: &str, (small, big): (&(Plane, Door), &(Plane, Door)), 
     }
     line("CreateEnvironmentTemplate", times);
     for at_a_time in [1, AT_A_TIME, 64] {
-        let arn =
-            |number: usize| format!("arn:aws:proton:us-east-1:123456789012:environment/env-{}", number % size.times);
-        let tag =
-            |number: usize| json!({"resourceArn": arn(number), "tags": [{"key": "n", "value": number.to_string()}]});
-        let write = |number: usize| Ask::proton("TagResource", &tag(number));
+        let template = |number: usize| format!("web-{}", number % size.times.min(100));
+        let change = |number: usize| json!({"name": template(number), "description": number.to_string()});
+        let write = |number: usize| Ask::proton("UpdateServiceTemplate", &change(number));
         let rate = big.1.count_others(write, at_a_time, STRETCH).await;
-        println!("durable writes a second (TagResource), {at_a_time:2} at a time {rate:8.0}");
+        println!("durable writes a second (UpdateServiceTemplate), {at_a_time:2} at a time {rate:8.0}");
     }
 }
 
