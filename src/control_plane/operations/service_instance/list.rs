@@ -11,7 +11,7 @@ use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::listing::{Listing, Page};
 use crate::control_plane::operations::service::{plan, view};
 use crate::control_plane::records::{ServiceInstance, Template, TemplateKind};
-use crate::control_plane::store::{ALL, Document, Select, StoreError, Stored, Transaction, Typed};
+use crate::control_plane::store::{ALL, Document, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
 
@@ -70,8 +70,7 @@ fn narrowest<'a>(
     if let [_, _, ..] = terms[..] {
         for limit in PROBES {
             for &(term, value) in &terms {
-                let select = Select { term, value, after: None, descending: false, limit };
-                if tx.select(scope, ServiceInstance::KIND, &select)?.len() < limit {
+                if tx.count(scope, ServiceInstance::KIND, (term, value), limit)? < limit {
                     return Ok((term, value));
                 }
             }

@@ -69,6 +69,22 @@ impl Transaction for Open<'_> {
         self.rows(scope, kind, select).map_err(refused("listing documents"))
     }
 
+    fn count(
+        &mut self,
+        scope: &Scope,
+        kind: &'static str,
+        (term, value): (&str, &str),
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        // The index alone: documents of a kind may lie far from each other.
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM terms WHERE account = ?1 AND region = ?2 AND kind = ?3
+                   AND name = ?4 AND value = ?5 LIMIT ?6)";
+        let mut statement = self.0.prepare_cached(sql).map_err(refused("counting documents"))?;
+        let values = params![scope.account, scope.region, kind, term, value, at_most(limit)];
+        let count = statement.query_row(values, |row| row.get::<_, i64>(0)).map_err(refused("counting documents"))?;
+        Ok(usize::try_from(count).unwrap_or(limit))
+    }
+
     fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
         let scopes = || -> rusqlite::Result<Vec<Scope>> {
             let mut statement = self.0.prepare_cached(SCOPES)?;
