@@ -81,10 +81,10 @@ impl Listing {
     ) -> Result<Page<Stored<T>>, ProtonError> {
         let mut after = self.start()?;
         let mut items = Vec::new();
-        // One more than the page holds tells whether anything follows.
+        // One more than the page holds tells whether anything follows. Who keeps few of them reads on in larger steps.
+        let mut limit = self.limit + 1;
         while items.len() <= self.limit {
             let behind = after.as_ref().map(|at| (at.sort.as_str(), at.key.as_str()));
-            let limit = LARGEST_PAGE + 1;
             let found = tx.page::<T>(&self.scope, &Select { term, value, after: behind, descending, limit })?;
             let last = found.last().map(position);
             let exhausted = found.len() < limit;
@@ -96,7 +96,7 @@ impl Listing {
             if exhausted {
                 break;
             }
-            after = last;
+            (after, limit) = (last, LARGEST_PAGE + 1);
         }
         Ok(self.cut(items, position))
     }

@@ -144,6 +144,16 @@ pub trait Transaction {
     fn remove(&mut self, scope: &Scope, kind: &'static str, key: &str, version: i64) -> Result<(), StoreError>;
     /// Lists rows.
     fn select(&mut self, scope: &Scope, kind: &'static str, select: &Select<'_>) -> Result<Vec<Row>, StoreError>;
+    /// How many rows carry a term, up to `limit`.
+    fn count(
+        &mut self,
+        scope: &Scope,
+        kind: &'static str,
+        (term, value): (&str, &str),
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        Ok(self.select(scope, kind, &Select { term, value, after: None, descending: false, limit })?.len())
+    }
     /// The scopes that hold any row of a kind.
     fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError>;
     /// Appends to a resource's history; returns the sequence number it got.

@@ -7,7 +7,7 @@ use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::{encryption_key, history, tags};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Template, TemplateKind};
-use crate::control_plane::store::{ALL, Document, Select, StoreError, Transaction, Typed};
+use crate::control_plane::store::{ALL, Document, StoreError, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
 
@@ -70,6 +70,5 @@ impl NewTemplate {
 }
 
 fn count(tx: &mut dyn Transaction, scope: &Scope) -> Result<usize, StoreError> {
-    let select = Select { term: ALL, value: "", after: None, descending: false, limit: MOST };
-    Ok(tx.select(scope, Template::KIND, &select)?.len())
+    tx.count(scope, Template::KIND, (ALL, ""), MOST)
 }
