@@ -164,6 +164,8 @@ impl Instance<'_> {
             last_succeeded_deployment_id: previous,
             executor: Executor::Agent,
             unpublished: Vec::new(),
+            approval: None,
+            last_claimed_by: None,
         }
     }
 

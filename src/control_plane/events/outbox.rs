@@ -316,6 +316,16 @@ impl Transaction for Watched<'_> {
         self.tx.select(scope, kind, select)
     }
 
+    fn count(
+        &mut self,
+        scope: &Scope,
+        kind: &'static str,
+        term: (&str, &str),
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.tx.count(scope, kind, term, limit)
+    }
+
     fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
         self.tx.scopes(kind)
     }

@@ -139,6 +139,16 @@ impl Transaction for Open<'_> {
         rows.into_iter().map(|row| self.opened(scope, kind, row)).collect()
     }
 
+    fn count(
+        &mut self,
+        scope: &Scope,
+        kind: &'static str,
+        term: (&str, &str),
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.tx.count(scope, kind, term, limit)
+    }
+
     fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
         self.tx.scopes(kind)
     }
