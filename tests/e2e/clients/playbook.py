@@ -164,8 +164,6 @@ def build():
 
     aws("create-component --name voice --service-name shop --service-instance-name first", manifest=MANIFEST, template_file=COMPONENT)
     aws("wait component-deployed --name voice")
-    # What is attached is deployed again.
-    until(settled("serviceInstance"), "get-service-instance --service-name shop --name first")
     keep("get-component --name voice")
     keep("list-components")
     keep("list-component-outputs --component-name voice")
@@ -214,9 +212,9 @@ def accounts():
 
 def superseded(deployments):
     """A deployment that nothing refers to any more."""
-    first = [one for one in deployments if one.get("serviceInstanceName") == "first" and not one.get("componentName")]
-    assert len(first) > 1, deployments
-    return first[-1]["id"]
+    pipeline = [one for one in deployments if one["targetResourceType"] == "SERVICE_PIPELINE"]
+    assert len(pipeline) > 1, deployments
+    return pipeline[-1]["id"]
 
 
 def repeat_a_report(deployments):

@@ -54,8 +54,12 @@ fn output_problems(shape: &'static Shape, body: &Value) -> Vec<String> {
         Err(Refusal::Serialization(problem)) => problems.push(problem),
         Err(Refusal::Validation(breaches)) => {
             let breaches = breaches.split_once(": ").map_or("", |(_, breaches)| breaches);
-            // Called required by the model, and left out by Proton until there is one.
-            let known = |breach: &&str| !breach.contains("lastDeploymentSucceededAt' failed");
+            // Called required by the model, and left out by Proton until there is one; and a pipeline's deployment, which
+            // lies in no environment.
+            let known = |breach: &&str| {
+                !breach.contains("lastDeploymentSucceededAt' failed")
+                    && !(breach.starts_with("Value '' at '") && breach.contains("environmentName' failed"))
+            };
             problems.extend(breaches.split("; ").filter(known).map(str::to_owned));
         }
     }
