@@ -7,6 +7,7 @@
 
 mod at_rest;
 mod audit;
+mod backup;
 mod bad_input;
 mod client;
 mod clients;
