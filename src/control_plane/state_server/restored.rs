@@ -114,6 +114,7 @@ async fn one(
         (Verdict::Same, there) => {
             if let Some(why) = there.and_then(|there| there.blocked) {
                 audited.write(move |tx: &mut dyn Transaction| block(tx, &scope, &name, &why, now)).await?;
+                return Ok(RestoredState { arn, serial: found, verdict: Verdict::Blocked });
             }
             Ok(RestoredState { arn, serial: found, verdict })
         }
