@@ -62,21 +62,20 @@ pub(super) fn run(settings: &Resolved, args: &RestoreArgs, form: Form) -> Result
     let restored = Store::new(Sqlite::open(&staged).map_err(DumpError::from).map_err(backup::refused)?);
     let unsealed = runtime.block_on(unseal(settings, &data, &restored, clock.now()))?;
     let (place, old, empty) = replaced(&database, args)?;
-    let states = match args.trust_states {
-        true => None,
-        false => {
-            let old = old.as_ref().filter(|_| !empty);
-            let old = old.map(|old| opened(&runtime, settings, &data, old, clock.now())).transpose();
-            let old = old.unwrap_or_else(|failure| {
-                tracing::warn!("the record that is replaced can't be opened, so it proves nothing: {}", failure.error);
-                None
-            });
-            let made = moment(header.made_at);
-            let reason = format!("it comes from the backup of {made}");
-            let restored = restored.through(Sealed(unsealed.sealer.clone()));
-            let proved = runtime.block_on(prove(&restored, old.as_ref(), &reason, &clock));
-            Some(proved.context("comparing the states with those of the replaced record")?)
-        }
+    let states = if args.trust_states {
+        None
+    } else {
+        let old = old.as_ref().filter(|_| !empty);
+        let old = old.map(|old| opened(&runtime, settings, &data, old, clock.now())).transpose();
+        let old = old.unwrap_or_else(|failure| {
+            tracing::warn!("the record that is replaced can't be opened, so it proves nothing: {}", failure.error);
+            None
+        });
+        let made = moment(header.made_at);
+        let reason = format!("it comes from the backup of {made}");
+        let restored = restored.through(Sealed(unsealed.sealer.clone()));
+        let proved = runtime.block_on(prove(&restored, old.as_ref(), &reason, &clock));
+        Some(proved.context("comparing the states with those of the replaced record")?)
     };
     // Both must be closed before their files are moved.
     drop((restored, old));
