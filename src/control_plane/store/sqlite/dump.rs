@@ -97,6 +97,15 @@ fn entry(table: Table, row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 impl Sqlite {
+    /// Brings the log of a closed database into its file and removes it: connections that close at the same moment leave
+    /// that to each other.
+    ///
+    /// # Errors
+    /// The file is no database.
+    pub fn settle(path: &Path) -> Result<(), StoreError> {
+        connect(path).map(drop)
+    }
+
     /// Makes a database at `path`, where none is, of the rows that `fill` hands over; all of them or none.
     ///
     /// # Errors
