@@ -165,7 +165,9 @@ fn put_in_place(place: Replaced, staged: &Path, empty: bool, now: i64) -> Result
         Replaced::Sqlite { path, lock } => {
             Sqlite::settle(staged).map_err(DumpError::from).map_err(backup::refused)?;
             // An old one that is broken stays as it is.
-            if let (true, Err(error)) = (path.exists(), Sqlite::settle(&path)) {
+            if path.exists()
+                && let Err(error) = Sqlite::settle(&path)
+            {
                 tracing::warn!("the record that is replaced can't be settled: {error}");
             }
             // The last one to close a database removes its log; with one, moving the file alone would lose or damage.
