@@ -3,6 +3,7 @@
 mod agent;
 mod approve;
 mod audit;
+mod backup;
 mod cancel;
 mod client;
 mod data_key;
@@ -19,6 +20,7 @@ mod policy;
 mod print;
 mod remote;
 mod report;
+mod restore;
 mod runs;
 mod serve;
 mod settings;
@@ -127,6 +129,10 @@ enum Verb {
     Executor(executor::ExecutorArgs),
     /// Bring the schema of the record up to date, or tell whether it is
     Migrate(migrate::MigrateArgs),
+    /// Put the whole record into one file, while servers run
+    Backup(backup::BackupArgs),
+    /// Make a backup the record, of the same kind of database or of another
+    Restore(restore::RestoreArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
@@ -225,6 +231,11 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     if let Verb::Migrate(args) = &verb {
         flags.push(("database", args.database.clone()));
     }
+    if let Verb::Backup(backup::BackupArgs { database, .. }) | Verb::Restore(restore::RestoreArgs { database, .. }) =
+        &verb
+    {
+        flags.push(("database", database.clone()));
+    }
     let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
@@ -251,6 +262,8 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Key(command) => wait_for(key::run(&settings, command, output)),
         Verb::Executor(args) => wait_for(executor::run(&settings, args, output)),
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
+        Verb::Backup(args) => backup::run(&settings, &args, output),
+        Verb::Restore(args) => restore::run(&settings, &args, output),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),

@@ -8,6 +8,7 @@
 mod approval;
 mod at_rest;
 mod audit;
+mod backup;
 mod bad_input;
 mod client;
 mod clients;

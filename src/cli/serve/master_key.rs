@@ -61,18 +61,23 @@ impl fmt::Display for Source {
 }
 
 /// An opened record.
-pub(super) struct Unsealed {
+pub(in crate::cli) struct Unsealed {
     /// Opens and seals what is in it.
-    pub(super) sealer: Sealer,
+    pub(in crate::cli) sealer: Sealer,
     /// The master key that it was opened with, and the one before it.
-    pub(super) masters: Masters,
+    pub(in crate::cli) masters: Masters,
 }
 
 /// Opens the keyring of `record`, which is given without any layer, with the master key that the settings name.
 ///
 /// # Errors
 /// The key can't be had or isn't the record's, with the remedy; the record is untouched then.
-pub(super) async fn unseal(settings: &Resolved, data: &Path, record: &Store, now: i64) -> Result<Unsealed, Failure> {
+pub(in crate::cli) async fn unseal(
+    settings: &Resolved,
+    data: &Path,
+    record: &Store,
+    now: i64,
+) -> Result<Unsealed, Failure> {
     let standing = keyring::standing(record).await.map_err(refused)?;
     let own = data.join(FILE);
     let chosen = source(settings, "master_key")?.unwrap_or_else(|| Source::File(own.clone()));

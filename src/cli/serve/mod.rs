@@ -7,7 +7,7 @@ pub(super) mod listener;
 pub(super) mod master_key;
 mod record;
 
-pub(super) use record::Database;
+pub(super) use record::{Database, Place};
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -6,7 +6,8 @@ use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Exit, Failure};
-use crate::control_plane::store::{Postgres, Schema, Sqlite, Store, StoreError};
+use crate::control_plane::store::dump::Source;
+use crate::control_plane::store::{Postgres, PostgresDump, Schema, Sqlite, SqliteDump, Store, StoreError};
 use crate::settings::Resolved;
 use crate::support::address;
 
@@ -18,8 +19,10 @@ pub(in crate::cli) struct Database {
     ca_bundle: Option<PathBuf>,
 }
 
+/// Where a record is.
 #[derive(Clone)]
-enum Place {
+pub(in crate::cli) enum Place {
+    /// A file.
     Sqlite(PathBuf),
     /// A URL, which may hold a password.
     Postgres(String),
@@ -88,7 +91,30 @@ impl Database {
         schema.map_err(|error| self.refused("asking for the schema of the record", error))
     }
 
-    fn refused(&self, doing: &str, error: StoreError) -> Failure {
+    /// Takes a snapshot of it, beside any server. Blocks as [`Database::open`] does, and not inside a runtime.
+    ///
+    /// # Errors
+    /// It can't be read, with the remedy.
+    pub(in crate::cli) fn dump(&self) -> Result<Box<dyn Source>, Failure> {
+        let dump: Result<Box<dyn Source>, StoreError> = match &self.place {
+            Place::Sqlite(path) => SqliteDump::open(path).map(|dump| Box::new(dump) as _),
+            Place::Postgres(url) => PostgresDump::open(url, self.ca_bundle.as_deref()).map(|dump| Box::new(dump) as _),
+        };
+        dump.map_err(|error| self.refused("reading the record", error))
+    }
+
+    /// Where it is.
+    pub(in crate::cli) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Certificates to trust besides the system's.
+    pub(in crate::cli) fn ca_bundle(&self) -> Option<&Path> {
+        self.ca_bundle.as_deref()
+    }
+
+    /// An error of this database, with the remedy.
+    pub(in crate::cli) fn refused(&self, doing: &str, error: StoreError) -> Failure {
         let away = matches!(error, StoreError::Unavailable { .. });
         let failure =
             Failure::new(Exit::Settings, anyhow::Error::from(error).context(format!("{doing} {}", self.shown())));

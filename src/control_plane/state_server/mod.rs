@@ -17,6 +17,7 @@ mod caller;
 mod error;
 mod lock;
 mod origin;
+mod restored;
 mod sealed;
 mod upload;
 mod versions;
@@ -28,6 +29,7 @@ pub use self::address::{sealed_url, state_url};
 pub use self::block::block;
 pub use self::error::StateError;
 pub use self::lock::release;
+pub use self::restored::{RestoredState, Verdict, prove};
 
 use self::address::Address;
 use self::caller::Credential;

@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod contract;
 mod document;
+pub mod dump;
 mod postgres;
 mod sealed;
 mod sqlite;
@@ -20,10 +21,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use document::{ALL, Document, Stored, Term, Typed};
-pub use postgres::Postgres;
+pub use postgres::{Postgres, PostgresDump, PostgresReplacing};
 pub(crate) use sealed::Open;
 pub use sealed::{PLAIN, Sealed};
-pub use sqlite::Sqlite;
+pub use sqlite::{DataLock, Sqlite, SqliteDump};
 
 use crate::domain::Scope;
 

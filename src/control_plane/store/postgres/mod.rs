@@ -5,6 +5,7 @@
 
 mod address;
 mod bells;
+mod dump;
 mod link;
 mod migration;
 #[cfg(test)]
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use postgres::Client;
 use tokio::sync::oneshot;
+
+pub use self::dump::{PostgresDump, PostgresReplacing};
 
 use self::address::Address;
 use self::bells::Bells;
@@ -77,6 +80,14 @@ impl Postgres {
             move || migration::migrate(&mut first_session(&address)?, &address.shown)
         })?;
         Self::start(&address)
+    }
+
+    /// Opens the database beside a [`PostgresReplacing`], which has brought its schema up to date.
+    ///
+    /// # Errors
+    /// The URL or the certificates can't be read.
+    pub fn open_beside(url: &str, ca_bundle: Option<&Path>) -> Result<Self, StoreError> {
+        Self::start(&Arc::new(Address::parse(url, ca_bundle)?))
     }
 
     /// Which schema the database at a URL has, and which this program knows; changes nothing.

@@ -4,17 +4,21 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::refused;
 use crate::control_plane::store::StoreError;
 
-/// Held for as long as the database is open; the system takes it back from a process that dies.
-#[derive(Debug)]
-pub(super) struct DataLock(#[expect(dead_code, reason = "closing it unlocks")] File);
+/// Held for as long as the database is open, or a clone of this lives; the system takes it back from a process that dies.
+#[derive(Debug, Clone)]
+pub struct DataLock(#[expect(dead_code, reason = "closing it unlocks")] Arc<File>);
 
 impl DataLock {
     /// Takes the lock that lies beside the database at `path`, and leaves this process's id in it.
-    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while somebody else holds it.
+    pub fn take(path: &Path) -> Result<Self, StoreError> {
         let file = path.with_added_extension("lock");
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(file);
         let mut file = open.map_err(refused("creating its lock file"))?;
@@ -24,7 +28,7 @@ impl DataLock {
             Err(TryLockError::Error(error)) => return Err(refused("locking it")(error)),
         }
         sign(&mut file).map_err(refused("writing its lock file"))?;
-        Ok(Self(file))
+        Ok(Self(Arc::new(file)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `SQLite`: one writer that commits in groups, a few readers on snapshots, all on threads of their own.
 
+mod dump;
 mod lock;
 mod migration;
 mod transaction;
@@ -17,7 +18,9 @@ use futures::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use self::lock::DataLock;
+pub use self::dump::SqliteDump;
+pub use self::lock::DataLock;
+
 use self::worker::Job;
 use super::{Backend, Schema, StoreError, Work};
 use crate::support::files::sync_folder;
@@ -46,7 +49,15 @@ impl Sqlite {
     /// [`StoreError::InUse`] while another process has it open, [`StoreError::TooNew`] if a later Hadron wrote it, or
     /// that the file can't be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_in(path, None)
+        Self::open_in(path, DataLock::take(path)?, None)
+    }
+
+    /// Opens the database at `path` under a lock that is held already.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn open_under(path: &Path, lock: &DataLock) -> Result<Self, StoreError> {
+        Self::open_in(path, lock.clone(), None)
     }
 
     /// Which schema the database at `path` has, and which this program knows; changes nothing, and may be asked while
@@ -69,11 +80,11 @@ impl Sqlite {
     /// As [`Sqlite::open`].
     pub fn temporary() -> Result<Self, StoreError> {
         let folder = tempfile::tempdir().map_err(refused("creating a temporary folder"))?;
-        Self::open_in(&folder.path().join("hadron.db"), Some(folder))
+        let path = folder.path().join("hadron.db");
+        Self::open_in(&path, DataLock::take(&path)?, Some(folder))
     }
 
-    fn open_in(path: &Path, folder: Option<tempfile::TempDir>) -> Result<Self, StoreError> {
-        let lock = DataLock::take(path)?;
+    fn open_in(path: &Path, lock: DataLock, folder: Option<tempfile::TempDir>) -> Result<Self, StoreError> {
         create_private(path).map_err(refused("creating its file"))?;
         let mut writer = connect(path)?;
         migration::migrate(&mut writer, path)?;
