@@ -9,8 +9,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 /// Whether what is committed is synced to the disk. Without, a crash of the machine loses it, not one of the server.
@@ -63,6 +63,12 @@ struct Keeper {
     /// None only while it is being dropped.
     words: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+}
+
+/// One server for all tests of this process that need no more than a database of their own.
+pub(crate) fn shared() -> &'static PostgresServer {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    SERVER.get_or_init(|| PostgresServer::start(Fsync::Off))
 }
 
 impl PostgresServer {

@@ -12,6 +12,9 @@ mod contract;
 mod document;
 pub mod dump;
 mod postgres;
+#[cfg(test)]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres_server;
 mod sealed;
 mod sqlite;
 

@@ -1,21 +1,15 @@
 //! Backups of real records, through both databases.
 
-use std::sync::OnceLock;
-
 use super::*;
 use crate::control_plane::records::Keyring;
+use crate::control_plane::store::postgres_server::shared;
 use crate::control_plane::store::{
     PostgresDump, PostgresReplacing, Sqlite, SqliteDump, StatusChange, Store, StoreError, Term, Transaction, Typed,
 };
 use crate::domain::Scope;
 
-#[path = "../../../../tests/support/postgres.rs"]
-#[expect(dead_code, reason = "these tests never stop it")]
-mod server;
-
 fn postgres() -> String {
-    static SERVER: OnceLock<server::PostgresServer> = OnceLock::new();
-    SERVER.get_or_init(|| server::PostgresServer::start(server::Fsync::Off)).database()
+    shared().database()
 }
 
 fn header() -> Header {

@@ -2,24 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use self::server::{Fsync, PostgresServer, psql};
 use super::*;
 use crate::control_plane::plane::Wake;
+use crate::control_plane::store::postgres_server::{Fsync, PostgresServer, psql, shared};
 use crate::control_plane::store::{Store, Transaction, contract};
 use crate::domain::Scope;
-
-#[path = "../../../../tests/support/postgres.rs"]
-mod server;
-
-/// One server for all tests of this process; a database each.
-fn shared() -> &'static PostgresServer {
-    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-    SERVER.get_or_init(|| PostgresServer::start(Fsync::Off))
-}
 
 fn scope() -> Scope {
     Scope::new("123456789012", "us-east-1")
