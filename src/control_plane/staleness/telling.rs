@@ -34,7 +34,7 @@ pub(crate) fn send_report(
         1 => format!("1 resource is behind:\n{}", lines(&rows)),
         count => format!("{count} resources are behind:\n{}", lines(&rows)),
     };
-    let notice = notice(STALE_REPORT, &rows, text, None, now);
+    let notice = notice(STALE_REPORT, &rows, &text, None, now);
     events.notice_to(tx, scope, sink, &notice)?;
     Ok(rows.len())
 }
@@ -66,12 +66,12 @@ pub(crate) fn upgrade_available(
     for (owner, rows) in owners {
         let version = template.recommended.map(|it| it.to_string()).unwrap_or_default();
         let text = format!("{} {version} is published; behind it:\n{}", template.name, lines(&rows));
-        events.notice(tx, scope, &notice(UPGRADE_AVAILABLE, &rows, text, owner, now))?;
+        events.notice(tx, scope, &notice(UPGRADE_AVAILABLE, &rows, &text, owner.as_deref(), now))?;
     }
     Ok(())
 }
 
-fn notice(detail_type: &'static str, rows: &[StaleRow], text: String, owner: Option<String>, at: i64) -> Notice {
+fn notice(detail_type: &'static str, rows: &[StaleRow], text: &str, owner: Option<&str>, at: i64) -> Notice {
     let shown = &rows[..rows.len().min(MOST)];
     let mut detail = json!({ "text": text, "count": rows.len(), "rows": shown });
     if let Some(owner) = owner {

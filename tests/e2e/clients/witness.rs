@@ -56,11 +56,11 @@ fn output_problems(shape: &'static Shape, body: &Value) -> Vec<String> {
             let breaches = breaches.split_once(": ").map_or("", |(_, breaches)| breaches);
             // Called required by the model, and left out by Proton until there is one; and a pipeline's deployment, which
             // lies in no environment.
-            let known = |breach: &&str| {
-                !breach.contains("lastDeploymentSucceededAt' failed")
-                    && !(breach.starts_with("Value '' at '") && breach.contains("environmentName' failed"))
+            let known = |breach: &str| {
+                let empty = breach.starts_with("Value '' at '") && breach.contains("environmentName' failed");
+                empty || breach.contains("lastDeploymentSucceededAt' failed")
             };
-            problems.extend(breaches.split("; ").filter(known).map(str::to_owned));
+            problems.extend(breaches.split("; ").filter(|breach| !known(breach)).map(str::to_owned));
         }
     }
     strangers(shape, body, &mut problems);

@@ -180,11 +180,11 @@ async fn a_report_is_sent_to_the_sink_that_is_named_and_to_no_other() {
         let input = SendStaleReportInput { sink: sink.to_owned() };
         test.plane.send_stale_report(&mut test.call(), input).await
     };
-    assert!(matches!(send("nowhere").await, Err(ProtonError::ResourceNotFound(text)) if text.contains("nowhere")));
+    assert!(matches!(send("nowhere").await, Err(ProtonError::ResourceNotFound(why)) if why.contains("nowhere")));
     assert_eq!(send("file").await.unwrap().rows, 1);
     let told = letters(&test).await;
     let [event] = &told[..] else { panic!("{told:?}") };
     assert_eq!(event["detail-type"], "Hadron Stale Report");
-    let text = event["detail"]["text"].as_str().unwrap();
-    assert!(text.contains("service-instance shop/one: web 1.0 -> 1.1"), "{text}");
+    let words = event["detail"]["text"].as_str().unwrap();
+    assert!(words.contains("service-instance shop/one: web 1.0 -> 1.1"), "{words}");
 }
