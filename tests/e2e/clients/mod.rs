@@ -112,7 +112,7 @@ async fn clients_that_have_forgotten_proton_work_again_with_the_installed_models
     let bench = Bench::begin(BTreeMap::new()).await;
     let python = forgetful.python();
     let lost = format!("{python} -c 'from awscli.clidriver import main; exit(main())' proton list-environments");
-    bench.shell.run(&lost).failed(2, &["proton"]);
+    bench.shell.run(&lost).failed(2, &["Invalid choice"]);
     bench.shell.ok(&format!(
         "HADRON_ENDPOINT=$AWS_ENDPOINT_URL HADRON_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID \
          HADRON_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY {} client install",
