@@ -116,13 +116,17 @@ impl Database {
     /// An error of this database, with the remedy.
     pub(in crate::cli) fn refused(&self, doing: &str, error: StoreError) -> Failure {
         let away = matches!(error, StoreError::Unavailable { .. });
+        // These say themselves what to do.
+        let told = matches!(error, StoreError::InUse { .. } | StoreError::TooNew { .. });
         let failure =
             Failure::new(Exit::Settings, anyhow::Error::from(error).context(format!("{doing} {}", self.shown())));
         match (&self.place, away) {
             (Place::Postgres(_), true) => failure
                 .hint("check that PostgreSQL runs and can be reached from here, and the host and port of `database`"),
-            (Place::Postgres(_), false) => failure.hint("check the user, password and database name in `database`"),
-            (Place::Sqlite(_), _) => failure,
+            (Place::Postgres(_), false) if !told => {
+                failure.hint("check the user, password and database name in `database`")
+            }
+            (Place::Postgres(_) | Place::Sqlite(_), _) => failure,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A change's entry is written in the change's own transaction, by a [`layer`] that the gate puts on the store for each
 //! request: there is no change without its entry and no entry without its change. It is written without its place in
-//! the chain, so that servers don't queue for one row; the [`chain`] task links what has come in within about a second.
+//! the chain, so that servers don't queue for one row; the [`chain()`] task links what has come in within about a second.
 //! [`verify`] walks the chain. What isn't a change in people's eyes stands in [`kinds`]. Refusals have no transaction to
 //! ride on and are written by [`refusals`].
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::kinds;
 use crate::control_plane::records::{StateLock, StateVersion, Touched};
-use crate::control_plane::store::{Document, Row, Select, StatusChange, StoreError, Term, Transaction};
+use crate::control_plane::store::{Document, Row, Select, StoreError, Term, Transaction, pass_on};
 use crate::domain::Scope;
 
 type Place = (Scope, &'static str, String);
@@ -108,6 +108,8 @@ fn passed_on(before: &str, after: &str) -> Option<String> {
 }
 
 impl Transaction for Noting<'_> {
+    pass_on!(count scopes append_change changes blob);
+
     fn fetch(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError> {
         let row = self.tx.fetch(scope, kind, key)?;
         if let Some(row) = &row {
@@ -163,36 +165,10 @@ impl Transaction for Noting<'_> {
         Ok(rows)
     }
 
-    fn count(
-        &mut self,
-        scope: &Scope,
-        kind: &'static str,
-        term: (&str, &str),
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.tx.count(scope, kind, term, limit)
-    }
-
-    fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
-        self.tx.scopes(kind)
-    }
-
-    fn append_change(&mut self, scope: &Scope, change: &StatusChange) -> Result<i64, StoreError> {
-        self.tx.append_change(scope, change)
-    }
-
-    fn changes(&mut self, scope: &Scope, arn: &str, after: i64, limit: usize) -> Result<Vec<StatusChange>, StoreError> {
-        self.tx.changes(scope, arn, after, limit)
-    }
-
     fn put_blob(&mut self, scope: &Scope, kind: &'static str, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.tx.put_blob(scope, kind, key, bytes)?;
         self.note(scope, kind, key, Change::Bytes);
         Ok(())
-    }
-
-    fn blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.tx.blob(scope, kind, key)
     }
 
     fn remove_blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<(), StoreError> {

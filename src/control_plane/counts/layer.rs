@@ -10,7 +10,7 @@ use super::tally::{Counts, Delta, Tally};
 use crate::control_plane::records::{
     Component, Environment, Pipeline, Service, ServiceInstance, Template, TemplateKind,
 };
-use crate::control_plane::store::{Document, Layer, Row, Select, StatusChange, StoreError, Term, Transaction, Typed};
+use crate::control_plane::store::{Document, Layer, StoreError, Term, Transaction, Typed, pass_on};
 use crate::domain::Scope;
 
 /// Counts what a transaction adds, changes and removes.
@@ -186,9 +186,7 @@ fn parse<T: Document + DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 }
 
 impl Transaction for Counted<'_> {
-    fn fetch(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError> {
-        self.tx.fetch(scope, kind, key)
-    }
+    pass_on!(fetch select count scopes append_change changes put_blob blob remove_blob);
 
     fn insert(
         &mut self,
@@ -226,43 +224,5 @@ impl Transaction for Counted<'_> {
         }
         let before = self.tx.fetch(scope, kind, key)?.map(|row| row.body);
         self.change(scope, kind, before.as_deref(), None, |tx| tx.remove(scope, kind, key, version))
-    }
-
-    fn select(&mut self, scope: &Scope, kind: &'static str, select: &Select<'_>) -> Result<Vec<Row>, StoreError> {
-        self.tx.select(scope, kind, select)
-    }
-
-    fn count(
-        &mut self,
-        scope: &Scope,
-        kind: &'static str,
-        term: (&str, &str),
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.tx.count(scope, kind, term, limit)
-    }
-
-    fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
-        self.tx.scopes(kind)
-    }
-
-    fn append_change(&mut self, scope: &Scope, change: &StatusChange) -> Result<i64, StoreError> {
-        self.tx.append_change(scope, change)
-    }
-
-    fn changes(&mut self, scope: &Scope, arn: &str, after: i64, limit: usize) -> Result<Vec<StatusChange>, StoreError> {
-        self.tx.changes(scope, arn, after, limit)
-    }
-
-    fn put_blob(&mut self, scope: &Scope, kind: &'static str, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.tx.put_blob(scope, kind, key, bytes)
-    }
-
-    fn blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.tx.blob(scope, kind, key)
-    }
-
-    fn remove_blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<(), StoreError> {
-        self.tx.remove_blob(scope, kind, key)
     }
 }

@@ -1,7 +1,7 @@
 //! How many there are of everything, kept up with every change, so that GetResourcesSummary costs the same with ten
 //! instances and with ten thousand.
 //!
-//! [`Counting`] is a layer of the store. Whenever a counted document is added, changed or removed it adds a [`Delta`]
+//! [`Counting`] is a layer of the store. Whenever a counted document is added, changed or removed it adds a delta
 //! in the same transaction: one more row, which conflicts with nobody else's. [`fold`] gathers deltas into one document
 //! per account and region; a summary is that document and the deltas that aren't in it yet.
 

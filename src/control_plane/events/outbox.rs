@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::envelope::{self, Event};
 use super::facts::Facts;
 use super::{Events, SinkConfig};
-use crate::control_plane::store::{Document, Layer, Row, Select, StatusChange, StoreError, Term, Transaction, Typed};
+use crate::control_plane::store::{Document, Layer, StatusChange, StoreError, Term, Transaction, Typed, pass_on};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Scope;
 
@@ -275,74 +275,11 @@ impl Watched<'_> {
 }
 
 impl Transaction for Watched<'_> {
+    pass_on!(fetch insert update remove select count scopes changes put_blob blob remove_blob);
+
     fn append_change(&mut self, scope: &Scope, change: &StatusChange) -> Result<i64, StoreError> {
         let sequence = self.tx.append_change(scope, change)?;
         self.tell(scope, &StatusChange { sequence, ..change.clone() })?;
         Ok(sequence)
-    }
-
-    fn fetch(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError> {
-        self.tx.fetch(scope, kind, key)
-    }
-
-    fn insert(
-        &mut self,
-        scope: &Scope,
-        kind: &'static str,
-        key: &str,
-        body: &str,
-        terms: &[Term],
-    ) -> Result<(), StoreError> {
-        self.tx.insert(scope, kind, key, body, terms)
-    }
-
-    fn update(
-        &mut self,
-        scope: &Scope,
-        kind: &'static str,
-        key: &str,
-        version: i64,
-        body: &str,
-        terms: &[Term],
-    ) -> Result<(), StoreError> {
-        self.tx.update(scope, kind, key, version, body, terms)
-    }
-
-    fn remove(&mut self, scope: &Scope, kind: &'static str, key: &str, version: i64) -> Result<(), StoreError> {
-        self.tx.remove(scope, kind, key, version)
-    }
-
-    fn select(&mut self, scope: &Scope, kind: &'static str, select: &Select<'_>) -> Result<Vec<Row>, StoreError> {
-        self.tx.select(scope, kind, select)
-    }
-
-    fn count(
-        &mut self,
-        scope: &Scope,
-        kind: &'static str,
-        term: (&str, &str),
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.tx.count(scope, kind, term, limit)
-    }
-
-    fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
-        self.tx.scopes(kind)
-    }
-
-    fn changes(&mut self, scope: &Scope, arn: &str, after: i64, limit: usize) -> Result<Vec<StatusChange>, StoreError> {
-        self.tx.changes(scope, arn, after, limit)
-    }
-
-    fn put_blob(&mut self, scope: &Scope, kind: &'static str, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.tx.put_blob(scope, kind, key, bytes)
-    }
-
-    fn blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.tx.blob(scope, kind, key)
-    }
-
-    fn remove_blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<(), StoreError> {
-        self.tx.remove_blob(scope, kind, key)
     }
 }

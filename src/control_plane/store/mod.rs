@@ -11,6 +11,7 @@
 mod contract;
 mod document;
 pub mod dump;
+mod pass_on;
 mod postgres;
 #[cfg(test)]
 #[path = "../../../tests/support/postgres.rs"]
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use document::{ALL, Document, Stored, Term, Typed};
+pub(crate) use pass_on::pass_on;
 pub use postgres::{Postgres, PostgresDump, PostgresReplacing};
 pub(crate) use sealed::Open;
 pub use sealed::{PLAIN, Sealed};

@@ -4,7 +4,7 @@
 //! backend finds rows by them. A row's seal is bound to its kind and scope and not to its key. What the first release
 //! wrote unsealed is read as it is, and sealed when it is next written.
 
-use super::{Layer, Row, Select, StatusChange, StoreError, Term, Transaction};
+use super::{Layer, Row, Select, StoreError, Term, Transaction, pass_on};
 use crate::control_plane::seal::{Ring, SealError, Sealer, bytes, text};
 use crate::domain::Scope;
 
@@ -100,6 +100,8 @@ fn keyring_refused(error: SealError) -> StoreError {
 }
 
 impl Transaction for Open<'_> {
+    pass_on!(remove count scopes append_change changes remove_blob);
+
     fn fetch(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError> {
         let row = self.tx.fetch(scope, kind, key)?;
         row.map(|row| self.opened(scope, kind, row)).transpose()
@@ -130,35 +132,9 @@ impl Transaction for Open<'_> {
         self.tx.update(scope, kind, key, version, &body, terms)
     }
 
-    fn remove(&mut self, scope: &Scope, kind: &'static str, key: &str, version: i64) -> Result<(), StoreError> {
-        self.tx.remove(scope, kind, key, version)
-    }
-
     fn select(&mut self, scope: &Scope, kind: &'static str, select: &Select<'_>) -> Result<Vec<Row>, StoreError> {
         let rows = self.tx.select(scope, kind, select)?;
         rows.into_iter().map(|row| self.opened(scope, kind, row)).collect()
-    }
-
-    fn count(
-        &mut self,
-        scope: &Scope,
-        kind: &'static str,
-        term: (&str, &str),
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.tx.count(scope, kind, term, limit)
-    }
-
-    fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
-        self.tx.scopes(kind)
-    }
-
-    fn append_change(&mut self, scope: &Scope, change: &StatusChange) -> Result<i64, StoreError> {
-        self.tx.append_change(scope, change)
-    }
-
-    fn changes(&mut self, scope: &Scope, arn: &str, after: i64, limit: usize) -> Result<Vec<StatusChange>, StoreError> {
-        self.tx.changes(scope, arn, after, limit)
     }
 
     fn put_blob(&mut self, scope: &Scope, kind: &'static str, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
@@ -174,9 +150,5 @@ impl Transaction for Open<'_> {
             }
             unsealed => Ok(unsealed),
         }
-    }
-
-    fn remove_blob(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<(), StoreError> {
-        self.tx.remove_blob(scope, kind, key)
     }
 }
