@@ -74,7 +74,7 @@ async fn deploy(plane: &Plane) -> Client {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_secret_lies_in_the_record_and_a_wrong_master_key_opens_nothing() {
+async fn no_secret_lies_in_record_or_objects_and_a_wrong_master_key_opens_nothing() {
     let settings = "master_key = \"env:SITE_KEY\"\n";
     let mut plane = Plane::serve(start(settings, &[("SITE_KEY", KEY)]));
     let working = agent(&plane, "worker", &Start::default());
@@ -83,7 +83,10 @@ async fn no_secret_lies_in_the_record_and_a_wrong_master_key_opens_nothing() {
     let data = plane.data();
     let record = |text: &str| {
         let places = found(&data, text);
-        places.into_iter().filter(|place| place.contains("hadron.db")).collect::<Vec<_>>()
+        places
+            .into_iter()
+            .filter(|place| place.contains("hadron.db") || place.contains("/objects/"))
+            .collect::<Vec<_>>()
     };
     let secret = plane.exported()["AWS_SECRET_ACCESS_KEY"].clone();
     assert!(!record("environment/dev").is_empty(), "names are no secrets, and the search finds what is there");

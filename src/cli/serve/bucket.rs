@@ -11,6 +11,7 @@ use crate::cli::keys::KeyPair;
 use crate::cli::{Exit, Failure, trust};
 use crate::control_plane::authority::Authority;
 use crate::control_plane::object_server::{Guard, OWN_BUCKET, ObjectServer};
+use crate::control_plane::seal::Sealer;
 use crate::control_plane::store::Store;
 use crate::control_plane::wire::Handler;
 use crate::objects::{Objects, ObjectsConfig};
@@ -26,12 +27,13 @@ pub(super) async fn embedded(
     settings: &Resolved,
     data: &Path,
     store: &Store,
+    sealer: &Sealer,
     clock: &Clock,
     authority: &Authority,
 ) -> Result<(Handler, KeyPair), Failure> {
     let folder = settings.text("objects").map_or_else(|| data.join("objects"), PathBuf::from);
     let guard = Guard { authority: authority.clone(), account: settings.value("account")? };
-    let server = ObjectServer::open(store.clone(), &folder, clock.clone(), guard)
+    let server = ObjectServer::open(store.clone(), &folder, sealer.clone(), clock.clone(), guard)
         .await
         .with_context(|| format!("opening the object store in {}", folder.display()))?;
     let own_key = server.own_key();

@@ -88,7 +88,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     keys::register(&store, settings, &local, &clock).await?;
     let (embedded, own_key) = match settings.text("bucket") {
         Some(_) => None,
-        None => Some(bucket::embedded(settings, &data, &store, &clock, &authority).await?),
+        None => Some(bucket::embedded(settings, &data, &store, &sealer, &clock, &authority).await?),
     }
     .unzip();
     let store_of_objects = bucket::client(settings, &region, address, own.as_ref(), own_key).await?;

@@ -12,16 +12,13 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Result, TrailingHeaders, s3_error};
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
-use tokio_util::io::ReaderStream;
 
 use super::access::broken;
 use super::catalog::Piece;
 use super::digest::{Announced, Digests, Hasher};
+use super::frames;
+use crate::control_plane::seal::Sealer;
 use crate::support::files::{create_private_folder, sync_folder};
-
-/// Bytes that travel to and from the disk at once.
-const CHUNK: usize = 256 * 1024;
 
 /// The folder of files; cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,6 +27,7 @@ pub(super) struct Contents(Arc<Folder>);
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
+    sealer: Sealer,
     uses: Mutex<Uses>,
 }
 
@@ -87,10 +85,10 @@ impl Drop for Reading {
 }
 
 impl Contents {
-    /// Uses a folder, and makes it if need be.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Uses a folder, and makes it if need be. What is written into it is sealed.
+    pub(super) fn open(path: &Path, sealer: Sealer) -> io::Result<Self> {
         create_private_folder(path)?;
-        Ok(Self(Arc::new(Folder { path: path.to_owned(), uses: Mutex::default() })))
+        Ok(Self(Arc::new(Folder { path: path.to_owned(), sealer, uses: Mutex::default() })))
     }
 
     /// Removes every file that isn't wanted and hasn't been written for so long, and says how many; only before the
@@ -120,20 +118,19 @@ impl Contents {
     ) -> S3Result<(Draft, Digests)> {
         let mut draft = self.draft();
         let path = self.path(&draft.piece.file);
-        let mut file = BufWriter::with_capacity(CHUNK, tokio::fs::File::create_new(&path).await.map_err(broken)?);
+        let mut file = frames::Writer::create(&path, &self.0.sealer).await.map_err(broken)?;
         let mut hasher = Hasher::new(&announced);
         let mut body = body.unwrap_or_else(|| StreamingBlob::from(s3s::Body::empty()));
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| s3_error!(IncompleteBody, "the body broke off: {error}"))?;
             hasher.update(&chunk);
             draft.piece.size += chunk.len() as u64;
-            file.write_all(&chunk).await.map_err(broken)?;
+            file.write(&chunk).await.map_err(broken)?;
         }
         announced.complete(trailers.as_ref());
         let digests = hasher.finish();
         digests.check(&announced)?;
-        file.flush().await.map_err(broken)?;
-        file.get_ref().sync_all().await.map_err(broken)?;
+        file.finish().await.map_err(broken)?;
         self.sync().await?;
         Ok((draft, digests))
     }
@@ -189,12 +186,8 @@ impl Contents {
     }
 
     fn span(&self, Span { file, start, length }: Span) -> impl Stream<Item = io::Result<Bytes>> + use<> {
-        let path = self.path(&file);
-        let open = async move {
-            let mut file = tokio::fs::File::open(path).await?;
-            file.seek(io::SeekFrom::Start(start)).await?;
-            Ok::<_, io::Error>(ReaderStream::with_capacity(file.take(length), CHUNK))
-        };
+        let (path, sealer) = (self.path(&file), self.0.sealer.clone());
+        let open = async move { frames::read(&path, &sealer, start, length).await };
         futures::stream::once(open).try_flatten()
     }
 
@@ -291,7 +284,7 @@ mod tests {
     #[test]
     fn a_discarded_file_stays_for_its_readers() {
         let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(folder.path()).unwrap();
+        let contents = Contents::open(folder.path(), Sealer::ephemeral()).unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "x").unwrap();
         let pieces = [piece("a", 1)];
@@ -308,7 +301,7 @@ mod tests {
     #[test]
     fn a_sweep_leaves_what_is_wanted_and_what_another_server_may_be_writing() {
         let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(folder.path()).unwrap();
+        let contents = Contents::open(folder.path(), Sealer::ephemeral()).unwrap();
         for name in ["wanted", "new", "old"] {
             fs::write(contents.path(name), "x").unwrap();
         }
@@ -323,7 +316,7 @@ mod tests {
     #[test]
     fn a_draft_that_nobody_keeps_goes_away() {
         let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(folder.path()).unwrap();
+        let contents = Contents::open(folder.path(), Sealer::ephemeral()).unwrap();
         for keep in [false, true] {
             let draft = contents.draft();
             let path = contents.path(&draft.piece.file);

@@ -15,6 +15,7 @@ mod conditions;
 mod content;
 mod digest;
 mod explain;
+mod frames;
 mod listing;
 mod multipart;
 mod objects;
@@ -34,6 +35,7 @@ use self::access::{Access, Keys, Names, ServerKey};
 use self::content::Contents;
 use self::service::Objects;
 use super::authority::Authority;
+use super::seal::Sealer;
 use super::store::{Store, StoreError};
 use crate::support::{Clock, Secret};
 
@@ -84,13 +86,19 @@ impl fmt::Debug for ObjectServer {
 }
 
 impl ObjectServer {
-    /// Serves the objects of `store` whose bytes lie below `folder`, and removes what a crash has left there.
+    /// Serves the objects of `store` whose bytes lie below `folder`, sealed, and removes what a crash has left there.
     ///
     /// # Errors
     /// That the folder can't be used or the record can't be read.
-    pub async fn open(store: Store, folder: &Path, clock: Clock, guard: Guard) -> Result<Self, ObjectServerError> {
+    pub async fn open(
+        store: Store,
+        folder: &Path,
+        sealer: Sealer,
+        clock: Clock,
+        guard: Guard,
+    ) -> Result<Self, ObjectServerError> {
         let refused = |source| ObjectServerError::Folder { folder: folder.display().to_string(), source };
-        let contents = Contents::open(folder).map_err(refused)?;
+        let contents = Contents::open(folder, sealer).map_err(refused)?;
         let wanted = store.read(catalog::pieces).await?;
         let idle = if store.is_shared() { LONGEST_UPLOAD } else { Duration::ZERO };
         let removed = contents.sweep(&wanted, idle).map_err(refused)?;

@@ -30,12 +30,12 @@ impl Ring {
     }
 
     /// Encrypts with the current key: a random nonce and what follows from it.
-    pub(super) fn encrypt(&self, plaintext: &[u8], context: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(crate) fn encrypt(&self, plaintext: &[u8], context: &[u8]) -> Result<Vec<u8>, SealError> {
         self.key(&self.current)?.encrypt(plaintext, context)
     }
 
     /// Opens what [`Ring::encrypt`] returned when `id` was current.
-    pub(super) fn decrypt(&self, id: &str, sealed: Vec<u8>, context: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(crate) fn decrypt(&self, id: &str, sealed: Vec<u8>, context: &[u8]) -> Result<Vec<u8>, SealError> {
         self.key(id)?.decrypt(sealed, context)
     }
 }

@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use hadron::control_plane::object_server::{Guard, ObjectServer};
 use hadron::control_plane::records::AccessKey;
+use hadron::control_plane::seal::{MasterKey, keyring};
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Transaction, Typed};
 use hadron::support::{Clock, Secret};
 use tokio::task::JoinHandle;
@@ -40,8 +41,10 @@ impl Bench {
     async fn on(folder: Arc<tempfile::TempDir>) -> Self {
         let store = Store::new(Sqlite::open(&folder.path().join("hadron.db")).unwrap());
         store.write(add_key).await.unwrap();
-        let server =
-            ObjectServer::open(store, &folder.path().join("objects"), Clock::system(), Guard::default()).await.unwrap();
+        // The data key lies in the record, so that the next server opens what this one seals.
+        let sealer = keyring::open(&store, MasterKey::local([7; 32]), None, 0).await.unwrap();
+        let objects = folder.path().join("objects");
+        let server = ObjectServer::open(store, &objects, sealer, Clock::system(), Guard::default()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let answer =
