@@ -10,7 +10,7 @@ use crate::control_plane::operations::idempotency::Once;
 use crate::control_plane::operations::tags::create_tags;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Component, Progress, ServiceInstance};
-use crate::control_plane::store::{Stored, Transaction, Typed};
+use crate::control_plane::store::{ALL, Document, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 
 /// The most components of an account and region.
@@ -56,7 +56,7 @@ fn create(tx: &mut dyn Transaction, engine: &Deployments, input: &CreateComponen
         Wish::Keep | Wish::Detach => None,
     };
     let environment = environment(input, instance.as_deref())?;
-    if tx.all::<Component>(scope)?.len() >= MOST {
+    if tx.count(scope, Component::KIND, (ALL, ""), MOST)? >= MOST {
         return Err(ProtonError::quota(format!("there are {MOST} components already")));
     }
     let component = drafted(engine, input, environment, instance.as_deref());

@@ -12,7 +12,7 @@ use crate::control_plane::operations::templates::resolve_version;
 use crate::control_plane::operations::{environment_account_connection, repository_branch};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Environment, Executor, Progress, TemplateKind, VersionRef};
-use crate::control_plane::store::{Transaction, Typed};
+use crate::control_plane::store::{ALL, Document, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 
 /// The most environments of an account and region.
@@ -64,7 +64,7 @@ fn create(
         environment.environment_account_id = Some(connection.environment_account);
     }
     let plan = Plan::of(tx, engine, &version, &input.spec)?;
-    if tx.all::<Environment>(scope)?.len() >= MOST {
+    if tx.count(scope, Environment::KIND, (ALL, ""), MOST)? >= MOST {
         return Err(ProtonError::quota(format!("there are {MOST} environments already")));
     }
     tx.add(scope, &environment)?;

@@ -7,7 +7,7 @@ use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::tags::create_tags;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::Repository;
-use crate::control_plane::store::Typed;
+use crate::control_plane::store::{ALL, Document, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 
 /// The most repositories of an account and region. AWS names no number; this is what it allows of most other things.
@@ -33,7 +33,7 @@ pub(crate) async fn create(
             if tx.get::<Repository>(&scope, &repository.repository.to_string())?.is_some() {
                 return Err(ProtonError::conflict(format!("repository {} is linked already", repository.repository)));
             }
-            if tx.all::<Repository>(&scope)?.len() >= MOST {
+            if tx.count(&scope, Repository::KIND, (ALL, ""), MOST)? >= MOST {
                 return Err(ProtonError::quota(format!("there are {MOST} linked repositories already")));
             }
             tx.add(&scope, &repository)?;

@@ -9,7 +9,7 @@ use crate::control_plane::operations::{arn::arn_of_new, history, tags, templates
 use crate::control_plane::records::{
     Action, Pipeline, Progress, Service, ServiceInstance, Template, TemplateKind, TemplateVersion, VersionRef,
 };
-use crate::control_plane::store::{Transaction, Typed};
+use crate::control_plane::store::{ALL, Document, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::{InstanceSpec, Scope, Target};
 
@@ -44,7 +44,7 @@ fn create(engine: &Deployments, tx: &mut dyn Transaction, input: &CreateServiceI
     if tx.get::<Service>(scope, &input.name)?.is_some() {
         return Err(ProtonError::conflict(format!("service {} already exists", input.name)));
     }
-    if tx.all::<Service>(scope)?.len() >= MOST_SERVICES {
+    if tx.count(scope, Service::KIND, (ALL, ""), MOST_SERVICES)? >= MOST_SERVICES {
         return Err(ProtonError::quota(format!("there are {MOST_SERVICES} services already")));
     }
     let version = templates::resolve_version(
