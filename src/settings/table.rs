@@ -57,7 +57,6 @@ pub const TABLE: &[Setting] = &[
         "region of ARNs and of requests that we sign",
     ),
     setting("database", &["HADRON_DATABASE"], None, "`sqlite:PATH` or `postgres://…`; by default hadron.db in `data`"),
-    setting("database", &["HADRON_DATABASE"], None, "`sqlite:PATH`; by default hadron.db in `data`"),
     setting(
         "master_key",
         &["HADRON_MASTER_KEY_SOURCE"],
