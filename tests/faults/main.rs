@@ -2,7 +2,8 @@
 //!
 //! `cargo test --test faults` plays 60 rounds and a race of agents in some minutes; `-- --rounds 1000`, or
 //! `HADRON_TEST_ROUNDS=1000`, plays as many as you like. `--seed N` (`HADRON_TEST_SEED`) repeats a plan, `--round N` one
-//! round of it, `--only WORD` those whose fault's name holds the word, `--lanes N` as many at a time.
+//! round of it, `--only WORD` those whose fault's name holds the word, `--lanes N` as many at a time, `--race N` lets
+//! agents race over as many deployments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the counts are what this is for")]
@@ -15,6 +16,7 @@ mod inject;
 mod judge;
 mod operator;
 mod plan;
+mod race;
 mod road;
 mod round;
 mod tally;
@@ -45,6 +47,10 @@ use world::World;
 const ROUNDS: usize = 60;
 const LANES: usize = 5;
 
+/// Deployments of the race: of a short run, and of a long one.
+const SHORT_RACE: usize = 40;
+const LONG_RACE: usize = 500;
+
 /// What was asked for.
 #[derive(Debug, Clone)]
 struct Wish {
@@ -53,6 +59,7 @@ struct Wish {
     round: Option<usize>,
     only: Option<String>,
     lanes: usize,
+    race: usize,
 }
 
 fn main() -> ExitCode {
@@ -78,7 +85,8 @@ fn for_cargo(arguments: &[String]) -> Option<ExitCode> {
         println!("faults: test");
         return Some(ExitCode::SUCCESS);
     }
-    let values = ["--rounds", "--seed", "--round", "--only", "--lanes", "--test-threads", "--skip", "--format"];
+    let values =
+        ["--rounds", "--seed", "--round", "--only", "--lanes", "--race", "--test-threads", "--skip", "--format"];
     let mut before = "";
     for it in arguments {
         if !it.starts_with('-') && !values.contains(&before) && !"faults".contains(it.as_str()) {
@@ -106,12 +114,23 @@ fn wish(arguments: &[String]) -> Wish {
     let number = |text: String| text.parse::<u64>().unwrap_or_else(|_| panic!("{text} isn't a number"));
     let rounds = flag("--rounds").or_else(|| variable("HADRON_TEST_ROUNDS")).map(number);
     let seed = flag("--seed").or_else(|| variable("HADRON_TEST_SEED")).map(number);
+    let size = |number: u64| usize::try_from(number).unwrap();
+    let rounds = rounds.map_or(ROUNDS, size);
+    let (round, only) = (flag("--round").map(|text| size(number(text))), flag("--only"));
+    // Who looks into one thing doesn't want the other.
+    let race = match rounds {
+        _ if round.is_some() || only.is_some() => 0,
+        ROUNDS => SHORT_RACE,
+        rounds if rounds < ROUNDS => 0,
+        _ => LONG_RACE,
+    };
     Wish {
-        rounds: rounds.map_or(ROUNDS, |rounds| usize::try_from(rounds).unwrap()),
+        rounds,
         seed: seed.unwrap_or_else(|| rand::random_range(0..1_000_000)),
-        round: flag("--round").map(|text| usize::try_from(number(text)).unwrap()),
-        only: flag("--only"),
-        lanes: flag("--lanes").map_or(LANES, |text| usize::try_from(number(text)).unwrap()),
+        round,
+        only,
+        lanes: flag("--lanes").map_or(LANES, |text| size(number(text))),
+        race: flag("--race").map_or(race, |text| size(number(text))),
     }
 }
 
@@ -132,6 +151,12 @@ fn play(wish: &Wish, runtime: &Handle) -> Tally {
     let (rounds, tally) = (Mutex::new(rounds), Mutex::new(Tally::new(wish.seed)));
     // A thread each, so that what blocks one lane keeps no other.
     thread::scope(|scope| {
+        if wish.race > 0 {
+            scope.spawn(|| {
+                let race = runtime.block_on(Box::pin(race::race(place, wish.seed, wish.race)));
+                tally.lock().unwrap().race(race);
+            });
+        }
         for _ in 0..lanes {
             scope.spawn(|| runtime.block_on(lane(place, &rounds, &tally)));
         }

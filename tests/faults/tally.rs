@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use crate::plan::{Operation, Template};
+use crate::race::Race;
 use crate::round::{Outcome, Report};
 
 /// What has come of all rounds.
@@ -12,6 +13,7 @@ use crate::round::{Outcome, Report};
 pub(crate) struct Tally {
     seed: u64,
     reports: Vec<Report>,
+    races: Vec<Race>,
     pub(crate) took: Duration,
 }
 
@@ -50,11 +52,18 @@ impl Row {
 
 impl Tally {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, reports: Vec::new(), took: Duration::ZERO }
+        Self { seed, reports: Vec::new(), races: Vec::new(), took: Duration::ZERO }
     }
 
     pub(crate) fn is_good(&self) -> bool {
         self.reports.iter().all(|report| report.outcome.is_good())
+            && self.races.iter().all(|race| race.problems.is_empty())
+    }
+
+    /// Takes what came of a race.
+    pub(crate) fn race(&mut self, race: Race) {
+        println!("{race}");
+        self.races.push(race);
     }
 
     /// Takes a round's report and prints a line; all that is known if it isn't good.
@@ -129,6 +138,21 @@ impl Display for Tally {
             let cells: Vec<String> = row.cells().iter().map(ToString::to_string).collect();
             writeln!(f, "| {name} | {} |", cells.join(" | "))?;
         }
-        Ok(())
+        self.races.iter().try_for_each(|race| writeln!(f, "{race}"))
+    }
+}
+
+impl Display for Race {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { deployments, agents, kills, took, problems } = self;
+        let took = took.as_secs_f32();
+        write!(
+            f,
+            "race: {agents} agents over {deployments} deployments, {kills} times an agent was killed, {took:.0} s: "
+        )?;
+        match problems.as_slice() {
+            [] => write!(f, "each succeeded, and its Terraform made it once"),
+            problems => write!(f, "{} problems  <<<<<<\n  {}", problems.len(), problems.join("\n  ")),
+        }
     }
 }

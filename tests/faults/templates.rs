@@ -141,3 +141,16 @@ if [ "$1" = made ]; then echo "$3" > "object-$2"; else rm -f "object-$2"; fi
 echo "$1 $2 $3" >> done
 rm -rf running
 "#;
+
+/// Leaves one line behind each time that it is made.
+pub(crate) const MARK: &str = r#"
+resource "terraform_data" "mark" {
+  provisioner "local-exec" {
+    command = "echo '${self.id}' >> '${var.environment.inputs.folder}/${var.environment.name}'"
+  }
+}
+
+output "Id" {
+  value = terraform_data.mark.id
+}
+"#;
