@@ -108,19 +108,19 @@ pub(crate) async fn follow(game: &mut Game<'_>) -> bool {
 }
 
 /// Does what the round has in store, now. False if there was nothing that it could have been done to.
-pub(crate) async fn strike(game: &mut Game<'_>, gate: &Gate) -> bool {
+pub(crate) async fn strike(game: &mut Game<'_>, held: &Gate) -> bool {
     let pause = Duration::from_millis((game.round.number as u64 * 977) % (LEASE * 1500));
     match game.round.fault {
         Fault::AgentKilled => {
             let killed = game.hosts[0].kill(Role::Agent);
-            gate.release();
+            held.release();
             sleep(pause).await;
             game.hosts[0].start_agent();
             killed > 0
         }
         Fault::AgentLost => {
             let killed = game.hosts[0].kill(Role::Agent);
-            gate.release();
+            held.release();
             game.add_host("b");
             killed > 0
         }
@@ -132,28 +132,28 @@ pub(crate) async fn strike(game: &mut Game<'_>, gate: &Gate) -> bool {
         }
         Fault::ServerKilled => {
             game.world.plane.process().kill();
-            gate.release();
+            held.release();
             sleep(pause).await;
             game.world.plane.restart();
             true
         }
         Fault::HostVanishes => {
             let killed = game.hosts[0].vanish();
-            gate.release();
+            held.release();
             game.add_host("b");
             killed > 0
         }
         Fault::HostAndServerVanish => {
             game.world.plane.process().kill();
             game.hosts[0].vanish();
-            gate.release();
+            held.release();
             game.world.plane.restart();
             game.add_host("b");
             true
         }
         Fault::AgentTerminated => {
             game.hosts[0].terminate();
-            gate.release();
+            held.release();
             let began = Instant::now();
             while game.hosts[0].lives() && began.elapsed() < PATIENCE {
                 sleep(Duration::from_millis(50)).await;
@@ -167,7 +167,7 @@ pub(crate) async fn strike(game: &mut Game<'_>, gate: &Gate) -> bool {
         }
         Fault::AgentDiskFull => {
             game.hosts[0].limit_files(Some(0));
-            gate.release();
+            held.release();
             sleep(Duration::from_secs(4)).await;
             game.hosts[0].limit_files(None);
             if !game.hosts[0].lives() {
@@ -178,7 +178,7 @@ pub(crate) async fn strike(game: &mut Game<'_>, gate: &Gate) -> bool {
         }
         Fault::ServerDiskFull => {
             game.world.limit_files(Some(0));
-            gate.release();
+            held.release();
             sleep(Duration::from_secs(4)).await;
             game.world.limit_files(None);
             if game.world.plane.process().exited().is_some() {
@@ -190,7 +190,7 @@ pub(crate) async fn strike(game: &mut Game<'_>, gate: &Gate) -> bool {
         Fault::AgentClockAhead | Fault::AgentClockBehind => {
             let step = if game.round.fault == Fault::AgentClockAhead { HOUR } else { -HOUR };
             game.hosts[0].step_clock(step);
-            gate.release();
+            held.release();
             sleep(Duration::from_secs(2 * LEASE)).await;
             game.hosts[0].step_clock(0);
             true
@@ -198,7 +198,7 @@ pub(crate) async fn strike(game: &mut Game<'_>, gate: &Gate) -> bool {
         Fault::ServerClockAhead | Fault::ServerClockBehind => {
             let step = if game.round.fault == Fault::ServerClockAhead { HOUR } else { -HOUR };
             game.world.step_clock(step);
-            gate.release();
+            held.release();
             sleep(Duration::from_secs(2 * LEASE)).await;
             game.world.step_clock(0);
             true

@@ -223,7 +223,7 @@ pub(crate) fn round(seed: u64, number: usize) -> Round {
     let template = match fault {
         Fault::ProviderKilled | Fault::ProviderErrors | Fault::ProviderMute => Template::Queues,
         Fault::ProviderAllocates => Template::Data,
-        _ if number % 2 == 0 => Template::Queues,
+        _ if number.is_multiple_of(2) => Template::Queues,
         _ => Template::Data,
     };
     let operation = match fault {

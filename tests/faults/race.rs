@@ -50,7 +50,7 @@ pub(crate) async fn race(moto: &str, seed: u64, deployments: usize) -> Race {
 
     let (mut kills, mut dead) = (0, BTreeMap::<usize, Instant>::new());
     let mut next = Instant::now() + Duration::from_secs(1);
-    let patience = Duration::from_secs(120) + Duration::from_secs(4) * u32::try_from(deployments).unwrap();
+    let patience = Duration::from_mins(2) + Duration::from_secs(4) * u32::try_from(deployments).unwrap();
     while pending(&world).await > 0 && began.elapsed() < patience {
         tokio::time::sleep(Duration::from_millis(300)).await;
         if Instant::now() >= next {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use aws_sdk_proton::operation::get_environment::GetEnvironmentError;
 use aws_sdk_proton::types::{DeploymentStatus, DeploymentUpdateType};
 
 use crate::client::{ask, spec};
@@ -111,10 +112,10 @@ impl<'a> Game<'a> {
             self.forget_steps();
             self.world.road.traffic.forget();
         }
-        let struck = Box::pin(self.strike()).await;
+        let happened = Box::pin(self.strike()).await;
         let end = match self.end().await {
             Ok(end) => end,
-            Err(stuck) => return (Outcome::Stuck(stuck), !struck, String::new()),
+            Err(stuck) => return (Outcome::Stuck(stuck), !happened, String::new()),
         };
         self.world.road.traffic.clear();
         self.world.aws.traffic.clear();
@@ -126,7 +127,7 @@ impl<'a> Game<'a> {
                 None => Outcome::Recovered,
             },
         };
-        (outcome, !struck, end.text())
+        (outcome, !happened, end.text())
     }
 
     /// The operation with its fault; false if the moment never came.
@@ -194,7 +195,9 @@ impl<'a> Game<'a> {
                 let got = got.environment?;
                 Some(End::Status(got.deployment_status, got.deployment_status_message.unwrap_or_default()))
             }
-            Err(error) if error.as_service_error().is_some_and(|it| it.is_resource_not_found_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(GetEnvironmentError::is_resource_not_found_exception) =>
+            {
                 Some(End::Gone)
             }
             Err(_) => None,

@@ -42,14 +42,14 @@ impl World {
         let tools = Tools::get();
         let port = free_port();
         let road = Road::to(format!("127.0.0.1:{port}"), false).await;
-        let place = moto.trim_start_matches("http://").to_owned();
-        let aws = Road::to(place.clone(), true).await;
+        let emulated = moto.trim_start_matches("http://").to_owned();
+        let aws = Road::to(emulated.clone(), true).await;
         let clock = tempfile::tempdir().unwrap();
         step_clock(clock.path(), 0);
         let mut env = clock_env(&clock.path().join("clock"));
         env.insert("LD_PRELOAD".into(), clock_library(tools).display().to_string());
         let settings = format!("lease_seconds = {LEASE}\nbase_url = {:?}\n", road.url());
-        let plane = Plane::serve(Start { settings, port, env, ..Start::default() });
+        let plane = Plane::serve(Start { settings, env, port, ..Start::default() });
         let exported = plane.exported();
         let key = (exported["AWS_ACCESS_KEY_ID"].clone(), exported["AWS_SECRET_ACCESS_KEY"].clone());
         let direct = format!("http://127.0.0.1:{port}");
@@ -57,7 +57,7 @@ impl World {
         user.environment_template("data", environment_bundle(&["folder", "word"], DATA)).await;
         let inputs = ["prefix", "endpoint", "more", "generation"];
         user.environment_template("queues", environment_bundle(&inputs, QUEUES)).await;
-        let http = aws_http::Http::new(place);
+        let http = aws_http::Http::new(emulated);
         Self { tools, plane, road, aws, key, user, direct, clock, http }
     }
 
