@@ -137,6 +137,9 @@ pub enum TerraformError {
     /// `output -json` was not what Terraform documents.
     #[error("terraform's outputs can't be read")]
     Outputs(#[source] serde_json::Error),
+    /// What should be a state isn't one.
+    #[error("it is no terraform state")]
+    State(#[source] serde_json::Error),
     /// Somebody has changed the plan file since it was shown to people.
     #[error("the saved plan isn't the one that was approved: its SHA-256 is {found}, not {approved}")]
     OtherPlan {

@@ -25,9 +25,13 @@ mod applied;
 mod diagnostic;
 mod output;
 
+mod ledger;
+mod statefile;
+
 mod install;
 mod plan;
 mod session;
+mod state;
 
 mod error;
 
@@ -38,9 +42,12 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use env::{child_env, refusal};
 pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
+pub use ledger::{Gap, Ledger, Missing, Replaced, Suspect, lives_outside};
 pub use install::{Terraform, find};
 pub use output::OutputValue;
 pub use plan::Plan;
 pub use session::{Mode, Session};
+pub use state::parking_address;
+pub use statefile::{State, StateObject};
 pub use step::{Exit, Step};
 pub use supervisor::supervise;
