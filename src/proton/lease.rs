@@ -43,6 +43,12 @@ pub struct Lease {
     pub state_key: Option<String>,
     /// Counts the attempts at this deployment.
     pub attempt: u64,
+    /// Runs on this target that nobody has settled: deployment and attempt, oldest first.
+    #[serde(default)]
+    pub unsettled: Vec<(String, u64)>,
+    /// How many objects operators want adopted by this run.
+    #[serde(default)]
+    pub adopt: u64,
 }
 
 impl Lease {
@@ -131,6 +137,8 @@ impl Proton {
             sealed: None,
             state_key: None,
             attempt: 1,
+            unsettled: Vec::new(),
+            adopt: 0,
         };
         let answer = self.notify(&lease, Told::InProgress, None, &[]).await?;
         lease.epoch = answer.parse("x-hadron-epoch");
@@ -141,6 +149,8 @@ impl Proton {
         lease.state_key = answer.get("x-hadron-state-key");
         let epoch = lease.epoch.and_then(|epoch| u64::try_from(epoch).ok());
         lease.attempt = answer.parse("x-hadron-attempt").or(epoch).unwrap_or(1);
+        lease.unsettled = unsettled(&answer.get("x-hadron-unsettled").unwrap_or_default());
+        lease.adopt = answer.parse("x-hadron-adopt").unwrap_or(0);
         let status = self.stands(&answer, deployment_id).await?;
         Ok((lease, status))
     }
@@ -235,6 +245,12 @@ impl Proton {
     }
 }
 
+/// `<deployment>.<attempt> …`. What can't be read names no run that could be found.
+fn unsettled(header: &str) -> Vec<(String, u64)> {
+    let runs = header.split_whitespace().filter_map(|run| run.rsplit_once('.'));
+    runs.filter_map(|(deployment, attempt)| Some((deployment.to_owned(), attempt.parse().ok()?))).collect()
+}
+
 fn lease_headers(lease: &Lease, outputs: &[Output]) -> Vec<(&'static str, String)> {
     let mut headers = vec![("x-hadron-agent", lease.agent.clone())];
     if let Some(epoch) = lease.epoch {
@@ -304,6 +320,8 @@ mod tests {
             sealed: None,
             state_key: None,
             attempt: 1,
+            unsettled: Vec::new(),
+            adopt: 0,
         }
     }
 
@@ -317,6 +335,12 @@ mod tests {
         let (sent, warning) = what_may_travel(&lease(Some(4)), &outputs, None);
         assert_eq!((sent.len(), warning), (3, None));
         assert_eq!(lease_headers(&lease(Some(4)), &outputs)[2], ("x-hadron-sensitive", "0,2".into()));
+    }
+
+    #[test]
+    fn runs_that_nobody_settled_are_read_in_their_order() {
+        assert_eq!(unsettled("d-1.2  e.10 broken x.y"), [("d-1".to_owned(), 2), ("e".to_owned(), 10)]);
+        assert!(unsettled("").is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod lease;
 mod poll;
 mod resource;
 mod sealed;
+mod state;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub use error::ProtonError;
 pub use lease::{Decision, Lease, Report};
 pub use poll::{Pending, Poll};
 pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
+pub use state::{Adoption, Block, BlockSuspect, Locked, StateDoor};
 
 use crate::support::{AwsAccess, Secret, Trust, credential};
 
