@@ -1,5 +1,5 @@
-//! Access keys as they are made, and the password of a deployment's claim, known to both rooms without ever being sent
-//! by one to the other.
+//! Access keys as they are made, and what is derived from them: the password of a deployment's claim, known to both
+//! rooms without ever being sent by one to the other, and the agent's own keys.
 
 use hmac::{Hmac, Mac};
 use rand::Rng;
@@ -14,6 +14,15 @@ pub fn state_password(secret: &Secret, url: &str, username: &str) -> String {
     mac.update(url.as_bytes());
     mac.update(username.as_bytes());
     hex::encode(mac.finalize().into_bytes())
+}
+
+/// A key of 32 bytes for one purpose: the HMAC-SHA256 of that purpose under the secret of an access key. Whoever has the
+/// same secret can derive it again; it is never sent. The purpose begins with `hadron: `, which no URL does, so that it
+/// has nothing in common with a [`state_password`].
+pub fn derived_key(secret: &Secret, purpose: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(purpose.as_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 /// A new access key's id and secret, in the shape of AWS's own, so that every client and scanner takes them for what they
