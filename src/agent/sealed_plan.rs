@@ -1,9 +1,9 @@
 //! A saved plan while people decide on it: sealed, since Terraform's plan files hold every value in clear.
 //!
-//! `plan/plan.sealed` beside `plan/plan.tfplan`, of which only the first is there while the plan waits: [`MAGIC`], the 32 bytes
-//! of the plan's digest, nonce and ciphertext. The key is derived from the secret of the agent's access key and belongs
-//! to one attempt at one deployment; the round and the digest are bound in as associated data. So a file from another
-//! run, or of another round, doesn't open, and a restarted agent needs nothing but its access key.
+//! While it waits there is `plan/plan.sealed` in the place of `plan/plan.tfplan`: [`MAGIC`], the 32 bytes of the plan's
+//! digest, nonce and ciphertext. The key is derived from the secret of the agent's access key and belongs to one attempt
+//! at one deployment; the round and the digest are bound in as associated data. So a file from another run, or of another
+//! round, doesn't open, and a restarted agent needs nothing but its access key.
 //!
 //! For the apply the plan lies in clear once more, in the run directory, for its owner alone. Not in a memory file
 //! system: Terraform outlives the agent, perhaps in another container, those of containers are small (64 MiB of
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    fn is_lost<T: std::fmt::Debug>(result: Result<T, StepError>) -> bool {
+    fn is_lost<T>(result: &Result<T, StepError>) -> bool {
         matches!(result, Err(StepError::PlanLost { .. }))
     }
 
@@ -213,7 +213,7 @@ mod tests {
         let scene = Scene::sealed();
         for (key, run, round) in [(2, "d/1", 0), (1, "d/2", 0), (1, "e/1", 0), (1, "d/1", 1)] {
             let plan = scene.of(key, run, round);
-            assert!(is_lost(plan.digest()) && is_lost(plan.unseal(&scene.digest)), "{key} {run} {round}");
+            assert!(is_lost(&plan.digest()) && is_lost(&plan.unseal(&scene.digest)), "{key} {run} {round}");
         }
         assert!(!scene.clear().exists());
     }
@@ -227,23 +227,23 @@ mod tests {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
             fs::write(&path, changed).unwrap();
-            assert!(is_lost(scene.of(1, "d/1", 0).digest()), "byte {at}");
+            assert!(is_lost(&scene.of(1, "d/1", 0).digest()), "byte {at}");
         }
         for length in [0, MAGIC.len() + 7, MAGIC.len() + DIGEST + 3, sealed.len() - 1] {
             fs::write(&path, &sealed[..length]).unwrap();
-            assert!(is_lost(scene.of(1, "d/1", 0).digest()), "{length} bytes");
+            assert!(is_lost(&scene.of(1, "d/1", 0).digest()), "{length} bytes");
         }
         fs::remove_file(&path).unwrap();
-        assert!(is_lost(scene.of(1, "d/1", 0).unseal(&scene.digest)));
+        assert!(is_lost(&scene.of(1, "d/1", 0).unseal(&scene.digest)));
     }
 
     #[test]
     fn only_the_plan_that_was_decided_on_is_sealed_and_opened() {
         let scene = Scene::planned();
         let plan = scene.of(1, "d/1", 0);
-        assert!(is_lost(plan.seal(&"0".repeat(64))));
+        assert!(is_lost(&plan.seal(&"0".repeat(64))));
         assert_eq!(plan.digest().unwrap(), None);
         plan.seal(&scene.digest).unwrap();
-        assert!(is_lost(plan.unseal(&"0".repeat(64))));
+        assert!(is_lost(&plan.unseal(&"0".repeat(64))));
     }
 }

@@ -57,4 +57,14 @@ mod tests {
         assert_ne!(mine, password("s", "http://b/", "d.1"));
         assert_ne!(mine, password("s", "http://a/", "d.2"));
     }
+
+    #[test]
+    fn a_derived_key_belongs_to_its_secret_and_purpose() {
+        let key = |secret: &str, purpose| hex::encode(derived_key(&Secret::new(secret), purpose));
+        // Computed with openssl, as above.
+        let mine = key("wJalrXUtnFEMI", "hadron: a test");
+        insta::assert_snapshot!(mine, @"7e0598b05b98b34b08017079c0250d2d6a5aadb1aac8e33fe2d08203cbc23759");
+        assert_ne!(mine, key("wJalrXUtnFEMJ", "hadron: a test"));
+        assert_ne!(mine, key("wJalrXUtnFEMI", "hadron: another"));
+    }
 }

@@ -117,7 +117,9 @@ async fn a_gated_environment_waits_for_people_even_across_a_crash_of_its_agent()
 
     let waiting = scene.plan_files();
     assert!(matches!(waiting.as_slice(), [one] if one.ends_with("1/plan/plan.sealed")), "{waiting:?}");
-    waiting.iter().for_each(|path| gives_nothing_away(path));
+    for path in &waiting {
+        gives_nothing_away(path);
+    }
     scene.agent.kill();
     scene.agent = gated(&scene.plane, &scene.robot);
     let said = shell.ok(&format!("$HADRON approve {id} --plan {plan} --comment 'looks right'"));
