@@ -137,6 +137,12 @@ pub enum TerraformError {
     /// `output -json` was not what Terraform documents.
     #[error("terraform's outputs can't be read")]
     Outputs(#[source] serde_json::Error),
+    /// The plan was made, and its file isn't there any more.
+    #[error("the saved plan {} is gone", file.display())]
+    PlanGone {
+        /// Where it was.
+        file: PathBuf,
+    },
     /// Somebody has changed the plan file since it was shown to people.
     #[error("the saved plan isn't the one that was approved: its SHA-256 is {found}, not {approved}")]
     OtherPlan {
