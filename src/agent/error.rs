@@ -152,6 +152,8 @@ pub enum StepError {
     CannotAsk,
     #[error("the agent left while the plan awaits approval; it goes on when it is back")]
     StillAwaiting,
+    #[error("the saved plan {} {why}", path.display())]
+    PlanLost { path: PathBuf, why: &'static str },
     #[error("{0:?} is no deployment id that a directory could be named after")]
     BadId(String),
     #[error("{doing} {}", path.display())]
@@ -219,7 +221,9 @@ impl StepError {
             Self::Bundle(_) | Self::NoPart(_) | Self::Outputs(_) => {
                 "No resource was changed: correct the template, register it as a new version and update."
             }
-            Self::Proton(_) | Self::Objects(_) | Self::Io { .. } => "No resource was changed: update again.",
+            Self::Proton(_) | Self::Objects(_) | Self::PlanLost { .. } | Self::Io { .. } => {
+                "No resource was changed: update again."
+            }
             _ => "",
         }
     }

@@ -5,7 +5,7 @@
 //! work/             rendered files, the overlay's beside them, the backend's override
 //! home/             Terraform's HOME
 //! 1-init/ 2-apply/  the steps, written by their supervisors
-//! 2-plan/ plan/     where people decide: the plan's step, and the saved plan, which holds secrets and goes in the end
+//! 2-plan/ plan/     where people decide: the plan's step, and the saved plan, sealed as long as it waits
 //! again-N/          the same once more, for each plan that was stale when it was to be applied
 //! reported          how it ended; once it is there nobody needs to come back
 //! ```

@@ -140,6 +140,12 @@ pub enum TerraformError {
     /// What should be a state isn't one.
     #[error("it is no terraform state")]
     State(#[source] serde_json::Error),
+    /// The plan was made, and its file isn't there any more.
+    #[error("the saved plan {} is gone", file.display())]
+    PlanGone {
+        /// Where it was.
+        file: PathBuf,
+    },
     /// Somebody has changed the plan file since it was shown to people.
     #[error("the saved plan isn't the one that was approved: its SHA-256 is {found}, not {approved}")]
     OtherPlan {
