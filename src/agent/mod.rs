@@ -29,6 +29,7 @@ mod heartbeat;
 mod records;
 mod recovery;
 mod sealed_plan;
+mod settle;
 
 mod worker;
 
@@ -36,4 +37,5 @@ pub use bundles::{BundleLocation, NotABundleLocation};
 pub use config::{Config, EnvironmentConfig, S3State};
 pub use error::{AgentError, StepError, Verdict};
 pub use progress::{Progress, Stage};
+pub use settle::AtRisk;
 pub use worker::Agent;

@@ -106,6 +106,17 @@ impl RunDir {
         Ok(Self { path, record })
     }
 
+    /// All there are, reported or not.
+    pub(super) fn all(data: &Path) -> Result<Vec<Self>, StepError> {
+        let mut found = Vec::new();
+        for attempt in subfolders(&data.join("runs")).iter().flat_map(|deployment| subfolders(deployment)) {
+            if attempt.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')) {
+                found.extend(Self::open(attempt)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// All that nobody was told the end of.
     pub(super) fn unreported(data: &Path) -> Vec<Self> {
         let mut found = Vec::new();

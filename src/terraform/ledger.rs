@@ -81,6 +81,15 @@ pub struct Suspect {
     pub why: String,
 }
 
+/// How much a ledger can be trusted to be all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The streams are there as far as the runs came; else their end is lost, and what was planned may have been done.
+    pub whole: bool,
+    /// Terraform ended by itself, and saved its state.
+    pub saved: bool,
+}
+
 /// What the state doesn't know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gap {
@@ -167,21 +176,21 @@ impl Ledger {
         }
     }
 
-    /// Holds the ledger against a state. `complete` says that the stream is whole as far as the run came; else it may
-    /// lack its end, and what was planned may have been done.
-    pub fn gap(&self, state: Option<&State>, complete: bool) -> Gap {
+    /// Holds the ledger against a state.
+    pub fn gap(&self, state: Option<&State>, known: Known) -> Gap {
         let nothing = State::default();
         let state = state.unwrap_or(&nothing);
         let mut gap = Gap::default();
         for (address, made) in self.made.iter().filter(|(_, made)| lives_outside(&made.kind)) {
             self.hold_made(address, made, state, &mut gap);
         }
-        let open = self.begun.iter().filter(|(_, begun)| lives_outside(&begun.kind));
+        // Of a creation that failed Terraform has saved what was left of it, if it could.
+        let open = self.begun.iter().filter(|(_, begun)| lives_outside(&begun.kind) && !(begun.errored && known.saved));
         for (address, begun) in open.filter(|(address, _)| !self.is_new(address, state)) {
             let why = if begun.errored { "its creation failed half-way" } else { "its creation had begun" };
             gap.suspects.push(Suspect::new(address, &begun.kind, None, why));
         }
-        if !complete {
+        if !known.whole {
             self.suspect_planned(state, &mut gap);
         }
         gap
@@ -258,6 +267,9 @@ mod tests {
     const REPLACING: &str = include_str!("../../tests/fixtures/terraform/1.11/killed_replacing.jsonl");
     const REPLACED: &[u8] = include_bytes!("../../tests/fixtures/terraform/1.11/replaced.tfstate");
 
+    const WHOLE: Known = Known { whole: true, saved: false };
+    const CUT: Known = Known { whole: false, saved: false };
+
     fn ledger(streams: &[&str]) -> Ledger {
         let mut ledger = Ledger::default();
         streams.iter().flat_map(|stream| stream.lines()).for_each(|line| ledger.line(line));
@@ -292,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_was_completed_and_never_saved_is_missing_and_what_lives_in_the_state_only_is_not() {
-        let gap = ledger(&[KILLED]).gap(None, true);
+        let gap = ledger(&[KILLED]).gap(None, WHOLE);
         assert_eq!(
             missing(&gap),
             [
@@ -308,40 +320,40 @@ mod tests {
 
     #[test]
     fn what_the_state_has_is_not_missing() {
-        let gap = ledger(&[KILLED]).gap(Some(&state(&[("aws_sqs_queue.a", A, false)])), true);
+        let gap = ledger(&[KILLED]).gap(Some(&state(&[("aws_sqs_queue.a", A, false)])), WHOLE);
         assert_eq!(gap.missing.len(), 4);
-        let moved = ledger(&[KILLED]).gap(Some(&state(&[("aws_sqs_queue.moved", A, false)])), true);
+        let moved = ledger(&[KILLED]).gap(Some(&state(&[("aws_sqs_queue.moved", A, false)])), WHOLE);
         assert_eq!(moved.missing.len(), 4, "an object is known by its id, wherever it was moved to");
     }
 
     #[test]
     fn a_creation_without_an_end_is_suspected_unless_the_state_has_it() {
         let cut = until(KILLED, "aws_sqs_queue.a: Creation complete");
-        let gap = ledger(&[&cut]).gap(None, true);
+        let gap = ledger(&[&cut]).gap(None, WHOLE);
         assert_eq!(gap.missing, []);
         assert_eq!(gap.suspects, [Suspect::new("aws_sqs_queue.a", "aws_sqs_queue", None, "its creation had begun")]);
-        let gap = ledger(&[&cut]).gap(Some(&state(&[("aws_sqs_queue.a", A, false)])), true);
+        let gap = ledger(&[&cut]).gap(Some(&state(&[("aws_sqs_queue.a", A, false)])), WHOLE);
         assert_eq!(gap, Gap::default());
     }
 
     #[test]
     fn what_was_planned_is_suspected_only_where_the_end_of_the_journal_is_lost() {
         let cut = until(KILLED, "aws_sqs_queue.a: Creating");
-        assert_eq!(ledger(&[&cut]).gap(None, true), Gap::default());
-        let suspects = ledger(&[&cut]).gap(None, false).suspects;
+        assert_eq!(ledger(&[&cut]).gap(None, WHOLE), Gap::default());
+        let suspects = ledger(&[&cut]).gap(None, CUT).suspects;
         assert_eq!(suspects.len(), 5, "{suspects:?}");
         let known = state(&[("aws_sqs_queue.a", A, false)]);
-        assert_eq!(ledger(&[&cut]).gap(Some(&known), false).suspects.len(), 4);
+        assert_eq!(ledger(&[&cut]).gap(Some(&known), CUT).suspects.len(), 4);
     }
 
     #[test]
     fn a_replacement_keeps_what_may_be_there_still() {
         let old = state(&[("aws_sqs_queue.a", A, false)]);
-        let gap = ledger(&[KILLED, REPLACING]).gap(Some(&old), true);
+        let gap = ledger(&[KILLED, REPLACING]).gap(Some(&old), WHOLE);
         let a = &gap.missing.iter().find(|it| it.address == "aws_sqs_queue.a").unwrap();
         assert!(a.id.contains("/b-") && a.replaces == Some(Replaced::Standing), "{a:?}");
         let parsed = State::parse(REPLACED).unwrap();
-        assert_eq!(ledger(&[KILLED, REPLACING]).gap(parsed.as_ref(), true), Gap::default());
+        assert_eq!(ledger(&[KILLED, REPLACING]).gap(parsed.as_ref(), WHOLE), Gap::default());
     }
 
     #[test]
@@ -358,14 +370,14 @@ mod tests {
             event("apply_start", "create", None),
             event("apply_complete", "create", Some("new")),
         ];
-        let gap = ledger(&[&stream.join("\n")]).gap(Some(&state(&[("aws_x.a", "old", false)])), true);
+        let gap = ledger(&[&stream.join("\n")]).gap(Some(&state(&[("aws_x.a", "old", false)])), WHOLE);
         assert_eq!(missing(&gap), [("aws_x.a", "new", Some(Replaced::Destroyed))]);
         // A state that is newer than the ledger isn't turned back.
-        let gap = ledger(&[&stream.join("\n")]).gap(Some(&state(&[("aws_x.a", "newer", false)])), true);
+        let gap = ledger(&[&stream.join("\n")]).gap(Some(&state(&[("aws_x.a", "newer", false)])), WHOLE);
         assert_eq!((gap.missing.len(), gap.suspects[0].id.as_deref()), (0, Some("new")));
         // What was made and destroyed again is nobody's concern.
         let again = [event("apply_start", "delete", Some("new")), event("apply_complete", "delete", None)];
-        let gap = ledger(&[&stream.join("\n"), &again.join("\n")]).gap(None, true);
+        let gap = ledger(&[&stream.join("\n"), &again.join("\n")]).gap(None, WHOLE);
         assert_eq!(gap, Gap::default());
     }
 

@@ -26,6 +26,7 @@ mod diagnostic;
 mod output;
 
 mod ledger;
+mod remains;
 mod statefile;
 
 mod install;
@@ -42,10 +43,11 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use env::{child_env, refusal};
 pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
-pub use ledger::{Gap, Ledger, Missing, Replaced, Suspect, lives_outside};
 pub use install::{Terraform, find};
+pub use ledger::{Gap, Known, Ledger, Missing, Replaced, Suspect, lives_outside};
 pub use output::OutputValue;
 pub use plan::Plan;
+pub use remains::{Remains, booted_at, wait_for_all};
 pub use session::{Mode, Session};
 pub use state::parking_address;
 pub use statefile::{State, StateObject};

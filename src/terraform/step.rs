@@ -67,6 +67,13 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Whether it changes infrastructure.
+    pub fn changes(self) -> bool {
+        matches!(self, Self::Apply | Self::Destroy)
+    }
+}
+
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // `terraform state pull` is two words, and a folder's name is one.
