@@ -28,6 +28,9 @@ mod state_key;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod unsettled;
+#[cfg(test)]
+mod unsettled_tests;
 mod upkeep;
 
 use std::sync::Arc;
@@ -40,6 +43,7 @@ pub(crate) use offer::{Ask, Offer};
 pub(crate) use record::TargetRecord;
 pub(crate) use report::{Heard, Refused, Report};
 pub(crate) use selection::Selection;
+pub(crate) use unsettled::Inheritance;
 #[cfg(test)]
 pub(crate) use upkeep::published;
 pub use upkeep::{UpkeepError, tidy, upkeep};

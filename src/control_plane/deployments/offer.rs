@@ -1,12 +1,12 @@
 //! What an agent may claim now, in an order that is fair to every environment.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hadron_model::DeploymentStatus;
 
 use super::Deployments;
 use super::binding::within;
-use crate::control_plane::records::{Deployment, Executor, Turn};
+use crate::control_plane::records::{Deployment, Executor, StateLock, Turn};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 
 /// How long what one agent was shown is withheld from the others, in milliseconds: enough to claim it.
@@ -65,8 +65,12 @@ impl Deployments {
     ) -> Result<(Vec<Stored<Deployment>>, Option<i64>), StoreError> {
         let mut found = Vec::new();
         let mut look_again_at: Option<i64> = None;
+        let blocked = self.blocked_targets(tx)?;
         for deployment in tx.by_term::<Deployment>(&self.scope, "in_flight", "")? {
-            if !waits_for_agents(&deployment) || !ask.binding.holds(&deployment) {
+            if !waits_for_agents(&deployment)
+                || blocked.contains(&deployment.target_arn)
+                || !ask.binding.holds(&deployment)
+            {
                 continue;
             }
             if !within(tx, &self.scope, &ask.environments, &deployment)? {
@@ -79,6 +83,12 @@ impl Deployments {
             }
         }
         Ok((found, look_again_at))
+    }
+
+    /// The targets whose state is blocked.
+    fn blocked_targets(&self, tx: &mut dyn Transaction) -> Result<BTreeSet<String>, StoreError> {
+        let blocked = tx.by_term::<StateLock>(&self.scope, StateLock::BLOCKED, "")?;
+        Ok(blocked.into_iter().map(|lock| lock.value.target_arn).collect())
     }
 
     /// One of each environment in turn, the one that waited longest since its last claim first.

@@ -141,7 +141,7 @@ fn set(
     holder: Option<LockHolder>,
 ) -> Result<(), StoreError> {
     let Some(mut lock) = tx.get::<StateLock>(scope, target_arn)? else {
-        return tx.add(scope, &StateLock { target_arn: target_arn.to_owned(), holder, last: None, blocked: None });
+        return tx.add(scope, &StateLock { holder, ..StateLock::free(target_arn) });
     };
     if let Some(before) = std::mem::replace(&mut lock.holder, holder) {
         lock.last = Some(before);

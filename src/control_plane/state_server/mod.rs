@@ -9,10 +9,13 @@
 //! always write and release it. But the dead don't block the living: once such a run has been silent for a few leases, its
 //! lock passes to the current claim. And since Terraform repeats a request whose answer was lost, a repeat is no error.
 //!
+//! Beside it, under `/_hadron/blocks/`, a run says that it can't settle a state: see [`blocks`].
+//!
 //! <https://developer.hashicorp.com/terraform/language/backend/http>
 
 mod address;
 mod block;
+mod blocks;
 mod caller;
 mod error;
 mod lock;
@@ -21,15 +24,18 @@ mod restored;
 mod sealed;
 mod upload;
 mod versions;
+mod ways_out;
 
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 pub use self::address::{sealed_url, state_url};
 pub use self::block::block;
+pub(crate) use self::block::lift;
 pub use self::error::StateError;
 pub use self::lock::release;
 pub use self::restored::{RestoredState, Verdict, prove};
+pub(crate) use self::ways_out::ways_out;
 
 use self::address::Address;
 use self::caller::Credential;
@@ -44,7 +50,7 @@ const PATIENCE: u32 = 4;
 /// A lock's description is a few hundred bytes.
 const LARGEST_LOCK: usize = 1 << 16;
 
-/// Answers a request below `/_hadron/state/` or `/_hadron/sealed/`.
+/// Answers a request below `/_hadron/state/`, `/_hadron/blocks/` or `/_hadron/sealed/`.
 pub async fn handle(plane: &Plane, request: Request<Body>) -> Response<Body> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = request.into_parts();
@@ -69,6 +75,9 @@ async fn route(plane: &Plane, request: Request<Body>) -> Result<Response<Body>, 
             Method::GET => sealed::get(plane, credential, deployment, sealed_url(base_url, deployment)).await,
             _ => Err(StateError::Method),
         };
+    }
+    if let Some(address) = Address::of_blocks(request.uri().path(), base_url) {
+        return blocks::handle(plane, address, credential, request).await;
     }
     let address = Address::of(request.uri().path(), base_url).ok_or(StateError::NoSuchAddress)?;
     match request.method().as_str() {
@@ -110,7 +119,7 @@ async fn post(
     let written = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
-        caller.must_be_unblocked(&address)?;
+        caller.may_write_blocked(&address)?;
         versions::write(tx, &address, &caller, &upload, now)
     });
     written.await?;
@@ -127,7 +136,7 @@ async fn delete(
     let deleted = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
-        caller.must_be_unblocked(&address)?;
+        caller.may_write_blocked(&address)?;
         versions::delete(tx, &address, &caller, now)
     });
     deleted.await?;

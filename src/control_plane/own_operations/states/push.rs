@@ -99,7 +99,7 @@ impl Push {
     /// The lock, which nobody must hold: whoever does would write over what is pushed now.
     fn free_lock(&self, tx: &mut dyn Transaction) -> Result<Stored<StateLock>, ProtonError> {
         let Some(lock) = tx.get::<StateLock>(&self.scope, &self.arn)? else {
-            tx.add(&self.scope, &StateLock { target_arn: self.arn.clone(), holder: None, last: None, blocked: None })?;
+            tx.add(&self.scope, &StateLock::free(&self.arn))?;
             let added = tx.get::<StateLock>(&self.scope, &self.arn)?;
             return Ok(added.expect("a document that was just added is there"));
         };

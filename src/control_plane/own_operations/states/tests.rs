@@ -41,10 +41,7 @@ impl Scene {
             password_digest: "0".into(),
             since: scene.test.plane.clock.now(),
         };
-        scene
-            .test
-            .add(StateLock { target_arn: scene.arn.clone(), holder: Some(holder), last: None, blocked: None })
-            .await;
+        scene.test.add(StateLock { holder: Some(holder), ..StateLock::free(scene.arn.clone()) }).await;
         scene
     }
 
