@@ -20,6 +20,7 @@ const BOOKKEEPING: &[&str] = &[
     "counts_delta",
     "indexed",
     TargetRuns::KIND,
+    "asked",
     AuditEntry::KIND,
     AuditHead::KIND,
 ];

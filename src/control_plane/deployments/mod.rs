@@ -13,13 +13,18 @@
 //! [`Plane::work`]: super::Plane
 
 mod approval;
+mod asked;
 mod begin;
 mod binding;
 mod cancel;
 mod delete;
 mod finish;
 mod history;
+mod limits;
 mod offer;
+mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod record;
 mod report;
 pub(crate) mod sealed;
@@ -40,6 +45,7 @@ pub(crate) use begin::{Begin, Inputs};
 pub(crate) use binding::environments_of_service;
 pub(crate) use finish::Outcome;
 pub(crate) use offer::{Ask, Offer};
+pub(crate) use queue::Queue;
 pub(crate) use record::TargetRecord;
 pub(crate) use report::{Heard, Refused, Report};
 pub(crate) use selection::Selection;

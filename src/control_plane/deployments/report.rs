@@ -107,6 +107,7 @@ impl Deployments {
             Some(S::Failed) => Some(Outcome::Failed),
             Some(S::InProgress) | None => None,
         };
+        let mut idle = false;
         if let Some(outcome) = ended {
             self.finish(tx, deployment, outcome, report.message.clone())?;
             // The run says itself that it is over, so what it left locked guards nothing any more.
@@ -116,10 +117,12 @@ impl Deployments {
             }
         } else {
             let asked = self.ask_people(deployment, report);
+            // While people decide it leaves its room to others.
+            idle = asked.is_some();
             self.go_on(tx, deployment, asked.as_ref().or(report.message.as_ref()))?;
         }
         let claimed = if claimed { Some(self.inheritance(tx, deployment)?) } else { None };
-        Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() })
+        Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() || idle })
     }
 
     /// The end that an agent reports of what ended without it: its run is settled and its lock released, since it says so
@@ -188,6 +191,10 @@ impl Deployments {
         let expires_at = self.lease_end();
         let access_key = report.access_key.clone();
         deployment.last_claimed_by = Some(access_key.clone());
+        // Of a record that didn't note them, nobody knows who claimed before.
+        let before = usize::try_from(deployment.epoch - 1).unwrap_or_default();
+        deployment.claimers.resize(before, String::new());
+        deployment.claimers.push(access_key.clone());
         let lease = Lease { agent, access_key, since: self.now, expires_at };
         self.note_unsettled(tx, deployment, &lease)?;
         deployment.lease = Some(lease);
@@ -205,6 +212,8 @@ impl Deployments {
             format!("deployment {id} can't be claimed yet: its inputs aren't in the bucket")
         } else if !self.target_free(tx, deployment)? {
             format!("deployment {id} can't be claimed: {} has moved on", deployment.target)
+        } else if let Some(limit) = self.crowded(tx, deployment)? {
+            format!("deployment {id} can't be claimed yet: {limit}")
         } else if let Some(reason) = self.blocked(tx, deployment)? {
             format!("deployment {id} can't be claimed: the state of {} is blocked: {reason}", deployment.target)
         } else {

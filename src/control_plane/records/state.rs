@@ -93,6 +93,9 @@ pub struct Suspect {
     /// What makes it one, for people.
     #[serde(default)]
     pub why: String,
+    /// Whether the newest parked state has it.
+    #[serde(default)]
+    pub in_parked: bool,
 }
 
 /// A state that couldn't be pushed; the bytes lie in a blob of [`ParkedState::BLOB`].

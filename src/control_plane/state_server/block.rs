@@ -2,6 +2,7 @@
 //! deployed, and after a run that couldn't bring the state together with what Terraform has done.
 
 use super::address::Address;
+use super::addresses::addresses;
 use super::upload::Upload;
 use super::versions::newest;
 use crate::control_plane::records::{BlockingRun, ParkedState, StateBlock, StateLock, Suspect};
@@ -54,12 +55,16 @@ pub(super) fn block_for_run(
     if let Some(state) = new {
         park(tx, address, &mut parked, state, (&by, now))?;
     }
+    let top = parked.last().map(|state| tx.blob(scope, ParkedState::BLOB, &state.key(arn))).transpose()?.flatten();
+    let there = top.map(|state| addresses(&state)).unwrap_or_default();
+    let mut suspects = trouble.suspects.clone();
+    suspects.iter_mut().for_each(|suspect| suspect.in_parked = there.contains(&suspect.address));
     let block = StateBlock {
         reason: trouble.reason.clone(),
         since,
         serial: newest.and_then(|version| version.stamp).map(|stamp| stamp.serial),
         by: Some(by),
-        suspects: trouble.suspects.clone(),
+        suspects,
         parked,
     };
     set(tx, scope, arn, block.clone())?;

@@ -14,9 +14,11 @@
 //! <https://developer.hashicorp.com/terraform/language/backend/http>
 
 mod address;
+mod addresses;
 mod block;
 mod blocks;
 mod caller;
+mod dead;
 mod error;
 mod lock;
 mod origin;
@@ -26,12 +28,15 @@ mod upload;
 mod versions;
 mod ways_out;
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 pub use self::address::{sealed_url, state_url};
 pub use self::block::block;
 pub(crate) use self::block::lift;
+pub(crate) use self::dead::{dies_at, release_dead};
 pub use self::error::StateError;
 pub use self::lock::release;
 pub use self::restored::{RestoredState, Verdict, prove};
@@ -47,6 +52,12 @@ const LARGEST_STATE: usize = 1 << 29;
 /// How many leases long a run that is over must have been silent before its lock passes on: with the usual lease four
 /// minutes, which is less than an agent's Terraform waits for a lock, and more than a restart of an agent takes.
 const PATIENCE: u32 = 4;
+
+/// The same in milliseconds, of a plane whose claims hold for `lease`.
+fn patience(lease: Duration) -> i64 {
+    i64::try_from((lease * PATIENCE).as_millis()).unwrap_or(i64::MAX / 2)
+}
+
 /// A lock's description is a few hundred bytes.
 const LARGEST_LOCK: usize = 1 << 16;
 
@@ -151,7 +162,7 @@ async fn lock(
 ) -> Result<Response<Body>, StateError> {
     let info = lock::Info::parse(&body(request, LARGEST_LOCK).await?)?.ok_or(StateError::NoLockId)?;
     let now = plane.clock.now();
-    let patience = i64::try_from((plane.settings.lease * PATIENCE).as_millis()).unwrap_or(i64::MAX);
+    let patience = patience(plane.settings.lease);
     let locked = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.must_be_unblocked(&address)?;

@@ -5,7 +5,8 @@ use crate::control_plane::records::{StateBlock, Suspect};
 /// Every command lifts the block by itself; the first is the one to choose unless there is a reason against it. `serial`
 /// is that of the newest state here, 0 if there is none.
 pub(crate) fn ways_out(target_arn: &str, block: &StateBlock, serial: i64) -> Vec<String> {
-    let unknown = block.suspects.iter().any(|suspect| suspect.id.is_none());
+    let decided = |suspect: &Suspect| suspect.id.is_some() || (suspect.in_parked && !block.parked.is_empty());
+    let unknown = !block.suspects.iter().all(decided);
     let rest = if unknown { " --none" } else { "" };
     let mut commands = Vec::new();
     if !block.parked.is_empty() {
@@ -40,7 +41,13 @@ mod tests {
     use crate::control_plane::records::{BlockingRun, ParkedState, StateStamp};
 
     fn suspect(address: &str, id: Option<&str>) -> Suspect {
-        Suspect { address: address.into(), kind: "t".into(), id: id.map(str::to_owned), why: String::new() }
+        Suspect {
+            address: address.into(),
+            kind: "t".into(),
+            id: id.map(str::to_owned),
+            why: String::new(),
+            in_parked: false,
+        }
     }
 
     fn block(suspects: Vec<Suspect>, parked: bool) -> StateBlock {
@@ -63,6 +70,10 @@ mod tests {
             (
                 block(both, false),
                 vec![r#"adopt A t.a=https://x/a 't.b["it'\''s"]=b c'"#, "adopt A --none", "unblock A --serial 3"],
+            ),
+            (
+                block(vec![Suspect { in_parked: true, ..suspect("t.b", None) }], true),
+                vec!["push A --parked", "unblock A --serial 3"],
             ),
             (block(unknown, false), vec!["adopt A t.a=1 --none", "adopt A --none", "unblock A --serial 3"]),
         ] {

@@ -42,6 +42,7 @@ impl Bench {
             lease: Duration::from_mins(1),
             serves_state: true,
             serves_objects: true,
+            limits: hadron::control_plane::DeploymentLimits::default(),
         };
         let bucket = ObjectsConfig {
             endpoint: Some(base_url.into()),
