@@ -165,8 +165,6 @@ pub enum StepError {
         source: Option<TerraformError>,
         risk: Box<AtRisk>,
     },
-    #[error("{address} can't be adopted as {id}, as an operator wants it: {source}")]
-    NotAdopted { address: String, id: String, source: TerraformError },
     #[error("the agent left before the last end was settled; it goes on when it is back")]
     StillSettling,
     #[error("{why}")]
@@ -202,7 +200,6 @@ impl StepError {
             Self::AtRisk { .. } | Self::CannotSettle { .. } => Verdict::StateAtRisk,
             Self::Settled { source: TerraformError::Interrupted { .. }, .. } => Verdict::Cancelled,
             Self::Settled { .. } => Verdict::ApplyFailed,
-            Self::NotAdopted { .. } => Verdict::PlanFailed,
             Self::Terraform { source, changing } => terraform_verdict(source, *changing),
             _ => Verdict::Unexpected,
         }
@@ -234,10 +231,6 @@ impl StepError {
                  with the old spec to undo it."
             }
             Self::Settled { .. } => "What was done is in the state: update again to finish it.",
-            Self::NotAdopted { .. } => {
-                "No resource was changed: name it by the id that its provider takes for an import, or say that it \
-                 doesn't exist."
-            }
             Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. } => {
                 "Nothing else should be applied to this target until the state is pushed."
             }

@@ -28,6 +28,7 @@ mod gate;
 mod heartbeat;
 mod records;
 mod recovery;
+mod retention;
 mod sealed_plan;
 mod settle;
 

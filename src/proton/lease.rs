@@ -85,6 +85,17 @@ pub enum Report {
     },
 }
 
+/// Which unsettled runs of the target an end settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settles {
+    /// This run and those that the claim's answer named.
+    All,
+    /// This run only: it ended before it came to the others.
+    Own,
+    /// None.
+    Nothing,
+}
+
 /// How people have decided on a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -185,14 +196,19 @@ impl Proton {
     ///
     /// # Errors
     /// [`ProtonError::Conflict`] when the lease is lost.
-    pub async fn report(&self, lease: &Lease, report: &Report) -> Result<(), ProtonError> {
+    pub async fn report(&self, lease: &Lease, report: &Report, settles: Settles) -> Result<(), ProtonError> {
+        let more = match settles {
+            Settles::All => Vec::new(),
+            Settles::Own => vec![("x-hadron-settled", "own".to_owned())],
+            Settles::Nothing => vec![("x-hadron-settled", "none".to_owned())],
+        };
         match report {
             Report::Succeeded { outputs, message } => {
                 let (outputs, message) = what_may_travel(lease, outputs, message.as_deref());
-                self.notify(lease, Told::Succeeded, message.as_deref(), &outputs).await?;
+                self.notify_with(lease, Told::Succeeded, message.as_deref(), &outputs, more).await?;
             }
             Report::Failed { message } => {
-                self.notify(lease, Told::Failed, Some(message), &[]).await?;
+                self.notify_with(lease, Told::Failed, Some(message), &[], more).await?;
             }
         }
         Ok(())

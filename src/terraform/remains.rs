@@ -64,6 +64,10 @@ fn read_lines(path: &Path, ledger: &mut Ledger) -> Result<(), TerraformError> {
 /// [`TerraformError::Io`].
 pub async fn wait_for_all(run_dir: &Path, stop: &CancellationToken) -> Result<(), TerraformError> {
     for step_dir in steps(run_dir, DEPTH) {
+        // Of what has ended nothing is to be read.
+        if StepDir::new(&step_dir).exit()?.is_some() {
+            continue;
+        }
         let Some(step) = child::attach(&step_dir)? else { continue };
         match step.wait(stop, &mut |_| {}).await {
             Ok(_) | Err(TerraformError::SupervisorLost { .. }) => {}

@@ -19,6 +19,8 @@ pub(in crate::agent) const AT_RISK: &str = "at-risk";
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     risk: AtRisk,
+    /// The addresses that are in doubt; none where it is the state that couldn't be saved.
+    addresses: Vec<String>,
 }
 
 /// Blocks the target because of what was found.
@@ -45,7 +47,7 @@ pub(super) async fn park(
         format!("rm {}", quoted(&work.join(super::errored::ERRORED).display().to_string())),
     ];
     let risk = AtRisk { reason, suspects: Vec::new(), commands, blocked: false };
-    note(run_dir, &risk);
+    note(run_dir, &risk, Vec::new());
     Ok(risk)
 }
 
@@ -62,23 +64,25 @@ async fn ask(settler: &Settler<'_>, block: &Block) -> Result<Option<Vec<String>>
 /// Notes it in the run directory, where the next run of this agent finds it.
 pub(super) fn here_only(settler: &Settler<'_>, found: &Found) -> AtRisk {
     let (run_dir, work) = (settler.run_dir, quoted(&settler.run_dir.work().display().to_string()));
-    let known = found.suspects.iter().filter_map(|suspect| Some((suspect, suspect.id.as_ref()?)));
-    let mut commands: Vec<String> = known
-        .map(|(suspect, id)| {
-            let (address, id) = (quoted(&suspect.address), quoted(id));
-            format!("terraform -chdir={work} init && terraform -chdir={work} import {address} {id}")
-        })
-        .collect();
+    let ids: Option<Vec<_>> =
+        found.suspects.iter().map(|suspect| Some((&suspect.address, suspect.id.as_ref()?))).collect();
+    let mut commands = Vec::new();
+    if let Some(ids) = ids.filter(|ids| !ids.is_empty()) {
+        let import = |(address, id): &(&String, &String)| {
+            format!(" && terraform -chdir={work} import {} {}", quoted(address), quoted(id))
+        };
+        commands.push(format!("terraform -chdir={work} init{}", ids.iter().map(import).collect::<String>()));
+    }
     commands.push(format!("rm {}", quoted(&run_dir.path().join(AT_RISK).display().to_string())));
     let reason = reason(settler, found);
     let risk = AtRisk { reason, suspects: lines(&found.suspects), commands, blocked: false };
-    note(run_dir, &risk);
+    note(run_dir, &risk, found.suspects.iter().map(|suspect| suspect.address.clone()).collect());
     risk
 }
 
-fn note(run_dir: &RunDir, risk: &AtRisk) {
+fn note(run_dir: &RunDir, risk: &AtRisk, addresses: Vec<String>) {
     let path = run_dir.path().join(AT_RISK);
-    let text = serde_json::to_vec_pretty(&Note { risk: risk.clone() }).expect("a note can be written");
+    let text = serde_json::to_vec_pretty(&Note { risk: risk.clone(), addresses }).expect("a note can be written");
     if let Err(error) = files::write_atomically(&path, &text) {
         tracing::error!(%error, "{} can't be written", path.display());
     }
@@ -86,9 +90,18 @@ fn note(run_dir: &RunDir, risk: &AtRisk) {
 
 /// What an earlier run of the same target has noted, if it still stands.
 pub(super) fn noted(run_dir: &RunDir) -> Result<Option<AtRisk>, StepError> {
+    Ok(read(run_dir)?.map(|note| note.risk))
+}
+
+/// The addresses that are in doubt by that.
+pub(super) fn doubtful(run_dir: &RunDir) -> Result<Vec<String>, StepError> {
+    Ok(read(run_dir)?.map(|note| note.addresses).unwrap_or_default())
+}
+
+fn read(run_dir: &RunDir) -> Result<Option<Note>, StepError> {
     let path = run_dir.path().join(AT_RISK);
     match fs::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice::<Note>(&bytes).ok().map(|note| note.risk)),
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StepError::io("reading", &path)(error)),
     }

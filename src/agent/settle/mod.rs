@@ -294,3 +294,8 @@ impl std::fmt::Display for AtRisk {
         Ok(())
     }
 }
+
+/// Whether a run directory has something that is nowhere else, or keeps its target from being touched.
+pub(super) fn holds_the_only_copy(run_dir: &RunDir) -> bool {
+    run_dir.work().join(errored::ERRORED).exists() || run_dir.path().join(block::AT_RISK).exists()
+}

@@ -9,7 +9,7 @@ use crate::agent::StepError;
 use crate::agent::gate::Gate;
 use crate::agent::workdir::RunDir;
 use crate::proton::Adoption;
-use crate::terraform::{Session, State, TerraformError, wait_for_all};
+use crate::terraform::{Session, State, Suspect, TerraformError, wait_for_all};
 
 /// Settles what runs before this one have left, and brings in what operators have decided. Nothing has changed yet.
 ///
@@ -18,6 +18,8 @@ use crate::terraform::{Session, State, TerraformError, wait_for_all};
 pub(in crate::agent) async fn take_over(gate: &Gate<'_>, run_dir: &RunDir, session: &Session) -> Result<(), StepError> {
     let others = others(gate, run_dir)?;
     nobody_at_work(gate, &others).await?;
+    // An earlier life may have begun to settle.
+    nobody_at_work(gate, std::slice::from_ref(run_dir)).await?;
     let lease = &gate.claimed.lease;
     let noted = noted(&others)?;
     if lease.unsettled.is_empty() && lease.adopt == 0 && noted.is_empty() {
@@ -26,6 +28,7 @@ pub(in crate::agent) async fn take_over(gate: &Gate<'_>, run_dir: &RunDir, sessi
     let settler = Settler::new(gate, run_dir, session).await?;
     if !lease.unsettled.is_empty() {
         settler.take_over_runs(&others).await?;
+        run_dir.mark_taken_over()?;
     }
     for other in noted {
         settler.clear_note(other).await?;
@@ -87,6 +90,8 @@ impl Settler<'_> {
         let found = self.patiently(|| self.settle_runs(&runs)).await?;
         if !found.suspects.is_empty() || found.reason.is_some() {
             let risk = self.patiently(|| block::block(self, &found, None)).await?;
+            // From here on it is the block that knows.
+            self.run_dir.mark_taken_over()?;
             return Err(StepError::AtRisk { source: None, risk: Box::new(risk) });
         }
         if !found.adopted.is_empty() {
@@ -134,7 +139,8 @@ impl Settler<'_> {
     /// Looks again at what an earlier run was left in doubt about.
     async fn clear_note(&self, other: &RunDir) -> Result<(), StepError> {
         let Some(risk) = block::noted(other)? else { return Ok(()) };
-        if risk.suspects.is_empty() {
+        let doubtful = block::doubtful(other)?;
+        if doubtful.is_empty() {
             let home = self.patiently(|| async {
                 let (ledger, _) = evidence::local(other)?;
                 let user = format!("{}.{}", other.record.candidate.id, other.record.attempt);
@@ -145,6 +151,12 @@ impl Settler<'_> {
                 errored::Home::None | errored::Home::Saved(_) | errored::Home::Torn => return block::forget(other),
             }
         }
+        let session = self.commands();
+        let state = self.patiently(|| async { Ok(session.state_pull(&CancellationToken::new()).await?) }).await?;
+        let state = State::parse(&state).map_err(|source| StepError::Terraform { source, changing: false })?;
+        if state.is_some_and(|state| doubtful.iter().all(|address| state.current(address).is_some())) {
+            return block::forget(other);
+        }
         Err(StepError::AtRisk { source: None, risk: Box::new(risk) })
     }
 
@@ -154,6 +166,7 @@ impl Settler<'_> {
         let wanted = self.patiently(|| async { Ok(door.adoptions().await?) }).await?;
         let never = CancellationToken::new();
         let session = self.commands();
+        let mut refused = Vec::new();
         for Adoption { address, id } in wanted {
             let state = self.patiently(|| async { Ok(session.state_pull(&never).await?) }).await?;
             let before = |source| StepError::Terraform { source, changing: false };
@@ -165,12 +178,23 @@ impl Settler<'_> {
             self.say(&format!("adopting {address} as an operator has decided ({id})"));
             match session.import(&address, &id, &never).await {
                 Ok(()) => {}
-                Err(source @ TerraformError::Failed { .. }) => {
-                    return Err(StepError::NotAdopted { address, id, source });
-                }
+                Err(error @ TerraformError::Failed { .. }) => refused.push(refusal(&address, &id, &error)),
                 Err(source) => return Err(before(source)),
             }
         }
-        Ok(())
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let reason = "what was to be adopted can't be imported by the id that was given for it".to_owned();
+        let found = Found { suspects: refused, reason: Some(reason), ..Found::default() };
+        let risk = self.patiently(|| block::block(self, &found, None)).await?;
+        Err(StepError::AtRisk { source: None, risk: Box::new(risk) })
     }
+}
+
+/// What an operator has named wrongly is in doubt again, without an id.
+fn refusal(address: &str, id: &str, error: &TerraformError) -> Suspect {
+    let kind = address.split('[').next().unwrap_or_default().rsplit('.').nth(1).unwrap_or_default();
+    let said = error.diagnostics().first().map_or_else(|| error.to_string(), |first| first.summary.clone());
+    Suspect::new(address, kind, None, &format!("it was to be adopted as {id}, and can't be imported by that: {said}"))
 }
