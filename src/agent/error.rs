@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::AtRisk;
 use crate::domain::Problems;
 use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
 use crate::proton::ProtonError;
@@ -152,6 +153,24 @@ pub enum StepError {
     CannotAsk,
     #[error("the agent left while the plan awaits approval; it goes on when it is back")]
     StillAwaiting,
+    #[error("{}\n{note}", source.once_settled())]
+    Settled {
+        source: TerraformError,
+        /// What it took to bring state and infrastructure together.
+        note: String,
+    },
+    #[error("{}{risk}", source.as_ref().map(|it| format!("{}\n", it.once_settled())).unwrap_or_default())]
+    AtRisk {
+        /// The end that left it so, if it was this run's own.
+        source: Option<TerraformError>,
+        risk: Box<AtRisk>,
+    },
+    #[error("the agent left before the last end was settled; it goes on when it is back")]
+    StillSettling,
+    #[error("{why}")]
+    CannotSettle { why: String },
+    #[error("the saved plan {} {why}", path.display())]
+    PlanLost { path: PathBuf, why: &'static str },
     #[error("{0:?} is no deployment id that a directory could be named after")]
     BadId(String),
     #[error("{doing} {}", path.display())]
@@ -178,6 +197,9 @@ impl StepError {
             Self::Cancelled => Verdict::Cancelled,
             Self::Rejected { .. } => Verdict::StoppedByGate,
             Self::StillAwaiting => Verdict::AwaitingApproval,
+            Self::AtRisk { .. } | Self::CannotSettle { .. } => Verdict::StateAtRisk,
+            Self::Settled { source: TerraformError::Interrupted { .. }, .. } => Verdict::Cancelled,
+            Self::Settled { .. } => Verdict::ApplyFailed,
             Self::Terraform { source, changing } => terraform_verdict(source, *changing),
             _ => Verdict::Unexpected,
         }
@@ -204,6 +226,11 @@ impl StepError {
                 "Only the record goes back to what it was: infrastructure may be half changed. What was done is in the \
                  state, so update again to finish it, with the old spec to undo it."
             }
+            Self::Settled { source: TerraformError::Interrupted { .. }, .. } => {
+                "Only the record goes back to what it was. What was done is in the state, so update again to finish it, \
+                 with the old spec to undo it."
+            }
+            Self::Settled { .. } => "What was done is in the state: update again to finish it.",
             Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. } => {
                 "Nothing else should be applied to this target until the state is pushed."
             }
@@ -219,7 +246,9 @@ impl StepError {
             Self::Bundle(_) | Self::NoPart(_) | Self::Outputs(_) => {
                 "No resource was changed: correct the template, register it as a new version and update."
             }
-            Self::Proton(_) | Self::Objects(_) | Self::Io { .. } => "No resource was changed: update again.",
+            Self::Proton(_) | Self::Objects(_) | Self::PlanLost { .. } | Self::Io { .. } => {
+                "No resource was changed: update again."
+            }
             _ => "",
         }
     }

@@ -1,7 +1,7 @@
 //! The gate within the sixth step: plan, let people decide, apply exactly what they have seen.
 //!
-//! While it waits, nothing runs and nothing is locked: there is the saved plan, and a heartbeat that asks. A restarted
-//! agent finds the finished plan and asks again.
+//! While it waits, nothing runs and nothing is locked: there is the saved plan, sealed, and a heartbeat that asks. A
+//! restarted agent finds the finished plan and asks again; what doesn't open any more is planned, and asked about, anew.
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::StepError;
 use super::claim::Claimed;
 use super::context::Context;
+use super::error::chain;
 use super::heartbeat::Pulse;
 use super::progress::Stage;
 use super::records::Recorder;
+use super::sealed_plan::{self, SealedPlan};
 use super::workdir::{MOST_PLANS, round_folder};
 use crate::proton::Decision;
 use crate::terraform::{Applied, Event, Mode, Plan, Session, Step, TerraformError};
@@ -38,7 +40,7 @@ pub(super) fn was_gated(session: &Session) -> bool {
 }
 
 impl Gate<'_> {
-    /// Plans, asks and applies; again if the plan is stale by then. The inner error is the apply's.
+    /// Plans, asks and applies; again if the plan is stale or lost by then. The inner error is the apply's.
     pub(super) async fn apply(
         &self,
         session: &mut Session,
@@ -50,42 +52,75 @@ impl Gate<'_> {
         let mut round = known.unwrap_or(0);
         loop {
             session.run_dir = round_folder(&run_dir, round);
-            let applied = self.round(session, mode, on_event).await;
-            if matches!(applied, Err(StepError::StillAwaiting)) {
-                return Err(StepError::StillAwaiting);
-            }
-            session.forget_plan().map_err(before)?;
-            match applied? {
-                Err(error) if error.is_stale_plan() && round + 1 < MOST_PLANS => {
+            let applied = self.round(session, round, mode, on_event).await;
+            // However it ended, nobody reads the plan in clear any more.
+            self.forget(session.forget_plan().map_err(before));
+            let again = match &applied {
+                Ok(Err(error)) if error.is_stale_plan() => {
                     tracing::info!(deployment.id = %self.id(), "the plan was stale when it was to be applied");
-                    self.say("the state has changed since the plan was made; planning again");
-                    round += 1;
+                    Some("the state has changed since the plan was made; planning again")
                 }
-                applied => return Ok(applied),
-            }
+                Err(error @ StepError::PlanLost { .. }) => {
+                    tracing::warn!(deployment.id = %self.id(), %error, "the saved plan is lost; planning and asking again");
+                    Some("the saved plan can't be opened any more; planning again")
+                }
+                // The sealed plan of a run that isn't applied stays for the next life, until the end is reported.
+                Err(_) => return applied,
+                Ok(_) => None,
+            };
+            self.forget(sealed_plan::forget(session));
+            let Some(why) = again.filter(|_| round + 1 < MOST_PLANS) else { return applied };
+            self.say(why);
+            round += 1;
         }
     }
 
     async fn round(
         &self,
         session: &Session,
+        round: usize,
         mode: Mode,
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Result<Applied, TerraformError>, StepError> {
         if session.has_begun(mode) {
             return Ok(session.follow_apply(mode, &self.pulse.interrupt, on_event).await);
         }
+        let sealed = SealedPlan::of(self.context, self.claimed, session, round).await?;
+        let plan = self.plan(session, &sealed, mode, on_event).await?;
+        if plan.differs {
+            self.decided(&plan).await?;
+        }
+        self.pulse.may_change().await?;
+        if plan.differs {
+            sealed.unseal(&plan.digest)?;
+        }
+        Ok(session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event).await)
+    }
+
+    /// The plan; one that people must decide on is shown to them, and sealed.
+    async fn plan(
+        &self,
+        session: &Session,
+        sealed: &SealedPlan,
+        mode: Mode,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Plan, StepError> {
+        let stop = &self.pulse.interrupt;
+        if let Some(digest) = sealed.digest()? {
+            // An earlier life may have died before it removed this, or after it had laid it out.
+            session.forget_plan().map_err(before)?;
+            return session.recall_plan(mode, digest, stop, on_event).await.map_err(before);
+        }
         let plan = tokio::select! {
-            plan = session.plan(mode, &self.pulse.interrupt, on_event) => plan.map_err(before)?,
+            plan = session.plan(mode, stop, on_event) => plan.map_err(before)?,
             // A plan changes nothing, so it may be left to end by itself.
             () = self.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
         };
         if plan.differs {
             self.publish(session).await?;
-            self.decided(&plan).await?;
+            sealed.seal(&plan.digest)?;
         }
-        self.pulse.may_change().await?;
-        Ok(session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event).await)
+        Ok(plan)
     }
 
     /// Puts the plan where people can read it. They can do without it, so a store that is away is no reason to fail.
@@ -124,6 +159,13 @@ impl Gate<'_> {
         }
     }
 
+    /// A file that stays is removed with its folder when the end is reported, and doesn't change how the run ended.
+    fn forget(&self, forgotten: Result<(), StepError>) {
+        if let Err(error) = forgotten {
+            tracing::warn!(deployment.id = %self.id(), error = %chain(&error), "a saved plan can't be removed now");
+        }
+    }
+
     fn say(&self, text: &str) {
         self.context.tell(&self.claimed.lease, &self.claimed.target, Stage::Terraform(text.to_owned()));
     }
@@ -137,6 +179,7 @@ impl Gate<'_> {
 fn before(source: TerraformError) -> StepError {
     match source {
         TerraformError::Stopped { .. } | TerraformError::Interrupted { .. } => StepError::Cancelled,
+        TerraformError::PlanGone { file } => StepError::PlanLost { path: file, why: "is gone" },
         source => StepError::Terraform { source, changing: false },
     }
 }

@@ -47,6 +47,10 @@ pub(super) async fn journey(context: &Context, candidate: Candidate, leaving: &C
     };
     let heartbeat = Heartbeat::start(context, &claimed);
     let result = Box::pin(provision(context, &claimed, heartbeat.pulse(), leaving)).await;
+    if let Err(StepError::StillSettling) = result {
+        heartbeat.stop().await;
+        return Arrival::Ended(Verdict::StateAtRisk);
+    }
     if let Err(StepError::StillAwaiting) = result {
         heartbeat.stop().await;
         return Arrival::Ended(Verdict::AwaitingApproval);

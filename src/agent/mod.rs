@@ -28,6 +28,9 @@ mod gate;
 mod heartbeat;
 mod records;
 mod recovery;
+mod retention;
+mod sealed_plan;
+mod settle;
 
 mod worker;
 
@@ -35,4 +38,5 @@ pub use bundles::{BundleLocation, NotABundleLocation};
 pub use config::{Config, EnvironmentConfig, S3State};
 pub use error::{AgentError, StepError, Verdict};
 pub use progress::{Progress, Stage};
+pub use settle::AtRisk;
 pub use worker::Agent;

@@ -12,6 +12,7 @@ mod lease;
 mod poll;
 mod resource;
 mod sealed;
+mod state;
 
 use std::time::Duration;
 
@@ -24,10 +25,12 @@ pub use aws_sdk_proton as sdk;
 
 pub use deployment::{Action, Attempt, Deployment, Work};
 pub use error::ProtonError;
-pub use lease::{Decision, Lease, Report};
+pub use lease::{Decision, Lease, Report, Settles};
 pub use poll::{Pending, Poll};
 pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
+pub use state::{Adoption, Block, BlockSuspect, Locked, StateDoor};
 
+use crate::support::cipher::Cipher;
 use crate::support::{AwsAccess, Secret, Trust, credential};
 
 /// One try of one request; above the longest that a poll may be held (50 s).
@@ -65,10 +68,23 @@ impl Proton {
     /// # Errors
     /// [`ProtonError::NoCredentials`].
     pub async fn password(&self, url: &str, username: &str) -> Result<Secret, ProtonError> {
+        Ok(Secret::new(credential::state_password(&self.secret().await?, url, username)))
+    }
+
+    /// A cipher for one purpose, which begins with `hadron: `; its key is derived from the secret of our access key. An
+    /// agent that is restarted with the same access key gets the same one.
+    ///
+    /// # Errors
+    /// [`ProtonError::NoCredentials`].
+    pub async fn cipher(&self, purpose: &str) -> Result<Cipher, ProtonError> {
+        Ok(Cipher::new(&credential::derived_key(&self.secret().await?, purpose)))
+    }
+
+    /// The secret that requests are signed with.
+    async fn secret(&self) -> Result<Secret, ProtonError> {
         let provider =
             self.config.credentials_provider().ok_or_else(|| ProtonError::no_credentials("none configured"))?;
         let key = provider.provide_credentials().await.map_err(|error| ProtonError::no_credentials(&error))?;
-        let secret = Secret::new(key.secret_access_key());
-        Ok(Secret::new(credential::state_password(&secret, url, username)))
+        Ok(Secret::new(key.secret_access_key()))
     }
 }

@@ -1,5 +1,5 @@
-//! Access keys as they are made, and the password of a deployment's claim, known to both rooms without ever being sent
-//! by one to the other.
+//! Access keys as they are made, and what is derived from them: the password of a deployment's claim, known to both
+//! rooms without ever being sent by one to the other, and the agent's own keys.
 
 use hmac::{Hmac, Mac};
 use rand::Rng;
@@ -14,6 +14,15 @@ pub fn state_password(secret: &Secret, url: &str, username: &str) -> String {
     mac.update(url.as_bytes());
     mac.update(username.as_bytes());
     hex::encode(mac.finalize().into_bytes())
+}
+
+/// A key of 32 bytes for one purpose: the HMAC-SHA256 of that purpose under the secret of an access key. Whoever has the
+/// same secret can derive it again; it is never sent. The purpose begins with `hadron: `, which no URL does, so that it
+/// has nothing in common with a [`state_password`].
+pub fn derived_key(secret: &Secret, purpose: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(purpose.as_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 /// A new access key's id and secret, in the shape of AWS's own, so that every client and scanner takes them for what they
@@ -47,5 +56,15 @@ mod tests {
         assert_ne!(mine, password("t", "http://a/", "d.1"));
         assert_ne!(mine, password("s", "http://b/", "d.1"));
         assert_ne!(mine, password("s", "http://a/", "d.2"));
+    }
+
+    #[test]
+    fn a_derived_key_belongs_to_its_secret_and_purpose() {
+        let key = |secret: &str, purpose| hex::encode(derived_key(&Secret::new(secret), purpose));
+        // Computed with openssl, as above.
+        let mine = key("wJalrXUtnFEMI", "hadron: a test");
+        insta::assert_snapshot!(mine, @"7e0598b05b98b34b08017079c0250d2d6a5aadb1aac8e33fe2d08203cbc23759");
+        assert_ne!(mine, key("wJalrXUtnFEMJ", "hadron: a test"));
+        assert_ne!(mine, key("wJalrXUtnFEMI", "hadron: another"));
     }
 }

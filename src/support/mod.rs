@@ -1,9 +1,10 @@
-//! Small things every room needs and none owns: the clock, secrets, files that appear whole or not at all, causes in
-//! one line, how an AWS client is built, whose certificates are trusted, and HTTP for what has no SDK.
+//! Small things every room needs and none owns: the clock, secrets, a cipher, files that appear whole or not at all,
+//! causes in one line, how an AWS client is built, whose certificates are trusted, and HTTP for what has no SDK.
 
 pub mod address;
 mod aws;
 mod causes;
+pub mod cipher;
 mod clock;
 pub mod credential;
 pub mod files;

@@ -26,6 +26,10 @@ pub struct Plan {
 }
 
 impl Plan {
+    fn of(journal: &Journal, digest: String) -> Self {
+        Self { digest, changes: journal.intended, differs: journal.code == PLAN_DIFFERS }
+    }
+
     /// The plan in one line.
     pub fn summary(&self) -> String {
         let Changes { add, change, remove } = self.changes;
@@ -46,13 +50,32 @@ impl Session {
     ) -> Result<Plan, TerraformError> {
         let file = self.plan_file();
         // The file holds every value in clear, those of the state and sensitive ones too. So it stays in this directory,
-        // for its owner alone, until the apply is over: see `forget_plan`.
+        // for its owner alone. Who lets it wait seals it, and it goes when the apply is over: see `forget_plan`.
         let folder = self.run_dir.join("plan");
         files::create_private_folder(&folder).map_err(TerraformError::io("creating", &folder))?;
         let journal = self.run(Step::Plan, args::plan(mode, self.lock_timeout, &file), stop, on_event).await?;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))
-            .map_err(TerraformError::io("protecting", &file))?;
-        Ok(Plan { digest: self.plan_digest()?, changes: journal.intended, differs: journal.code == PLAN_DIFFERS })
+        match fs::set_permissions(&file, fs::Permissions::from_mode(0o600)) {
+            // An earlier life has got this far, and the file was removed since.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(TerraformError::PlanGone { file }),
+            Err(error) => Err(TerraformError::io("protecting", &file)(error)),
+            Ok(()) => Ok(Plan::of(&journal, self.plan_digest()?)),
+        }
+    }
+
+    /// The plan of an earlier life, whose file the caller keeps elsewhere.
+    ///
+    /// # Errors
+    /// As [`Session::plan`].
+    pub async fn recall_plan(
+        &self,
+        mode: Mode,
+        digest: String,
+        stop: &CancellationToken,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Plan, TerraformError> {
+        let words = args::plan(mode, self.lock_timeout, &self.plan_file());
+        let journal = self.run(Step::Plan, words, stop, on_event).await?;
+        Ok(Plan::of(&journal, digest))
     }
 
     /// The saved plan as people read it; Terraform hides sensitive values.
@@ -109,11 +132,14 @@ impl Session {
             on_event(event);
         };
         let words = args::apply_plan(self.lock_timeout, &self.plan_file());
-        self.run(mode.step(), words, stop, &mut note).await?;
+        let ran = self.run(mode.step(), words, stop, &mut note).await;
+        // It is over, and a file that stays doesn't change how; the caller tries once more.
+        self.forget_plan().ok();
+        ran?;
         self.complete(known.applied()).await
     }
 
-    /// Removes the plan file, which nobody needs any more.
+    /// Removes the plan file, if it is there; [`Session::follow_apply`] does so when the apply has ended.
     ///
     /// # Errors
     /// Whatever the file system refuses.
@@ -131,7 +157,8 @@ impl Session {
         Ok(hex::encode(Sha256::digest(bytes)))
     }
 
-    fn plan_file(&self) -> PathBuf {
+    /// Where the plan lies in clear, between plan and apply.
+    pub fn plan_file(&self) -> PathBuf {
         self.run_dir.join("plan").join("plan.tfplan")
     }
 }

@@ -1,19 +1,32 @@
 //! The approval gate as operators meet it: the real binary, a control plane and an agent with a key of its own.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
 
 use aws_sdk_proton::types::DeploymentStatus;
 use serde_json::Value;
 
 use crate::client::{Client, environment_bundle, eventually};
-use crate::support::plane::{Plane, Start, agent, binary};
+use crate::support::plane::{Plane, Start, agent, agent_folder, binary};
 use crate::support::process::Running;
 use crate::support::shell::Shell;
 use crate::support::tools::Tools;
 
+/// A secret that is in the plan; `MAIN` holds it too.
+const SECRET: &str = "planted-hush-4711";
+
 const MAIN: &str = r#"
+variable "password" {
+  type      = string
+  sensitive = true
+  default   = "planted-hush-4711"
+}
+
 resource "terraform_data" "one" {
-  input = var.environment.inputs.size
+  input            = var.environment.inputs.size
+  triggers_replace = var.password
 }
 
 output "Size" {
@@ -60,6 +73,26 @@ impl Scene {
         assert_eq!(text("planSummary"), "1 to add, 0 to change, 0 to destroy");
         (text("deploymentId"), text("planDigest"))
     }
+
+    /// The agent's files that belong to saved plans.
+    fn plan_files(&self) -> Vec<PathBuf> {
+        let mut found = files_below(&agent_folder(&self.plane, "robot").join("data"));
+        found.retain(|path| path.ancestors().any(|folder| folder.ends_with("plan")));
+        found
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// Insists that a file neither shows the secret nor is a plan of Terraform's: a zip with `tfplan` and the state in it.
+fn gives_nothing_away(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    assert!(!bytes.windows(SECRET.len()).any(|at| at == SECRET.as_bytes()), "{} holds it", path.display());
+    let zip = zip::ZipArchive::new(Cursor::new(bytes));
+    assert!(zip.is_err(), "{} is a zip of {:?}", path.display(), zip.unwrap().file_names().collect::<Vec<_>>());
 }
 
 fn gated(plane: &Plane, robot: &BTreeMap<String, String>) -> Running {
@@ -82,12 +115,18 @@ async fn a_gated_environment_waits_for_people_even_across_a_crash_of_its_agent()
     let as_robot = format!("HADRON_ENDPOINT={} {as_robot}", scene.plane.endpoint());
     shell.run(&format!("{as_robot} $HADRON approve {id} --plan {plan}")).failed(1, &["AccessDenied"]);
 
+    let waiting = scene.plan_files();
+    assert!(matches!(waiting.as_slice(), [one] if one.ends_with("1/plan/plan.sealed")), "{waiting:?}");
+    for path in &waiting {
+        gives_nothing_away(path);
+    }
     scene.agent.kill();
     scene.agent = gated(&scene.plane, &scene.robot);
     let said = shell.ok(&format!("$HADRON approve {id} --plan {plan} --comment 'looks right'"));
     assert_eq!(said, "APPROVED: environment/dev, 1 to add, 0 to change, 0 to destroy");
     scene.user.deployed("dev").await;
     assert_eq!(scene.user.outputs("dev").await["Size"], "m");
+    eventually(async || scene.plan_files().is_empty()).await;
     let run = shell.ok(&format!("$HADRON runs {id}"));
     assert!(run.contains("APPROVED") && run.contains("user/admin") && run.contains("looks right"), "{run}");
 }
@@ -100,5 +139,6 @@ async fn a_rejected_plan_fails_the_deployment_in_the_words_of_whoever_rejected_i
     let (status, message) = scene.user.settled("dev").await;
     assert_eq!(status, DeploymentStatus::Failed);
     assert!(message.contains("was rejected by arn:aws:iam::123456789012:user/admin: not on a Friday"), "{message}");
+    eventually(async || scene.plan_files().is_empty()).await;
     scene.shell.run(&format!("$HADRON approve {id} --plan {plan}")).failed(1, &["was rejected by"]);
 }

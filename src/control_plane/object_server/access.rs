@@ -11,8 +11,9 @@ use s3s::{S3Error, S3Request, S3Result, s3_error};
 use super::catalog::{Bucket, scope};
 use super::{Guard, OWN_BUCKET};
 use crate::control_plane::authority::{ObjectAction, ObjectCaller, ObjectResource};
-use crate::control_plane::records::{AccessKey, Deployment};
+use crate::control_plane::records::{AccessKey, Deployment, TargetRuns};
 use crate::control_plane::store::{Document, Store, StoreError, Transaction, Typed};
+use crate::domain::Scope;
 use crate::support::{Clock, Secret};
 
 /// Top-level paths of ours, which a bucket of that name would hide. `_hadron` can be no bucket anyway.
@@ -199,10 +200,11 @@ fn whose(
     installation.clone_into(&mut object.account);
     let parts: Vec<&str> = object.key.as_deref().unwrap_or_default().splitn(3, '/').collect();
     match parts[..] {
-        ["runs", id, _] => {
+        ["runs", id, rest] => {
             for scope in tx.scopes(Deployment::KIND)? {
                 if let Some(deployment) = tx.get::<Deployment>(&scope, id)? {
-                    object.claimed = scope.account == account && deployment.claimed_by() == Some(access_key);
+                    let claimed = claimed(tx, &scope, &deployment, (access_key, action, rest))?;
+                    object.claimed = scope.account == account && claimed;
                     object.account = scope.account;
                     break;
                 }
@@ -212,6 +214,29 @@ fn whose(
         _ => {}
     }
     Ok(())
+}
+
+/// Whether what lies behind `runs/<deployment>/` is a key's. A run's records are written by whoever claimed that epoch, even
+/// if others have claimed since; they are read by whoever claimed last, and by the current claim of the same target as long
+/// as nobody has settled the run.
+fn claimed(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    deployment: &Deployment,
+    (access_key, action, rest): (&str, ObjectAction, &str),
+) -> Result<bool, StoreError> {
+    let epoch = rest.split('/').next().and_then(|attempt| attempt.parse::<i64>().ok());
+    let last = deployment.claimed_by() == Some(access_key);
+    let wrote = epoch.map_or(last, |epoch| deployment.writes_run(access_key, epoch));
+    if !matches!(action, ObjectAction::GetObject | ObjectAction::ListBucket) || last || wrote {
+        return Ok(wrote || (last && action.reads()));
+    }
+    let Some(runs) = tx.get::<TargetRuns>(scope, &deployment.target_arn)? else { return Ok(false) };
+    let unsettled = runs.unsettled.iter().any(|run| run.deployment == deployment.id);
+    let heir = runs.unsettled.last().filter(|_| unsettled && runs.unsettled.len() > 1);
+    let Some(heir) = heir.filter(|heir| heir.access_key == access_key) else { return Ok(false) };
+    let current = tx.get::<Deployment>(scope, &heir.deployment)?;
+    Ok(current.is_some_and(|it| it.in_flight() && it.epoch == heir.epoch))
 }
 
 /// IAM's name for what an operation of S3's does; none for the deletion of many, each of which is asked for by itself.

@@ -9,8 +9,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::SealError;
-use super::cipher::{Cipher, random};
 use super::kms::KmsKey;
+use crate::support::cipher::{Cipher, random};
 
 /// Begins a data key that a local master key has wrapped.
 const LOCAL: &str = "local.";
@@ -108,7 +108,7 @@ impl MasterKey {
         match self {
             Self::Local(key) => {
                 let sealed = decode(wrapped.strip_prefix(LOCAL).ok_or(SealError::Broken)?)?;
-                key.wrapping.decrypt(sealed, context.as_bytes())
+                Ok(key.wrapping.decrypt(sealed, context.as_bytes())?)
             }
             Self::Kms(key) => key.decrypt(&decode(wrapped.strip_prefix(KMS).ok_or(SealError::Broken)?)?, context).await,
         }

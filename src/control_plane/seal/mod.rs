@@ -11,7 +11,6 @@
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#enveloping>
 
 pub(crate) mod bytes;
-mod cipher;
 pub mod keyring;
 mod kms;
 mod master;
@@ -30,6 +29,7 @@ pub use master::MasterKey;
 pub(crate) use ring::Ring;
 
 use crate::domain::Scope;
+use crate::support::cipher::NotOpened;
 
 /// Why a value can't be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,12 @@ pub enum SealError {
     /// The record refuses.
     #[error("the record's keyring can't be read or written")]
     Store(#[source] Box<crate::control_plane::store::StoreError>),
+}
+
+impl From<NotOpened> for SealError {
+    fn from(_: NotOpened) -> Self {
+        Self::Broken
+    }
 }
 
 impl From<crate::control_plane::store::StoreError> for SealError {

@@ -1,7 +1,7 @@
 //! The data keys in memory.
 
 use super::SealError;
-use super::cipher::Cipher;
+use crate::support::cipher::Cipher;
 
 /// Data keys by their ids, and which of them seals.
 pub(crate) struct Ring {
@@ -31,11 +31,11 @@ impl Ring {
 
     /// Encrypts with the current key: a random nonce and what follows from it.
     pub(crate) fn encrypt(&self, plaintext: &[u8], context: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.key(&self.current)?.encrypt(plaintext, context)
+        Ok(self.key(&self.current)?.encrypt(plaintext, context)?)
     }
 
     /// Opens what [`Ring::encrypt`] returned when `id` was current.
     pub(crate) fn decrypt(&self, id: &str, sealed: Vec<u8>, context: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.key(id)?.decrypt(sealed, context)
+        Ok(self.key(id)?.decrypt(sealed, context)?)
     }
 }

@@ -1,6 +1,8 @@
 //! The gate with real Terraform: people decide on a plan, and on no other, before it is applied.
 
 use hadron::agent::EnvironmentConfig;
+use hadron::support::cipher::Cipher;
+use hadron::support::credential::derived_key;
 
 use super::*;
 
@@ -37,8 +39,41 @@ impl Scene {
         self.decide(id, digest, &[("x-hadron-decision", "approved"), ("x-hadron-decided-by", ANN)]);
     }
 
+    /// Where the plan lies in clear.
     fn plan_file(&self, id: &str) -> PathBuf {
         self.run_dir(id).join("plan/plan.tfplan")
+    }
+
+    fn sealed_file(&self, id: &str) -> PathBuf {
+        self.run_dir(id).join("plan/plan.sealed")
+    }
+
+    /// A waiting plan in clear, as whoever has the secret of the agent's access key can open it.
+    fn opened(&self, id: &str) -> Vec<u8> {
+        let sealed = std::fs::read(self.sealed_file(id)).unwrap();
+        let rest = sealed.strip_prefix(b"\0hadron-plan\x01").unwrap();
+        let (digest, encrypted) = rest.split_at(32);
+        let purpose = format!("hadron: seals the saved plans of run {id}/1");
+        let cipher = Cipher::new(&derived_key(&Secret::new("hadron"), &purpose));
+        let place = [format!("{id}/1/0").as_bytes(), b"\0", digest].concat();
+        cipher.decrypt(encrypted.to_vec(), &place).unwrap()
+    }
+
+    /// Names of the files in the run's plan folder.
+    fn plan_files(&self, id: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.run_dir(id).join("plan")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// An agent that has made this deployment's plan, and died over it; the plan's digest.
+    async fn dies_waiting(&self, id: &str) -> String {
+        let first = self.gated_agent().await;
+        let work = tokio::spawn(async move { first.drain(CancellationToken::new()).await });
+        let (digest, _) = self.asked(id).await;
+        work.abort();
+        assert!(work.await.unwrap_err().is_cancelled());
+        self.proton.change(id, |deployment| deployment.plan = None);
+        digest
     }
 }
 
@@ -54,9 +89,10 @@ async fn what_people_approve_is_what_is_applied() {
     let work = drains(scene.gated_agent().await);
     let (digest, summary) = scene.asked("d1").await;
     assert_eq!(summary, "1 to add, 0 to change, 0 to destroy");
-    let file = scene.plan_file("d1");
-    assert_eq!(digest, hex::encode(Sha256::digest(std::fs::read(&file).unwrap())));
+    let file = scene.sealed_file("d1");
+    assert_eq!(digest, hex::encode(Sha256::digest(scene.opened("d1"))), "people approve the plan, not its seal");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(scene.plan_files("d1"), ["plan.sealed"]);
     assert!(scene.states.locks.lock().unwrap().is_empty(), "whoever waits locks nothing");
     let plan = String::from_utf8(scene.s3.get("proton/runs/d1/1/plan.txt").unwrap().to_vec()).unwrap();
     assert!(plan.contains("# terraform_data.one will be created"), "{plan}");
@@ -67,7 +103,7 @@ async fn what_people_approve_is_what_is_applied() {
     assert_eq!(work.await.unwrap(), Verdict::Done);
     let done = scene.proton.deployment("d1");
     assert_eq!((done.status.as_str(), done.outputs.len()), ("SUCCEEDED", 3));
-    assert!(!file.exists(), "it holds secrets");
+    assert!(!scene.run_dir("d1").join("plan").exists(), "it holds secrets");
     let summary = scene.s3.get("proton/runs/d1/1/summary.json").unwrap().to_vec();
     let summary: Value = serde_json::from_slice(&summary).unwrap();
     assert_eq!((&summary["changes"], summary["resources"].as_array().unwrap().len()), (&json!([1, 0, 0]), 1));
@@ -100,7 +136,7 @@ async fn a_rejected_plan_changes_nothing_and_says_who_and_why() {
     assert_eq!(done.status, "FAILED");
     let words = format!("the plan (1 to add, 0 to change, 0 to destroy) was rejected by {ANN}: zu groß");
     assert!(done.message.starts_with(&words), "{}", done.message);
-    assert!(!scene.run_dir("d1").join("2-apply").exists() && !scene.plan_file("d1").exists());
+    assert!(!scene.run_dir("d1").join("2-apply").exists() && scene.plan_files("d1").is_empty());
     assert!(scene.states.kept.lock().unwrap().is_empty());
 }
 
@@ -119,12 +155,7 @@ async fn a_cancel_ends_the_waiting() {
 async fn a_restarted_agent_goes_on_waiting_with_the_same_plan() {
     let scene = Scene::hadron().await;
     scene.deploys("d1", "dev", THREE_OUTPUTS);
-    let first = scene.gated_agent().await;
-    let work = tokio::spawn(async move { first.drain(CancellationToken::new()).await });
-    let (digest, _) = scene.asked("d1").await;
-    work.abort();
-    assert!(work.await.unwrap_err().is_cancelled());
-    scene.proton.change("d1", |deployment| deployment.plan = None);
+    let digest = scene.dies_waiting("d1").await;
     let work = drains(scene.gated_agent().await);
     assert_eq!(scene.asked("d1").await.0, digest);
     scene.approve("d1", &digest);
@@ -218,4 +249,91 @@ async fn an_endpoint_that_cannot_ask_is_told_so_before_anything_changes() {
     let done = scene.proton.deployment("d1");
     assert!(done.message.contains("can't ask people"), "{}", done.message);
     assert!(!scene.run_dir("d1").join("2-apply").exists());
+}
+
+#[tokio::test]
+async fn a_plan_that_a_crash_left_in_clear_is_sealed_before_anybody_is_asked() {
+    let scene = Scene::hadron().await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    let digest = scene.dies_waiting("d1").await;
+    // As a crash leaves it before the sealing …
+    std::fs::write(scene.plan_file("d1"), scene.opened("d1")).unwrap();
+    std::fs::remove_file(scene.sealed_file("d1")).unwrap();
+    assert_eq!(scene.dies_waiting("d1").await, digest);
+    assert_eq!(scene.plan_files("d1"), ["plan.sealed"]);
+    // … and after it was opened for an apply that never began.
+    std::fs::write(scene.plan_file("d1"), scene.opened("d1")).unwrap();
+    let work = drains(scene.gated_agent().await);
+    assert_eq!(scene.asked("d1").await.0, digest);
+    assert_eq!(scene.plan_files("d1"), ["plan.sealed"]);
+    scene.approve("d1", &digest);
+    assert_eq!(work.await.unwrap(), Verdict::Done);
+}
+
+#[tokio::test]
+async fn a_plan_that_another_key_has_sealed_is_made_and_asked_about_again() {
+    let scene = Scene::hadron().await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    let first = scene.dies_waiting("d1").await;
+    scene.approve("d1", &first);
+    // The same plan made in the same second is the same to the byte, and is approved then; a zip counts in two seconds.
+    let planned = std::time::Instant::now();
+    until("a later plan to be another file", || planned.elapsed() > Duration::from_secs(2)).await;
+    let mut config = scene.gated();
+    config.proton.credentials = Some(("AKIDHADRON".into(), Secret::new("another")));
+    let work = drains(Agent::new(config).await.unwrap());
+    let (digest, _) = scene.asked("d1").await;
+    assert_ne!(digest, first);
+    assert!(!scene.run_dir("d1").join("2-apply").exists(), "the approval was for a plan that nobody can open");
+    assert!(scene.plan_files("d1").is_empty());
+    scene.approve("d1", &digest);
+    assert_eq!(work.await.unwrap(), Verdict::Done);
+    assert_eq!(scene.proton.deployment("d1").status, "SUCCEEDED");
+    let again = scene.run_dir("d1").join("again-1");
+    assert!(again.join("2-apply").exists() && !again.join("plan").exists());
+}
+
+#[tokio::test]
+async fn a_plan_that_was_tampered_with_while_it_waited_is_not_applied() {
+    let scene = Scene::hadron().await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    let work = drains(scene.gated_agent().await);
+    let (first, _) = scene.asked("d1").await;
+    let mut sealed = std::fs::read(scene.sealed_file("d1")).unwrap();
+    *sealed.last_mut().unwrap() ^= 1;
+    std::fs::write(scene.sealed_file("d1"), sealed).unwrap();
+    scene.approve("d1", &first);
+    let (second, _) = scene.asked_after("d1", Some(&first)).await;
+    // One that was taken away is no better.
+    std::fs::remove_file(scene.run_dir("d1").join("again-1/plan/plan.sealed")).unwrap();
+    scene.approve("d1", &second);
+    let (third, _) = scene.asked_after("d1", Some(&second)).await;
+    let begun = |round: &str| scene.run_dir("d1").join(round).join("2-apply").exists();
+    assert!(!begun("") && !begun("again-1"));
+    scene.approve("d1", &third);
+    assert_eq!(work.await.unwrap(), Verdict::Done);
+    assert!(begun("again-2"));
+}
+
+#[tokio::test]
+async fn a_plan_in_clear_outlives_its_apply_only_until_the_agent_is_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::hadron().await;
+    let (began, go) = (scene.file("began"), scene.file("go"));
+    let waits = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", began.display(), go.display());
+    let main = format!(
+        "resource \"terraform_data\" \"one\" {{\n  provisioner \"local-exec\" {{\n    command = \"{waits}\"\n  }}\n}}\n"
+    );
+    scene.deploys("d1", "dev", &main);
+    let first = scene.gated_agent().await;
+    let work = tokio::spawn(async move { first.drain(CancellationToken::new()).await });
+    let (digest, _) = scene.asked("d1").await;
+    scene.approve("d1", &digest);
+    until("the apply", || began.exists()).await;
+    work.abort();
+    assert!(work.await.unwrap_err().is_cancelled());
+    assert_eq!(std::fs::metadata(scene.plan_file("d1")).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(drains(scene.gated_agent().await).await.unwrap(), Verdict::Done);
+    assert!(!scene.run_dir("d1").join("plan").exists());
 }
