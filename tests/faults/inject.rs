@@ -206,3 +206,29 @@ pub(crate) async fn strike(game: &mut Game<'_>, held: &Gate) -> bool {
         laid => unreachable!("{laid:?} happens by itself"),
     }
 }
+
+/// Does something to whoever is recovering: the last host, or the control plane. False if there was nothing to do it to.
+pub(crate) async fn again(game: &mut Game<'_>, fault: Fault) -> bool {
+    let last = game.hosts.len() - 1;
+    match fault {
+        Fault::AgentKilled => {
+            let killed = game.hosts[last].kill(Role::Agent);
+            game.hosts[last].start_agent();
+            killed > 0
+        }
+        Fault::TerraformKilled => game.hosts[last].kill(Role::Terraform) > 0,
+        Fault::SupervisorKilled => game.hosts[last].kill(Role::Supervisor) > 0,
+        Fault::ServerKilled => {
+            game.world.plane.process().kill();
+            sleep(Duration::from_millis(500)).await;
+            game.world.plane.restart();
+            true
+        }
+        Fault::HostVanishes => {
+            let killed = game.hosts[last].vanish();
+            game.add_host("z");
+            killed > 0
+        }
+        other => unreachable!("{other:?} is no second fault"),
+    }
+}

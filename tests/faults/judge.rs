@@ -161,7 +161,7 @@ fn made_twice(game: &Game<'_>) -> Option<String> {
     for line in begun.lines() {
         *counts.entry(line.rsplit_once(' ').map_or(line, |it| it.0).to_owned()).or_default() += 1;
     }
-    let twice = counts.into_iter().find(|(_, count)| unhurt && *count > 1)?;
+    let twice = counts.into_iter().find(|(_, count)| unhurt && game.round.second.is_none() && *count > 1)?;
     Some(format!("`{}` was done {} times", twice.0, twice.1))
 }
 

@@ -195,8 +195,8 @@ async fn one(world: &mut World, round: Round) -> Report {
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         (Outcome::Wrong(text.unwrap_or_default()), true, String::new())
     });
-    let Game { hosts, notes, .. } = game;
-    let mut report = Report { round, outcome, missed, ended, notes, took: began.elapsed() };
+    let Game { hosts, notes, twice, .. } = game;
+    let mut report = Report { round, outcome, missed, twice, ended, notes, took: began.elapsed() };
     if !report.outcome.is_good() {
         for host in &hosts {
             report.notes.push(format!("agent {} says:\n{}", host.name(), tail(&host.log(), 40)));

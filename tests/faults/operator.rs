@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::plan::Template;
 use crate::round::Game;
+use crate::world::Answer;
 
 static COMMAND: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"hadron state (?:push|unblock|adopt|unlock)[^\n`]*").unwrap());
@@ -21,27 +22,34 @@ pub(crate) enum Blocked {
 
 /// Frees the round's target if it is blocked; an error says what was typed and what came of it.
 pub(crate) async fn clear(game: &mut Game<'_>) -> Result<Blocked, String> {
-    let target = format!("environment/{}", game.name);
-    let shown = game.world.hadron(&game.folder, &["state", "show", &target, "--output", "json"]).json();
-    if shown["blocked"].is_null() {
-        return Ok(Blocked::Not);
+    let mut cleared = Blocked::Not;
+    // What exists is named first, if the first command printed wouldn't.
+    for _ in 0..3 {
+        let shown = shown(game);
+        if shown["blocked"].is_null() {
+            return Ok(cleared);
+        }
+        let text = says(game);
+        let commands: Vec<&str> = COMMAND.find_iter(&text).map(|it| it.as_str().trim()).collect();
+        let Some(first) = commands.first() else { return Err(format!("blocked, and no command is printed:\n{text}")) };
+        let typed = adoption(game, &shown, first).await.unwrap_or_else(|| (*first).to_owned());
+        let answer = game.world.shell(&game.folder, &typed);
+        game.commands += 1;
+        game.notes.push(format!("typed: {typed}"));
+        if !answer.succeeded {
+            let Answer { stdout, stderr, .. } = answer;
+            return Err(format!("`{typed}` is refused:\n{stdout}{stderr}\nit was printed as:\n{text}"));
+        }
+        cleared = Blocked::Cleared;
     }
     let text = says(game);
-    let commands: Vec<String> = COMMAND.find_iter(&text).map(|it| it.as_str().trim().to_owned()).collect();
-    let Some(first) = commands.first() else { return Err(format!("blocked, and no command is printed:\n{text}")) };
-    let typed = match adoption(game, &target, &shown, &commands).await {
-        Some(typed) => typed,
-        None => first.clone(),
-    };
-    let words: Vec<&str> = typed.split_whitespace().skip(1).collect();
-    let answer = game.world.hadron(&game.folder, &words);
-    game.commands += 1;
-    game.notes.push(format!("typed: {typed}"));
-    let after = game.world.hadron(&game.folder, &["state", "show", &target, "--output", "json"]).json();
-    if answer.succeeded && after["blocked"].is_null() {
-        return Ok(Blocked::Cleared);
-    }
-    Err(format!("`{typed}` doesn't clear it:\n{}{}\nit was printed as:\n{text}", answer.stdout, answer.stderr))
+    if shown(game)["blocked"].is_null() { Ok(cleared) } else { Err(format!("it stays blocked:\n{text}")) }
+}
+
+/// How the command line describes the state, as JSON.
+fn shown(game: &Game<'_>) -> Value {
+    let target = format!("environment/{}", game.name);
+    game.world.hadron(&game.folder, &["state", "show", &target, "--output", "json"]).json()
 }
 
 /// Everything that people are told of the target.
@@ -61,25 +69,29 @@ pub(crate) fn says(game: &Game<'_>) -> String {
     format!("{}{}{own}", show.stdout, show.stderr)
 }
 
-/// Where suspects are listed: the command that says of each what it is, found by looking into AWS.
-async fn adoption(game: &Game<'_>, target: &str, shown: &Value, commands: &[String]) -> Option<String> {
-    let suspects = shown["blocked"]["suspects"].as_array().filter(|list| !list.is_empty())?;
-    if game.round.template != Template::Queues || !commands.iter().any(|it| it.starts_with("hadron state adopt")) {
+/// Where a suspect without an id turns out to exist: the command that names it, and says that the others don't.
+async fn adoption(game: &Game<'_>, shown: &Value, first: &str) -> Option<String> {
+    let suspects = shown["blocked"]["suspects"].as_array()?;
+    if game.round.template != Template::Queues {
         return None;
     }
     let known = crate::judge::state_ids(game);
-    let mut pairs = Vec::new();
+    let (mut pairs, mut found) = (Vec::new(), false);
     for suspect in suspects {
         let address = suspect["address"].as_str().unwrap_or_default();
         let id = match suspect["id"].as_str() {
             Some(id) => Some(id.to_owned()),
-            None => exists(game, address, &known).await,
+            None => {
+                let id = exists(game, address, &known).await;
+                found |= id.is_some();
+                id
+            }
         };
-        pairs.extend(id.map(|id| format!("{address}={id}")));
+        pairs.extend(id.map(|id| format!("'{address}={id}'")));
     }
-    let every = pairs.len() == suspects.len();
-    let pairs = pairs.join(" ");
-    Some(format!("hadron state adopt {target} {pairs}{}", if every { "" } else { " --none" }))
+    let target = first.split_whitespace().nth(3)?;
+    let rest = if pairs.len() == suspects.len() { "" } else { " --none" };
+    found.then(|| format!("hadron state adopt {target} {}{rest}", pairs.join(" ")))
 }
 
 /// The id of an object that an address may have made and that the state doesn't know.

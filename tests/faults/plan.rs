@@ -148,6 +148,8 @@ pub(crate) struct Round {
     pub(crate) operation: Operation,
     pub(crate) fault: Fault,
     pub(crate) moment: Moment,
+    /// What goes wrong besides, so many milliseconds later, while the first is being recovered from.
+    pub(crate) second: Option<(Fault, u64)>,
 }
 
 /// Every kind, those more often that peers fail at.
@@ -236,7 +238,11 @@ pub(crate) fn round(seed: u64, number: usize) -> Round {
         },
     };
     let moment = moment(&mut rng, fault, template, operation);
-    Round { number, template, operation, fault, moment }
+    let again =
+        [Fault::AgentKilled, Fault::TerraformKilled, Fault::SupervisorKilled, Fault::ServerKilled, Fault::HostVanishes];
+    let second =
+        (number % 6 == 5).then(|| (*again.choose(&mut rng).expect("there are some"), rng.random_range(500..6000)));
+    Round { number, template, operation, fault, moment, second }
 }
 
 fn moment(rng: &mut StdRng, fault: Fault, template: Template, operation: Operation) -> Moment {

@@ -182,6 +182,12 @@ pub(crate) struct Road {
     _accepting: AbortOnDropHandle<()>,
 }
 
+const NO: &[u8] = b"the test says no";
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html>
+const AWS_ERROR: &[u8] = b"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>the test says \
+    no</Message></Error><RequestId>0</RequestId></ErrorResponse>";
+
 /// The connection is to be cut.
 #[derive(Debug, thiserror::Error)]
 #[error("cut")]
@@ -250,7 +256,7 @@ impl Server {
             Some(Deed::Slow(time)) => tokio::time::sleep(time).await,
             Some(Deed::Hold(gate)) => gate.pass().await,
             Some(Deed::Answer(status)) => {
-                let mut answer = Response::new(Full::new(Bytes::from_static(b"the test says no")));
+                let mut answer = Response::new(Full::new(Bytes::from_static(if self.aws { AWS_ERROR } else { NO })));
                 *answer.status_mut() = StatusCode::from_u16(status).map_err(|_| Cut)?;
                 return Ok(Some(answer));
             }

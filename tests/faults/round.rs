@@ -45,6 +45,8 @@ pub(crate) struct Report {
     pub(crate) outcome: Outcome,
     /// The moment never came, so nothing went wrong.
     pub(crate) missed: bool,
+    /// A second fault has happened in the recovery.
+    pub(crate) twice: bool,
     /// How the deployment ended that met the fault.
     pub(crate) ended: String,
     pub(crate) notes: Vec<String>,
@@ -61,6 +63,8 @@ pub(crate) struct Game<'a> {
     pub(crate) hosts: Vec<Host>,
     pub(crate) notes: Vec<String>,
     pub(crate) commands: usize,
+    /// Whether the second fault has happened too.
+    pub(crate) twice: bool,
     /// Whether the deployment is to be as after the operation.
     after: bool,
 }
@@ -95,7 +99,17 @@ impl<'a> Game<'a> {
         let objects = folder.join("objects");
         fs::create_dir_all(&objects).unwrap();
         fs::write(objects.join("step"), STEP).unwrap();
-        Self { world, round, folder, name, hosts: Vec::new(), notes: Vec::new(), commands: 0, after: false }
+        Self {
+            world,
+            round,
+            folder,
+            name,
+            hosts: Vec::new(),
+            notes: Vec::new(),
+            commands: 0,
+            twice: false,
+            after: false,
+        }
     }
 
     /// Plays it. What nobody foresaw is a panic, and counts as wrong.
@@ -113,6 +127,16 @@ impl<'a> Game<'a> {
             self.world.road.traffic.forget();
         }
         let happened = Box::pin(self.strike()).await;
+        if let Some((fault, after)) = self.round.second {
+            let ended = self.ended();
+            let still = tokio::select! {
+                () = ended => false,
+                () = tokio::time::sleep(Duration::from_millis(after)) => true,
+            };
+            if still && inject::again(self, fault).await {
+                self.twice = true;
+            }
+        }
         let end = match self.end().await {
             Ok(end) => end,
             Err(stuck) => return (Outcome::Stuck(stuck), !happened, String::new()),

@@ -68,16 +68,17 @@ impl Tally {
 
     /// Takes a round's report and prints a line; all that is known if it isn't good.
     pub(crate) fn add(&mut self, report: Report) {
-        let Report { round, outcome, missed, ended, notes, took } = &report;
+        let Report { round, outcome, missed, twice, ended, notes, took } = &report;
         let good = if outcome.is_good() { String::new() } else { "  <<<<<<".to_owned() };
         let first = ended.lines().next().unwrap_or_default();
         println!(
-            "round {:>4}  {:?} {:?} {} {:?}: {}{}, {:.1} s  [{}]{good}",
+            "round {:>4}  {:?} {:?} {} {:?}{}: {}{}, {:.1} s  [{}]{good}",
             round.number,
             round.template,
             round.operation,
             round.fault.name(),
             round.moment,
+            round.second.filter(|_| *twice).map(|(fault, _)| format!(", then {}", fault.name())).unwrap_or_default(),
             word(outcome),
             if *missed { " (the moment never came)" } else { "" },
             took.as_secs_f32(),
@@ -117,7 +118,7 @@ impl Display for Tally {
         writeln!(
             f,
             "\n{} rounds with HADRON_TEST_SEED={} in {:.0} s; {} with the AWS provider, {} on this machine; {} created, {} \
-             extended, {} replaced, {} deleted something",
+             extended, {} replaced, {} deleted something; in {} a second fault met the recovery",
             self.reports.len(),
             self.seed,
             self.took.as_secs_f32(),
@@ -127,6 +128,7 @@ impl Display for Tally {
             doing(Operation::Extend),
             doing(Operation::Replace),
             doing(Operation::Delete),
+            self.reports.iter().filter(|report| report.twice).count(),
         )?;
         writeln!(
             f,

@@ -10,7 +10,7 @@ use crate::client::{Client, environment_bundle};
 use crate::host::{clock_env, pid, step_clock};
 use crate::road::Road;
 use crate::support::plane::{Plane, Start, binary, free_port};
-use crate::support::process::command;
+use crate::support::process::{command, search_path};
 use crate::support::tools::Tools;
 use crate::templates::{DATA, QUEUES};
 
@@ -63,15 +63,24 @@ impl World {
 
     /// The real command line, with the key of people.
     pub(crate) fn hadron(&self, folder: &Path, arguments: &[&str]) -> Answer {
-        let env = BTreeMap::from([
+        answer(command(binary(), &self.command_line(folder)).current_dir(folder).args(arguments))
+    }
+
+    /// A line as it was printed, typed into a shell.
+    pub(crate) fn shell(&self, folder: &Path, line: &str) -> Answer {
+        let mut env = self.command_line(folder);
+        let path = [binary().parent().unwrap().as_os_str(), &search_path()].map(|it| it.to_string_lossy().into_owned());
+        env.insert("PATH".into(), path.join(":"));
+        answer(command(Path::new("sh"), &env).current_dir(folder).args(["-c", line]))
+    }
+
+    fn command_line(&self, folder: &Path) -> BTreeMap<String, String> {
+        BTreeMap::from([
             ("HADRON_ENDPOINT".to_owned(), self.direct.clone()),
             ("HADRON_ACCESS_KEY_ID".to_owned(), self.key.0.clone()),
             ("HADRON_SECRET_ACCESS_KEY".to_owned(), self.key.1.clone()),
             ("HOME".to_owned(), folder.display().to_string()),
-        ]);
-        let output = command(binary(), &env).current_dir(folder).args(arguments).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Answer { succeeded: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        ])
     }
 
     /// What the emulated AWS holds whose name begins so: queues by their URL, log groups by their name.
@@ -102,6 +111,12 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_default()
     }
+}
+
+fn answer(command: &mut std::process::Command) -> Answer {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Answer { succeeded: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 /// The library that steps a process's clock.
