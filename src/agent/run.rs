@@ -107,12 +107,14 @@ struct Signs {
 impl Signs {
     fn note(&mut self, event: &Event, gated: bool, watch: Option<&settle::Watch>, gate: &Gate<'_>, run_dir: &RunDir) {
         match &event.kind {
-            // The first line of the apply, long before its first change.
-            EventKind::Version { .. } if !self.marked && (self.planned || !gated) => {
-                self.marked = true;
-                settle::mark_applying(gate, run_dir);
+            // The first line of a step. The apply's comes long before its first change, and before the lock.
+            EventKind::Version { .. } => {
+                if !self.marked && (self.planned || !gated) {
+                    self.marked = true;
+                    settle::mark_applying(gate, run_dir);
+                }
+                return;
             }
-            EventKind::Version { .. } => return,
             EventKind::ChangeSummary { .. } => self.planned = true,
             EventKind::Apply(Phase::Start, resource) if resource.action != "read" => self.changing = true,
             _ => {}

@@ -82,7 +82,7 @@ impl Scene {
 }
 
 /// Ends an agent as a power cut would: itself, the supervisor, Terraform and what Terraform has started.
-fn kill_all(agent: &mut Running, folder: &Path) {
+pub(crate) fn kill_all(agent: &mut Running, folder: &Path) {
     agent.kill();
     let terraform = terraform(folder);
     kill_process(parent(terraform), Signal::KILL).unwrap();
@@ -90,7 +90,7 @@ fn kill_all(agent: &mut Running, folder: &Path) {
 }
 
 /// The process of the apply.
-fn terraform(folder: &Path) -> Pid {
+pub(crate) fn terraform(folder: &Path) -> Pid {
     let below = |path: &PathBuf| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let attempts: Vec<PathBuf> = below(&folder.join("data/runs")).iter().flat_map(below).collect();
     assert_eq!(attempts.len(), 1, "{attempts:?}");
@@ -123,13 +123,11 @@ async fn another_agent_finishes_what_a_dead_one_began() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_agent_that_comes_back_reports_and_leaves_no_lock() {
-    let mut scene = Scene::play().await;
+async fn the_agent_that_comes_back_goes_on_and_leaves_no_lock() {
+    let scene = Scene::play().await;
     let _back = scene.agent("victim");
-    let (status, message) = scene.user.settled("dev").await;
-    assert_eq!(status, DeploymentStatus::Failed);
-    assert!(message.contains("update again"), "{message}");
-    assert!(scene.logged(" is released"), "the dead run had the lock");
+    scene.user.deployed("dev").await;
+    assert_eq!(scene.user.outputs("dev").await["First"], "made before the end");
     let began = std::time::Instant::now();
     scene.update().await;
     scene.user.deployed("dev").await;
