@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::step::StepDir;
-use super::{Session, Step, TerraformError, args};
+use super::{Event, Mode, Session, Step, TerraformError, args};
 
 impl Session {
     /// The same deployment's Terraform with its steps in another folder, for commands beside the run's own steps.
@@ -75,6 +75,25 @@ impl Session {
     /// [`TerraformError::Failed`] with Terraform's words when it can't be imported, and the rest.
     pub async fn import(&self, address: &str, id: &str, stop: &CancellationToken) -> Result<(), TerraformError> {
         self.anew(Step::Import, args::import(self.lock_timeout, address, id), stop).await
+    }
+
+    /// What an apply or a destroy would do now; no plan is kept.
+    ///
+    /// # Errors
+    /// See [`TerraformError`].
+    pub async fn intentions(
+        &self,
+        mode: Mode,
+        stop: &CancellationToken,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<(), TerraformError> {
+        let folder = self.run_dir.join(Step::Plan.folder());
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(TerraformError::io("removing", &folder))?;
+        }
+        let planned = self.plan(mode, stop, on_event).await;
+        self.forget_plan()?;
+        planned.map(drop)
     }
 
     /// Runs a step that leaves no trace of an earlier one of its kind. Whoever calls has waited for that.

@@ -20,8 +20,8 @@ pub(super) struct Evidence {
     pub(super) saved: bool,
     /// Whether any of them has come to its apply.
     pub(super) began: bool,
-    /// Runs of which nothing but that they had come to their apply is known.
-    pub(super) untold: Vec<String>,
+    /// Runs that had come to their apply, and what they meant to do isn't known.
+    pub(super) untold: Vec<(String, u64)>,
 }
 
 impl Evidence {
@@ -55,10 +55,12 @@ pub(super) fn read_local(run_dir: &RunDir, evidence: &mut Evidence) -> Result<()
     Ok(())
 }
 
-/// The ledger of a run that worked elsewhere, as far as it was shipped.
+/// The ledger of a run that worked elsewhere, as far as it was shipped. `held` says that a lock was left, as none is by a
+/// Terraform that ended by itself: an apply may have begun, whatever the store knows of it.
 pub(super) async fn read_shipped(
     settler: &Settler<'_>,
     (deployment, attempt): &(String, u64),
+    held: bool,
     evidence: &mut Evidence,
 ) -> Result<(), Trouble> {
     let objects = settler.context.objects(&settler.claimed.lease, &settler.claimed.scope).await;
@@ -66,25 +68,25 @@ pub(super) async fn read_shipped(
     let within = |name: &str| ObjectUri::new(&prefix.bucket, format!("{}{name}", prefix.key));
     let before = evidence.ledger.has_changed();
     let mut ledger = std::mem::take(&mut evidence.ledger);
-    let mut lines = 0;
+    ledger.begin();
     for piece in pieces(&objects, &within("events/")).await? {
         let text = objects.get(&ObjectUri::new(&prefix.bucket, piece)).await.map_err(trouble)?;
         // A line may go over two pieces only where it is longer than one; such a line is no event of use.
         for line in String::from_utf8_lossy(&text).lines() {
-            lines += 1;
             ledger.line(line);
         }
     }
     let changed = ledger.has_changed() && !before;
     let finished = ledger.is_finished() || there(&objects, &within("summary.json")).await?;
-    let began = changed || there(&objects, &within(APPLYING)).await?;
+    let began = held || changed || there(&objects, &within(APPLYING)).await?;
+    let told_plan = ledger.has_told_plan();
     evidence.ledger = ledger;
     evidence.began |= began;
     if began && !finished {
         evidence.whole = false;
         evidence.saved = false;
-        if lines == 0 {
-            evidence.untold.push(format!("{deployment}.{attempt}"));
+        if !told_plan {
+            evidence.untold.push((deployment.clone(), *attempt));
         }
     }
     Ok(())

@@ -126,6 +126,8 @@ pub(super) fn is_unclean(error: &TerraformError) -> bool {
             let name = name.to_string_lossy();
             name.ends_with("-apply") || name.ends_with("-destroy")
         }),
+        // A provider that was killed answered nothing, and Terraform ended by itself.
+        E::Failed { step, .. } => step.changes() && error.is_unanswered(),
         _ => false,
     }
 }

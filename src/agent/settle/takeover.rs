@@ -83,11 +83,12 @@ impl Settler<'_> {
         // Their processes were waited for.
         let dead: Vec<String> =
             runs.iter().zip(&names).filter(|(run, _)| here(run).is_some()).map(|(_, name)| name.clone()).collect();
-        if let Some(door) = &self.door {
-            proof::get_lock(self, door, &dead).await?;
-        }
+        let held = match &self.door {
+            Some(door) => proof::get_lock(self, door, &dead).await?,
+            None => false,
+        };
         let runs: Vec<_> = runs.iter().zip(names).map(|(run, name)| (run, here(run), name)).collect();
-        let found = self.patiently(|| self.settle_runs(&runs)).await?;
+        let found = self.patiently(|| self.settle_runs(&runs, held)).await?;
         if !found.suspects.is_empty() || found.reason.is_some() {
             let risk = self.patiently(|| block::block(self, &found, None)).await?;
             // From here on it is the block that knows.
@@ -101,13 +102,17 @@ impl Settler<'_> {
     }
 
     /// One try at settling all earlier runs together.
-    async fn settle_runs(&self, runs: &[(&(String, u64), Option<&RunDir>, String)]) -> Result<Found, Trouble> {
+    async fn settle_runs(
+        &self,
+        runs: &[(&(String, u64), Option<&RunDir>, String)],
+        held: bool,
+    ) -> Result<Found, Trouble> {
         let session = self.commands();
         let mut evidence = Evidence { whole: true, saved: true, ..Evidence::default() };
         let mut torn = false;
         for (run, here, name) in runs {
             let Some(other) = here else {
-                evidence::read_shipped(self, run, &mut evidence).await?;
+                evidence::read_shipped(self, run, held, &mut evidence).await?;
                 continue;
             };
             evidence::read_local(other, &mut evidence)?;
@@ -126,14 +131,33 @@ impl Settler<'_> {
         if !evidence.began {
             return Ok(Found::default());
         }
+        let untold = self.plan_again(&session, &mut evidence).await;
         let mut found = reconcile(self, &session, &evidence.ledger, evidence.known()).await?;
-        if !evidence.untold.is_empty() {
-            let runs = evidence.untold.join(", ");
+        if let Some(runs) = untold {
             found.reason = Some(format!(
-                "run {runs} had come to its apply, and neither its directory nor its journal is left: what it has made isn't known"
+                "run {runs} had come to its apply, and neither its directory nor its journal is left: what it has made \
+                 isn't known"
             ));
         }
         Ok(found)
+    }
+
+    /// What a run whose journal is lost may have made is what the same configuration still lacks. The runs for which that
+    /// can't be told, since another configuration was theirs, or this one can't be planned.
+    async fn plan_again(&self, session: &Session, evidence: &mut Evidence) -> Option<String> {
+        if evidence.untold.is_empty() {
+            return None;
+        }
+        self.say("planning, to know what an earlier run meant to do whose journal is lost");
+        let never = CancellationToken::new();
+        let ledger = &mut evidence.ledger;
+        let planned = session.intentions(self.run_dir.record.mode(), &never, &mut |event| ledger.note(event)).await;
+        if let Err(error) = &planned {
+            tracing::warn!(deployment.id = %self.id(), %error, "what an earlier run meant to do can't be planned");
+        }
+        let others = evidence.untold.iter().filter(|(deployment, _)| planned.is_err() || deployment != self.id());
+        let others: Vec<String> = others.map(|(deployment, attempt)| format!("{deployment}.{attempt}")).collect();
+        (!others.is_empty()).then(|| others.join(", "))
     }
 
     /// Looks again at what an earlier run was left in doubt about.
