@@ -119,7 +119,8 @@ fn creations(game: &Game<'_>) -> String {
     told.map(|it| format!("{:?} {} → {}", it.call, it.name, it.status)).collect::<Vec<_>>().join(", ")
 }
 
-/// Where no Terraform was ended and no step failed, each step was done once.
+/// Where no Terraform was ended and no step failed, each step was done once. What was adopted may be made anew where its
+/// provider can't read back all that it was made of.
 fn made_twice(game: &Game<'_>) -> Option<String> {
     let unhurt = matches!(
         game.round.fault,
@@ -141,6 +142,9 @@ fn made_twice(game: &Game<'_>) -> Option<String> {
             | Fault::AgentClockBehind
             | Fault::ProviderSleeps
     );
+    if !unhurt || game.round.second.is_some() || game.commands > 0 {
+        return None;
+    }
     if game.round.template == Template::Queues {
         let mut made = BTreeMap::<String, Vec<String>>::new();
         for it in game.world.aws.traffic.passed().into_iter().filter(|it| it.call == Call::Create && it.status < 300) {
@@ -161,7 +165,7 @@ fn made_twice(game: &Game<'_>) -> Option<String> {
     for line in begun.lines() {
         *counts.entry(line.rsplit_once(' ').map_or(line, |it| it.0).to_owned()).or_default() += 1;
     }
-    let twice = counts.into_iter().find(|(_, count)| unhurt && game.round.second.is_none() && *count > 1)?;
+    let twice = counts.into_iter().find(|(_, count)| *count > 1)?;
     Some(format!("`{}` was done {} times", twice.0, twice.1))
 }
 
