@@ -121,7 +121,8 @@ pub(crate) const STEP: &str = r#"
 cd "$(dirname "$0")" || exit 1
 if ! mkdir running 2>/dev/null; then
   other=$(cat running/pid 2>/dev/null)
-  if [ -n "$other" ] && kill -0 "$other" 2>/dev/null; then
+  # The number alone may be a stranger's by now.
+  if [ -n "$other" ] && [ "$(readlink "/proc/$other/cwd")" = "$(pwd -P)" ]; then
     echo "$1 $2 $3 overlaps with $(cat running/what)" >> trouble
   fi
   mkdir -p running
