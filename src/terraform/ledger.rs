@@ -32,6 +32,8 @@ pub struct Ledger {
     finished: bool,
     /// Whether a change has begun.
     changing: bool,
+    /// How many plans were told to their end.
+    plans: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -114,7 +116,8 @@ impl Ledger {
             }
             EventKind::Refresh(_, resource) => self.was(&resource.address, resource.id.as_ref()),
             EventKind::Apply(phase, resource) if resource.action != "read" => self.change(*phase, resource),
-            EventKind::ChangeSummary { operation, .. } if operation != "plan" => self.finished = true,
+            EventKind::ChangeSummary { operation, .. } if operation == "plan" => self.plans += 1,
+            EventKind::ChangeSummary { .. } => self.finished = true,
             _ => {}
         }
     }
@@ -122,6 +125,11 @@ impl Ledger {
     /// Whether a change has begun, of anything but a data source.
     pub fn has_changed(&self) -> bool {
         self.changing
+    }
+
+    /// How many plans were told to their end.
+    pub fn plans(&self) -> usize {
+        self.plans
     }
 
     /// Whether the last run has said that it was through.

@@ -20,7 +20,7 @@ pub(super) struct Evidence {
     pub(super) saved: bool,
     /// Whether any of them has come to its apply.
     pub(super) began: bool,
-    /// Runs of which nothing but that they had come to their apply is known.
+    /// Runs that had come to their apply, and of which not even the plan is known.
     pub(super) untold: Vec<String>,
 }
 
@@ -66,12 +66,11 @@ pub(super) async fn read_shipped(
     let within = |name: &str| ObjectUri::new(&prefix.bucket, format!("{}{name}", prefix.key));
     let before = evidence.ledger.has_changed();
     let mut ledger = std::mem::take(&mut evidence.ledger);
-    let mut lines = 0;
+    let plans = ledger.plans();
     for piece in pieces(&objects, &within("events/")).await? {
         let text = objects.get(&ObjectUri::new(&prefix.bucket, piece)).await.map_err(trouble)?;
         // A line may go over two pieces only where it is longer than one; such a line is no event of use.
         for line in String::from_utf8_lossy(&text).lines() {
-            lines += 1;
             ledger.line(line);
         }
     }
@@ -83,7 +82,7 @@ pub(super) async fn read_shipped(
     if began && !finished {
         evidence.whole = false;
         evidence.saved = false;
-        if lines == 0 {
+        if evidence.ledger.plans() == plans {
             evidence.untold.push(format!("{deployment}.{attempt}"));
         }
     }

@@ -9,7 +9,7 @@ use crate::agent::StepError;
 use crate::agent::gate::Gate;
 use crate::agent::workdir::RunDir;
 use crate::proton::Adoption;
-use crate::terraform::{Session, State, Suspect, TerraformError, wait_for_all};
+use crate::terraform::{Session, State, Suspect, TerraformError, lives_outside, wait_for_all};
 
 /// Settles what runs before this one have left, and brings in what operators have decided. Nothing has changed yet.
 ///
@@ -128,12 +128,30 @@ impl Settler<'_> {
         }
         let mut found = reconcile(self, &session, &evidence.ledger, evidence.known()).await?;
         if !evidence.untold.is_empty() {
-            let runs = evidence.untold.join(", ");
-            found.reason = Some(format!(
-                "run {runs} had come to its apply, and neither its directory nor its journal is left: what it has made isn't known"
-            ));
+            self.suspect_all(&session, &evidence.untold.join(", "), &mut found).await?;
         }
         Ok(found)
+    }
+
+    /// Of a run that had come to its apply neither the directory nor the plan is left. It may have made whatever an apply
+    /// would make now.
+    async fn suspect_all(&self, session: &Session, runs: &str, found: &mut Found) -> Result<(), Trouble> {
+        let planned = match session.would_make(&CancellationToken::new()).await {
+            Ok(planned) => planned,
+            Err(TerraformError::Failed { .. }) => {
+                let why = "had come to its apply, and neither its directory nor its journal is left";
+                found.reason = Some(format!("run {runs} {why}: what it has made isn't known"));
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let why = format!("it would be created now, and run {runs}, whose journal is lost, may have done that");
+        for (address, kind) in planned.into_iter().filter(|(_, kind)| lives_outside(kind)) {
+            if !found.suspects.iter().any(|suspect| suspect.address == address) {
+                found.suspects.push(Suspect::new(&address, &kind, None, &why));
+            }
+        }
+        Ok(())
     }
 
     /// Looks again at what an earlier run was left in doubt about.
