@@ -82,7 +82,7 @@ async fn say_until_heard(
     let mut wait = FIRST_WAIT;
     let mut last_try: Option<Instant> = None;
     loop {
-        let error = match context.proton.report(&claimed.lease, &report, settles).await {
+        let error = match context.proton.report_and_settle(&claimed.lease, &report, settles).await {
             Ok(()) => return Ok(verdict),
             Err(error) => error,
         };

@@ -196,7 +196,15 @@ impl Proton {
     ///
     /// # Errors
     /// [`ProtonError::Conflict`] when the lease is lost.
-    pub async fn report(&self, lease: &Lease, report: &Report, settles: Settles) -> Result<(), ProtonError> {
+    pub async fn report(&self, lease: &Lease, report: &Report) -> Result<(), ProtonError> {
+        self.report_and_settle(lease, report, Settles::All).await
+    }
+
+    /// The same for an end that doesn't settle all.
+    ///
+    /// # Errors
+    /// As [`Proton::report`].
+    pub async fn report_and_settle(&self, lease: &Lease, report: &Report, settles: Settles) -> Result<(), ProtonError> {
         let more = match settles {
             Settles::All => Vec::new(),
             Settles::Own => vec![("x-hadron-settled", "own".to_owned())],

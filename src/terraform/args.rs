@@ -65,6 +65,16 @@ pub(super) fn output() -> Vec<String> {
     words(&["output", "-json", "-no-color"])
 }
 
+/// Arguments that only tell what would be done.
+pub(super) fn compare(mode: Mode, lock_timeout: Duration) -> Vec<String> {
+    let mut args = words(&["plan", "-json", "-input=false", "-no-color"]);
+    args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    if mode == Mode::Destroy {
+        args.push("-destroy".into());
+    }
+    args
+}
+
 /// Arguments that print the current state (<https://developer.hashicorp.com/terraform/cli/commands/state/pull>).
 pub(super) fn state_pull() -> Vec<String> {
     words(&["state", "pull"])

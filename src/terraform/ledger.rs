@@ -30,12 +30,12 @@ pub struct Ledger {
     destroying: BTreeMap<String, String>,
     /// The ids that an address had before what stands there now.
     before: BTreeMap<String, BTreeSet<String>>,
-    /// Whether the last run has told its whole plan.
-    told_plan: bool,
     /// Whether Terraform has said that it is through.
     finished: bool,
     /// Whether a change has begun.
     changing: bool,
+    /// How many plans were told to their end.
+    plans: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -104,11 +104,6 @@ pub struct Gap {
 }
 
 impl Ledger {
-    /// What comes now is another run's.
-    pub fn begin(&mut self) {
-        (self.finished, self.told_plan) = (false, false);
-    }
-
     /// Takes note of one line of a run's stream.
     pub fn line(&mut self, line: &str) {
         self.note(&Event::parse(line));
@@ -117,7 +112,7 @@ impl Ledger {
     /// Takes note of one event.
     pub fn note(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::Version { .. } => self.begin(),
+            EventKind::Version { .. } => self.finished = false,
             EventKind::PlannedChange(change) => {
                 self.planned.insert(change.address.clone(), (change.kind.clone(), change.action.clone()));
             }
@@ -126,7 +121,7 @@ impl Ledger {
             EventKind::Diagnostic(diagnostic) if diagnostic.is_unanswered() => {
                 self.unanswered.extend(diagnostic.address.clone());
             }
-            EventKind::ChangeSummary { operation, .. } if operation == "plan" => self.told_plan = true,
+            EventKind::ChangeSummary { operation, .. } if operation == "plan" => self.plans += 1,
             EventKind::ChangeSummary { .. } => self.finished = true,
             _ => {}
         }
@@ -137,14 +132,14 @@ impl Ledger {
         self.changing
     }
 
+    /// How many plans were told to their end.
+    pub fn plans(&self) -> usize {
+        self.plans
+    }
+
     /// Whether the last run has said that it was through.
     pub fn is_finished(&self) -> bool {
         self.finished
-    }
-
-    /// Whether everything that the last run meant to do is known.
-    pub fn has_told_plan(&self) -> bool {
-        self.told_plan
     }
 
     /// Whether the object of this id was destroyed at this address.
@@ -358,11 +353,8 @@ mod tests {
 
     #[test]
     fn a_creation_that_failed_is_suspected_only_if_its_provider_ended_with_it() {
-        let event = |kind: &str| {
-            format!(
-                r#"{{"type":"{kind}","hook":{{"resource":{{"addr":"aws_x.a","resource_type":"aws_x"}},"action":"create"}}}}"#
-            )
-        };
+        let resource = r#"{"addr":"aws_x.a","resource_type":"aws_x"}"#;
+        let event = |kind: &str| format!(r#"{{"type":"{kind}","hook":{{"resource":{resource},"action":"create"}}}}"#);
         let said = |summary: &str| {
             let told = format!(r#"{{"severity":"error","summary":"{summary}","detail":"","address":"aws_x.a"}}"#);
             let said = format!(r#"{{"type":"diagnostic","diagnostic":{told}}}"#);

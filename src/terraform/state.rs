@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::step::StepDir;
-use super::{Event, Mode, Session, Step, TerraformError, args};
+use super::{Event, EventKind, Mode, Session, Step, TerraformError, args};
 
 impl Session {
     /// The same deployment's Terraform with its steps in another folder, for commands beside the run's own steps.
@@ -77,32 +77,41 @@ impl Session {
         self.anew(Step::Import, args::import(self.lock_timeout, address, id), stop).await
     }
 
-    /// What an apply or a destroy would do now; no plan is kept.
+    /// The objects that an apply or a destroy would make now, replacements among them, by address and type. Nothing is changed, and no
+    /// plan is kept.
     ///
     /// # Errors
     /// See [`TerraformError`].
-    pub async fn intentions(
+    pub async fn would_make(
         &self,
         mode: Mode,
         stop: &CancellationToken,
-        on_event: &mut (dyn FnMut(&Event) + Send),
-    ) -> Result<(), TerraformError> {
-        let folder = self.run_dir.join(Step::Plan.folder());
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(TerraformError::io("removing", &folder))?;
-        }
-        let planned = self.plan(mode, stop, on_event).await;
-        self.forget_plan()?;
-        planned.map(drop)
+    ) -> Result<Vec<(String, String)>, TerraformError> {
+        self.clear(Step::Plan)?;
+        let mut made = Vec::new();
+        let mut note = |event: &Event| {
+            if let EventKind::PlannedChange(change) = &event.kind
+                && matches!(change.action.as_str(), "create" | "replace")
+            {
+                made.push((change.address.clone(), change.kind.clone()));
+            }
+        };
+        self.run(Step::Plan, args::compare(mode, self.lock_timeout), stop, &mut note).await?;
+        Ok(made)
     }
 
     /// Runs a step that leaves no trace of an earlier one of its kind. Whoever calls has waited for that.
     async fn anew(&self, step: Step, words: Vec<String>, stop: &CancellationToken) -> Result<(), TerraformError> {
+        self.clear(step)?;
+        self.run(step, words, stop, &mut |_| {}).await.map(drop)
+    }
+
+    fn clear(&self, step: Step) -> Result<(), TerraformError> {
         let folder = self.run_dir.join(step.folder());
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(TerraformError::io("removing", &folder))?;
         }
-        self.run(step, words, stop, &mut |_| {}).await.map(drop)
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hadron::domain::{Output, Target};
-use hadron::proton::{Action, Lease, Poll, Proton, ProtonError, Report, Settles};
+use hadron::proton::{Action, Lease, Poll, Proton, ProtonError, Report};
 use hadron::support::{AwsAccess, Secret};
 use hadron_model::DeploymentStatus;
 
@@ -94,7 +94,7 @@ async fn a_success_carries_outputs_and_says_which_are_sensitive() {
     let (lease, _) = claim(&proton, "me").await.unwrap();
     let output = |key: &str, sensitive| Output { key: key.into(), text: "v".into(), sensitive };
     let outputs = vec![output("vpc", false), output("password", true)];
-    proton.report(&lease, &Report::Succeeded { outputs, message: None }, Settles::All).await.unwrap();
+    proton.report(&lease, &Report::Succeeded { outputs, message: None }).await.unwrap();
     let done = far.deployment("d1");
     assert_eq!((done.status.as_str(), done.sensitive.as_deref()), ("SUCCEEDED", Some("1")));
     assert_eq!(done.outputs, [("vpc".into(), "v".into()), ("password".into(), "v".into())]);

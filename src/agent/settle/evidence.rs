@@ -20,8 +20,8 @@ pub(super) struct Evidence {
     pub(super) saved: bool,
     /// Whether any of them has come to its apply.
     pub(super) began: bool,
-    /// Runs that had come to their apply, and what they meant to do isn't known.
-    pub(super) untold: Vec<(String, u64)>,
+    /// Runs that had come to their apply, and of which not even the plan is known.
+    pub(super) untold: Vec<String>,
 }
 
 impl Evidence {
@@ -68,7 +68,7 @@ pub(super) async fn read_shipped(
     let within = |name: &str| ObjectUri::new(&prefix.bucket, format!("{}{name}", prefix.key));
     let before = evidence.ledger.has_changed();
     let mut ledger = std::mem::take(&mut evidence.ledger);
-    ledger.begin();
+    let plans = ledger.plans();
     for piece in pieces(&objects, &within("events/")).await? {
         let text = objects.get(&ObjectUri::new(&prefix.bucket, piece)).await.map_err(trouble)?;
         // A line may go over two pieces only where it is longer than one; such a line is no event of use.
@@ -79,14 +79,13 @@ pub(super) async fn read_shipped(
     let changed = ledger.has_changed() && !before;
     let finished = ledger.is_finished() || there(&objects, &within("summary.json")).await?;
     let began = held || changed || there(&objects, &within(APPLYING)).await?;
-    let told_plan = ledger.has_told_plan();
     evidence.ledger = ledger;
     evidence.began |= began;
     if began && !finished {
         evidence.whole = false;
         evidence.saved = false;
-        if !told_plan {
-            evidence.untold.push((deployment.clone(), *attempt));
+        if evidence.ledger.plans() == plans {
+            evidence.untold.push(format!("{deployment}.{attempt}"));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::agent::StepError;
 use crate::agent::gate::Gate;
 use crate::agent::workdir::RunDir;
 use crate::proton::Adoption;
-use crate::terraform::{Session, State, Suspect, TerraformError, wait_for_all};
+use crate::terraform::{Session, State, Suspect, TerraformError, lives_outside, wait_for_all};
 
 /// Settles what runs before this one have left, and brings in what operators have decided. Nothing has changed yet.
 ///
@@ -131,33 +131,32 @@ impl Settler<'_> {
         if !evidence.began {
             return Ok(Found::default());
         }
-        let untold = self.plan_again(&session, &mut evidence).await;
         let mut found = reconcile(self, &session, &evidence.ledger, evidence.known()).await?;
-        if let Some(runs) = untold {
-            found.reason = Some(format!(
-                "run {runs} had come to its apply, and neither its directory nor its journal is left: what it has made \
-                 isn't known"
-            ));
+        if !evidence.untold.is_empty() {
+            self.suspect_all(&session, &evidence.untold.join(", "), &mut found).await?;
         }
         Ok(found)
     }
 
-    /// What a run whose journal is lost may have made is what the same configuration still lacks. The runs for which that
-    /// can't be told, since another configuration was theirs, or this one can't be planned.
-    async fn plan_again(&self, session: &Session, evidence: &mut Evidence) -> Option<String> {
-        if evidence.untold.is_empty() {
-            return None;
+    /// Of a run that had come to its apply neither the directory nor the plan is left. It may have made whatever an apply
+    /// would make now.
+    async fn suspect_all(&self, session: &Session, runs: &str, found: &mut Found) -> Result<(), Trouble> {
+        let planned = match session.would_make(self.run_dir.record.mode(), &CancellationToken::new()).await {
+            Ok(planned) => planned,
+            Err(TerraformError::Failed { .. }) => {
+                let why = "had come to its apply, and neither its directory nor its journal is left";
+                found.reason = Some(format!("run {runs} {why}: what it has made isn't known"));
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let why = format!("it would be created now, and run {runs}, whose journal is lost, may have done that");
+        for (address, kind) in planned.into_iter().filter(|(_, kind)| lives_outside(kind)) {
+            if !found.suspects.iter().any(|suspect| suspect.address == address) {
+                found.suspects.push(Suspect::new(&address, &kind, None, &why));
+            }
         }
-        self.say("planning, to know what an earlier run meant to do whose journal is lost");
-        let never = CancellationToken::new();
-        let ledger = &mut evidence.ledger;
-        let planned = session.intentions(self.run_dir.record.mode(), &never, &mut |event| ledger.note(event)).await;
-        if let Err(error) = &planned {
-            tracing::warn!(deployment.id = %self.id(), %error, "what an earlier run meant to do can't be planned");
-        }
-        let others = evidence.untold.iter().filter(|(deployment, _)| planned.is_err() || deployment != self.id());
-        let others: Vec<String> = others.map(|(deployment, attempt)| format!("{deployment}.{attempt}")).collect();
-        (!others.is_empty()).then(|| others.join(", "))
+        Ok(())
     }
 
     /// Looks again at what an earlier run was left in doubt about.
