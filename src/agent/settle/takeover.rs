@@ -133,14 +133,15 @@ impl Settler<'_> {
         }
         let mut found = reconcile(self, &session, &evidence.ledger, evidence.known()).await?;
         if !evidence.untold.is_empty() {
-            self.suspect_all(&session, &evidence.untold.join(", "), &mut found).await?;
+            self.suspect_all(&session, &evidence.untold, &mut found).await?;
         }
         Ok(found)
     }
 
     /// Of a run that had come to its apply neither the directory nor the plan is left. It may have made whatever an apply
     /// would make now.
-    async fn suspect_all(&self, session: &Session, runs: &str, found: &mut Found) -> Result<(), Trouble> {
+    async fn suspect_all(&self, session: &Session, untold: &[String], found: &mut Found) -> Result<(), Trouble> {
+        let runs = untold.join(", ");
         let planned = match session.would_make(self.run_dir.record.mode(), &CancellationToken::new()).await {
             Ok(planned) => planned,
             Err(TerraformError::Failed { .. }) => {
@@ -150,6 +151,15 @@ impl Settler<'_> {
             }
             Err(error) => return Err(error.into()),
         };
+        // Another deployment's configuration was another one, so that what it lacks is not all that there may be.
+        let others: Vec<&str> = untold.iter().map(String::as_str).filter(|run| !run.starts_with(self.id())).collect();
+        if !others.is_empty() {
+            found.reason = Some(format!(
+                "run {} of an earlier deployment had come to its apply, and neither its directory nor its journal is \
+                 left: look for what its template makes",
+                others.join(", ")
+            ));
+        }
         let why = format!("it would be created now, and run {runs}, whose journal is lost, may have done that");
         for (address, kind) in planned.into_iter().filter(|(_, kind)| lives_outside(kind)) {
             if !found.suspects.iter().any(|suspect| suspect.address == address) {
