@@ -184,7 +184,10 @@ impl<'a> Settler<'a> {
         self.say("settling what terraform has left");
         let outcome = match self.patiently(|| self.own_end(error)).await {
             Err(StepError::CannotSettle { why }) => self.ask_people(&why).await,
-            outcome => outcome?,
+            // Whoever has the deployment next settles it, or this agent's next life.
+            Err(error @ (StepError::LeaseLost | StepError::StillSettling | StepError::Cancelled)) => return Err(error),
+            Err(error) => self.ask_people(&chain(&error)).await,
+            Ok(outcome) => outcome,
         };
         let text = serde_json::to_vec_pretty(&outcome).expect("an outcome can be written");
         files::write_atomically(&path, &text).map_err(StepError::io("writing", &path))?;
