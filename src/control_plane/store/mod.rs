@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{ALL, Document, Stored, Term, Typed};
+pub use document::{ALL, Document, Stored, Term, Typed, View};
 pub(crate) use pass_on::pass_on;
 pub use postgres::{Postgres, PostgresDump, PostgresReplacing};
 pub(crate) use sealed::Open;
