@@ -66,7 +66,7 @@ impl Deployments {
         let mut found = Vec::new();
         let mut look_again_at: Option<i64> = None;
         for deployment in tx.by_term::<Deployment>(&self.scope, "in_flight", "")? {
-            if !waits_for_agents(&deployment) || !ask.binding.holds(&deployment) {
+            if !waits_for_agents(&deployment) || !ask.binding.holds(&deployment.target, &deployment.environment) {
                 continue;
             }
             if !within(tx, &self.scope, &ask.environments, &deployment)? {
