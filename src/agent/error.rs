@@ -64,12 +64,18 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    /// The system gives us no thread for the heartbeats.
+    #[error("starting the thread that keeps the leases")]
+    Keeper(#[source] io::Error),
     /// The name can't be part of an id.
     #[error("{0:?} can't be an agent's name: use letters, digits, `.`, `_` and `-`, at most 60 of them")]
     BadName(String),
     /// No Terraform that will do.
     #[error(transparent)]
     Terraform(#[from] TerraformError),
+    /// It was asked to leave, and leaves its run to the supervisor.
+    #[error("left; Terraform goes on under its supervisor, and the next agent with this data folder takes it over")]
+    Detached,
     /// Proton won't talk to us, and waiting won't help.
     #[error(transparent)]
     Proton(#[from] ProtonError),
@@ -79,6 +85,8 @@ impl AgentError {
     /// What it means for the exit code.
     pub fn verdict(&self) -> Verdict {
         match self {
+            Self::Detached => Verdict::Cancelled,
+            Self::Keeper(_) => Verdict::Unexpected,
             Self::Proton(error) if error.is_passing() => Verdict::Unexpected,
             Self::Proton(ProtonError::Nonsense { .. }) => Verdict::Unexpected,
             _ => Verdict::Settings,
@@ -152,6 +160,10 @@ pub enum StepError {
     CannotAsk,
     #[error("the agent left while the plan awaits approval; it goes on when it is back")]
     StillAwaiting,
+    #[error("the agent was asked to leave before Terraform changed anything; the next one takes it from here")]
+    Left,
+    #[error("the agent was asked to leave by its host, which doesn't wait for Terraform to finish: {source}")]
+    Evicted { source: TerraformError },
     #[error("{0:?} is no deployment id that a directory could be named after")]
     BadId(String),
     #[error("{doing} {}", path.display())]
@@ -162,6 +174,12 @@ impl StepError {
     /// For `map_err`: names what was being done to `path`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is
+    /// reported then.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self, Self::StillAwaiting | Self::Left)
     }
 
     /// What it means for the exit code.
@@ -175,7 +193,8 @@ impl StepError {
             | Self::Objects(ObjectsError::NoConditionalWrites { .. }) => Verdict::Settings,
             Self::OutputsAfterApply(_) => Verdict::ApplyFailed,
             Self::LeaseLost => Verdict::LeaseLost,
-            Self::Cancelled => Verdict::Cancelled,
+            Self::Cancelled | Self::Left => Verdict::Cancelled,
+            Self::Evicted { source } => terraform_verdict(source, true),
             Self::Rejected { .. } => Verdict::StoppedByGate,
             Self::StillAwaiting => Verdict::AwaitingApproval,
             Self::Terraform { source, changing } => terraform_verdict(source, *changing),
@@ -204,7 +223,11 @@ impl StepError {
                 "Only the record goes back to what it was: infrastructure may be half changed. What was done is in the \
                  state, so update again to finish it, with the old spec to undo it."
             }
-            Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. } => {
+            Self::Evicted { source: TerraformError::Interrupted { .. } } => {
+                "Nobody has called it off. What was done is in the state, so update again to finish it."
+            }
+            Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. }
+            | Self::Evicted { source: TerraformError::StateAtRisk { .. } } => {
                 "Nothing else should be applied to this target until the state is pushed."
             }
             Self::Terraform { changing: true, .. } => {

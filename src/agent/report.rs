@@ -1,5 +1,6 @@
 //! The last step: Proton is told how it ended, again and again until it has heard.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use super::context::Context;
 use super::progress::Stage;
 use super::run::Ran;
 use super::workdir::RunDir;
-use super::{StepError, Verdict};
+use super::{Outcome, StepError, Verdict};
 use crate::proton::{ProtonError, Report};
 
 /// The first wait before the report is repeated; it doubles up to the longest.
@@ -23,10 +24,10 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// A deployment that is behind us.
 #[derive(Debug)]
 pub(super) struct Reported {
-    pub(super) verdict: Verdict,
+    pub(super) outcome: Outcome,
 }
 
-/// Reports, and notes in the run directory that it was heard.
+/// Reports, and notes in the run directory that it was heard. What goes on in another life isn't reported.
 pub(super) async fn report(
     context: &Context,
     claimed: Claimed,
@@ -34,14 +35,20 @@ pub(super) async fn report(
     leaving: &CancellationToken,
 ) -> Reported {
     let run_dir = RunDir::find(&context.config.data, &claimed.candidate.id, claimed.lease.attempt).ok().flatten();
-    let verdict = result.as_ref().map_or_else(StepError::verdict, |_| Verdict::Done);
+    let path = run_dir.as_ref().map(RunDir::path);
+    let mut outcome = Outcome { run_dir: path.map(Path::to_owned), ..Outcome::of(&claimed, &result) };
     let report = match result {
         Ok(ran) => Report::Succeeded { outputs: ran.outputs, message: None },
-        Err(error) => {
-            let path = run_dir.as_ref().map(RunDir::path);
-            Report::Failed { message: error.message(context.identity.id(), path) }
+        Err(error) if error.goes_on() => {
+            tracing::info!(deployment.id = %claimed.candidate.id, "left the {}: {error}", claimed.target);
+            return Reported { outcome: Outcome { message: Some(error.to_string()), ..outcome } };
         }
+        Err(error) => Report::Failed { message: error.message(context.identity.id(), path) },
     };
+    if let Report::Failed { message } = &report {
+        outcome.message = Some(message.clone());
+    }
+    let verdict = outcome.verdict;
     log(&claimed, verdict, &report);
     let (verdict, heard) = match say_until_heard(context, &claimed, report, verdict, leaving).await {
         Ok(verdict) => (verdict, true),
@@ -53,7 +60,7 @@ pub(super) async fn report(
         tracing::warn!(error = %super::error::chain(&error), "a run's end could not be noted");
     }
     context.tell(&claimed.lease, &claimed.target, Stage::Ended(verdict));
-    Reported { verdict }
+    Reported { outcome: Outcome { verdict, ..outcome } }
 }
 
 /// Repeats the report until it is heard or refused for good. A success that Proton won't take is reported as a failure.
@@ -81,7 +88,8 @@ async fn say_until_heard(
             _ => {}
         }
         if leaving.is_cancelled() {
-            let until = *last_try.get_or_insert_with(|| Instant::now() + FAREWELL);
+            let until =
+                *last_try.get_or_insert_with(|| Instant::now() + context.config.host.departure.farewell(FAREWELL));
             if Instant::now() >= until {
                 return Err(error);
             }
