@@ -14,8 +14,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::Context;
-
 /// What is done with the Terraform that runs when the agent is asked to leave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shutdown {
@@ -83,17 +81,16 @@ impl fmt::Display for Shutdown {
     }
 }
 
-/// Waits for the request to leave and then keeps the time: at the moment that the departure names every run of this agent
-/// is interrupted.
-pub(super) async fn keep_time(context: &Context, stop: CancellationToken) {
+/// Waits for the request to leave and then keeps the time: at the moment that the departure names `hurry` is cancelled,
+/// and every run of the agent interrupted.
+pub(super) async fn keep_time(departure: Departure, stop: CancellationToken, hurry: CancellationToken) {
     stop.cancelled().await;
-    let departure = context.config.host.departure;
     let Some(after) = departure.interrupts_after() else { return };
     if !after.is_zero() {
         tracing::info!("asked to leave: Terraform has {} s to end by itself, then it is interrupted", after.as_secs());
         tokio::time::sleep(after).await;
     }
-    context.hurry.cancel();
+    hurry.cancel();
 }
 
 #[cfg(test)]

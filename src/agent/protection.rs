@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::json;
+use tokio::sync::watch;
 
-use super::context::Context;
 use crate::support::causes;
 use crate::support::https::{HttpError, Https};
 
@@ -25,13 +25,13 @@ const AGAIN: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Keeps the protection as the agent's work needs it, for as long as this is polled.
-pub(super) async fn hold(context: &Context) {
-    let Some(base) = &context.config.host.ecs_agent else { return };
+pub(super) async fn hold(base: Option<String>, under_way: watch::Receiver<usize>, waiting: watch::Receiver<usize>) {
+    let Some(base) = base else { return };
     let agent = match Https::trusting(None, ANSWER) {
         Ok(client) => EcsAgent { client, address: format!("{base}/task-protection/v1/state") },
         Err(error) => return tracing::warn!(error = %causes(&error), "the task isn't protected from scale-in"),
     };
-    let (mut under_way, mut waiting) = (context.under_way.subscribe(), context.waiting.subscribe());
+    let (mut under_way, mut waiting) = (under_way, waiting);
     let mut held = false;
     loop {
         // Who waits for people has nothing at work: any later life can go on waiting.
@@ -47,8 +47,8 @@ pub(super) async fn hold(context: &Context) {
             }
         }
         tokio::select! {
-            _ = under_way.changed() => {}
-            _ = waiting.changed() => {}
+            changed = under_way.changed() => if changed.is_err() { return },
+            changed = waiting.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(rest), if held || rest == AGAIN => {}
         }
     }

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use super::context::Context;
 use crate::support::causes;
 use crate::support::https::Https;
 
@@ -20,15 +19,15 @@ const LOOK: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Asks `stop` of everybody once the instance is to go.
-pub(super) async fn listen(context: &Context, stop: CancellationToken) {
-    let Some(base) = &context.config.host.spot_notices else { return };
+pub(super) async fn listen(base: Option<String>, stop: CancellationToken) {
+    let Some(base) = base else { return };
     let client = match Https::trusting(None, ANSWER) {
         Ok(client) => client,
         Err(error) => return tracing::warn!(error = %causes(&error), "no Spot notice will be heard"),
     };
     let mut complained = false;
     loop {
-        match notice(&client, base).await {
+        match notice(&client, &base).await {
             Ok(Some(notice)) => {
                 tracing::warn!("EC2 takes this Spot instance back ({notice}); leaving");
                 return stop.cancel();

@@ -16,7 +16,7 @@ use super::journey::{Arrival, claimed_journey, journey};
 use super::poll::Candidate;
 use super::progress::Progress;
 use super::recovery;
-use super::{AgentError, Config, Outcome, Shutdown, Verdict, departure, protection, spot};
+use super::{AgentError, Config, HostConfig, Outcome, Shutdown, Verdict, departure, protection, spot};
 use crate::proton::{Poll, ProtonError};
 
 /// An endpoint that can't tell what is claimable is asked this often.
@@ -127,14 +127,15 @@ impl Agent {
         worked.map(|()| (shift.worst, shift.outcomes))
     }
 
-    /// What the host is owed meanwhile; it ends with what this gives.
+    /// What the host is owed meanwhile; it ends with what this gives. None of it holds on to the data directory.
     fn watch_host(&self, stop: &CancellationToken) -> [AbortOnDropHandle<()>; 3] {
-        let (timed, announced, protected) = (self.clone(), self.clone(), self.clone());
-        let (stop, noticed) = (stop.clone(), stop.clone());
+        let context = &self.context;
+        let HostConfig { departure, ecs_agent, spot_notices } = context.config.host.clone();
+        let (under_way, waiting) = (context.under_way.subscribe(), context.waiting.subscribe());
         [
-            tokio::spawn(async move { departure::keep_time(&timed.context, stop).await }),
-            tokio::spawn(async move { spot::listen(&announced.context, noticed).await }),
-            tokio::spawn(async move { protection::hold(&protected.context).await }),
+            tokio::spawn(departure::keep_time(departure, stop.clone(), context.hurry.clone())),
+            tokio::spawn(spot::listen(spot_notices, stop.clone())),
+            tokio::spawn(protection::hold(ecs_agent, under_way, waiting)),
         ]
         .map(AbortOnDropHandle::new)
     }
