@@ -162,8 +162,6 @@ pub enum StepError {
     StillAwaiting,
     #[error("the agent was asked to leave before Terraform changed anything; the next one takes it from here")]
     Left,
-    #[error("the agent was asked to leave by its host, which doesn't wait for Terraform to finish: {source}")]
-    Evicted { source: TerraformError },
     #[error("{0:?} is no deployment id that a directory could be named after")]
     BadId(String),
     #[error("{doing} {}", path.display())]
@@ -174,6 +172,11 @@ impl StepError {
     /// For `map_err`: names what was being done to `path`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// Whether Terraform ended because it was asked to.
+    pub(super) fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Terraform { source: TerraformError::Interrupted { .. }, .. })
     }
 
     /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is
@@ -194,7 +197,6 @@ impl StepError {
             Self::OutputsAfterApply(_) => Verdict::ApplyFailed,
             Self::LeaseLost => Verdict::LeaseLost,
             Self::Cancelled | Self::Left => Verdict::Cancelled,
-            Self::Evicted { source } => terraform_verdict(source, true),
             Self::Rejected { .. } => Verdict::StoppedByGate,
             Self::StillAwaiting => Verdict::AwaitingApproval,
             Self::Terraform { source, changing } => terraform_verdict(source, *changing),
@@ -220,14 +222,10 @@ impl StepError {
     fn way_out(&self) -> &'static str {
         match self {
             Self::Terraform { source: TerraformError::Interrupted { .. }, .. } => {
-                "Only the record goes back to what it was: infrastructure may be half changed. What was done is in the \
-                 state, so update again to finish it, with the old spec to undo it."
+                "If it was cancelled, only the record goes back to what it was: infrastructure may be half changed. What \
+                 was done is in the state, so update again to finish it, with the old spec to undo it."
             }
-            Self::Evicted { source: TerraformError::Interrupted { .. } } => {
-                "Nobody has called it off. What was done is in the state, so update again to finish it."
-            }
-            Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. }
-            | Self::Evicted { source: TerraformError::StateAtRisk { .. } } => {
+            Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. } => {
                 "Nothing else should be applied to this target until the state is pushed."
             }
             Self::Terraform { changing: true, .. } => {

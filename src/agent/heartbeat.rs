@@ -72,12 +72,13 @@ impl Pulse {
         if leaving { Cause::Leaving(self.lease.agent.clone()) } else { Cause::Cancelled }
     }
 
-    /// Asks once more, right before the point of no return. If Proton is away the lease still counts until it runs out.
+    /// Asks once more, right before the point of no return. Without an answer that renews it, the lease still counts until
+    /// it runs out.
     pub(super) async fn may_change(&self) -> Result<(), StepError> {
-        if let Err(error) = self.beat().await {
+        if self.beat().await.is_err() {
             let held = Duration::from_secs(self.lease.seconds.unwrap_or(0));
             let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.lease.is_fenced() && error.is_passing() && heard.elapsed() >= held {
+            if self.lease.is_fenced() && heard.elapsed() >= held {
                 return Err(StepError::LeaseLost);
             }
         }

@@ -51,7 +51,7 @@ pub(super) async fn journey(context: &Context, candidate: Candidate, leaving: &C
 pub(super) async fn claimed_journey(context: &Context, claimed: Claimed, leaving: &CancellationToken) -> Arrival {
     let heartbeat = Heartbeat::start(context, &claimed);
     let result = Box::pin(provision(context, &claimed, heartbeat.pulse(), leaving)).await;
-    let reported: Reported = report(context, claimed, result, leaving).await;
+    let reported: Reported = report(context, claimed, result, &heartbeat.pulse().cause(), leaving).await;
     heartbeat.stop().await;
     Arrival::Ended(Box::new(reported.outcome))
 }

@@ -72,9 +72,7 @@ impl Outcome {
 
 fn findings(error: &StepError) -> Vec<Finding> {
     match error {
-        StepError::Terraform { source, .. } | StepError::Evicted { source } => {
-            source.diagnostics().iter().map(Finding::from).collect()
-        }
+        StepError::Terraform { source, .. } => source.diagnostics().iter().map(Finding::from).collect(),
         StepError::Bundle(problems) | StepError::Spec(problems) => problems.0.iter().map(Finding::from).collect(),
         _ => Vec::new(),
     }

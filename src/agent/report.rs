@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::Claimed;
 use super::context::Context;
+use super::ending::Cause;
 use super::progress::Stage;
 use super::run::Ran;
 use super::workdir::RunDir;
@@ -21,6 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long an agent that is asked to leave goes on trying. What it couldn't say then, its next life will.
 const FAREWELL: Duration = Duration::from_secs(20);
 
+/// What stands before the message of a run that was interrupted though nobody had cancelled it.
+const EVICTED: &str = "the agent was asked to leave by its host, which doesn't wait for Terraform to finish: ";
+
 /// A deployment that is behind us.
 #[derive(Debug)]
 pub(super) struct Reported {
@@ -32,6 +36,7 @@ pub(super) async fn report(
     context: &Context,
     claimed: Claimed,
     result: Result<Ran, StepError>,
+    cause: &Cause,
     leaving: &CancellationToken,
 ) -> Reported {
     let run_dir = RunDir::find(&context.config.data, &claimed.candidate.id, claimed.lease.attempt).ok().flatten();
@@ -43,7 +48,10 @@ pub(super) async fn report(
             tracing::info!(deployment.id = %claimed.candidate.id, "left the {}: {error}", claimed.target);
             return Reported { outcome: Outcome { message: Some(error.to_string()), ..outcome } };
         }
-        Err(error) => Report::Failed { message: error.message(context.identity.id(), path) },
+        Err(error) => {
+            let why = if error.is_interrupt() && matches!(cause, Cause::Leaving(_)) { EVICTED } else { "" };
+            Report::Failed { message: format!("{why}{}", error.message(context.identity.id(), path)) }
+        }
     };
     if let Report::Failed { message } = &report {
         outcome.message = Some(message.clone());

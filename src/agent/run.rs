@@ -6,7 +6,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::Claimed;
 use super::context::Context;
-use super::ending::Cause;
 use super::error::chain;
 use super::gate::{Gate, was_gated};
 use super::heartbeat::Pulse;
@@ -79,7 +78,6 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     };
     applied.map_err(|source| match source {
         TerraformError::Stopped { .. } => pulse.stopped(),
-        source if matches!(pulse.cause(), Cause::Leaving(_)) => StepError::Evicted { source },
         source => StepError::Terraform { source, changing },
     })
 }

@@ -25,6 +25,9 @@ const STOCK_PAUSE: Duration = Duration::from_secs(15);
 /// What somebody else had claimed isn't asked for again so soon.
 const COOLING: Duration = Duration::from_secs(5);
 
+/// A drain ends when nothing comes for this long: what has only just been created becomes claimable a moment later.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// An endpoint that took this long for its answer has held it until there was something to say.
 const HELD: Duration = Duration::from_millis(200);
 
@@ -228,8 +231,12 @@ impl Shift {
     /// None when something happened meanwhile that makes the answer pointless.
     async fn poll(&mut self, free: usize) -> Option<Result<Poll, ProtonError>> {
         let context = Arc::clone(&self.context);
-        // While journeys are under way their ends are waited for as well; a drain never waits for more.
-        let hold = if self.stay == Stay::UntilDrained { Duration::ZERO } else { context.config.poll_wait };
+        // While journeys are under way their ends are waited for as well; a drain doesn't wait for more.
+        let hold = match self.stay {
+            Stay::ForMore => context.config.poll_wait,
+            Stay::UntilDrained if self.journeys.is_empty() => LAST_LOOK,
+            Stay::UntilDrained => Duration::ZERO,
+        };
         // Others are withheld what we are shown, so we ask for no more than we can take, unless we must choose.
         let limit = if context.config.bound_to.is_empty() { free } else { 100 };
         tokio::select! {

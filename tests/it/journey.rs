@@ -297,6 +297,15 @@ async fn a_lost_lease_stops_before_apply() {
 }
 
 #[tokio::test]
+async fn a_lease_that_ran_out_unrenewed_stops_before_apply_whatever_the_reason() {
+    let scene = Scene::with(proton::Proton { lease_seconds: 0, revokes: true, ..proton::Proton::default() }).await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    scene.drains().await;
+    assert!(scene.run_dir("d1").join("1-init").exists());
+    assert!(!scene.run_dir("d1").join("2-apply").exists(), "nothing may be applied without the lease");
+}
+
+#[tokio::test]
 async fn a_restarted_agent_follows_the_terraform_that_was_left_at_work() {
     let scene = Scene::hadron().await;
     let (started, go, count) = (scene.file("started"), scene.file("go"), scene.file("count"));
