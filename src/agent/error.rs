@@ -86,9 +86,8 @@ impl AgentError {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Detached => Verdict::Cancelled,
-            Self::Keeper(_) => Verdict::Unexpected,
             Self::Proton(error) if error.is_passing() => Verdict::Unexpected,
-            Self::Proton(ProtonError::Nonsense { .. }) => Verdict::Unexpected,
+            Self::Keeper(_) | Self::Proton(ProtonError::Nonsense { .. }) => Verdict::Unexpected,
             _ => Verdict::Settings,
         }
     }

@@ -70,7 +70,7 @@ impl Host {
             Self::GitHubActions | Self::Container => Some(Duration::from_secs(10)),
             Self::Ecs | Self::Kubernetes => Some(Duration::from_secs(30)),
             Self::Systemd => Some(Duration::from_secs(90)),
-            Self::Spot => Some(Duration::from_secs(120)),
+            Self::Spot => Some(Duration::from_mins(2)),
             Self::Machine => None,
         }
     }
@@ -108,28 +108,31 @@ mod tests {
     const FIRST: Facts = Facts { first_process: true, spot: false };
     const SPOT: Facts = Facts { first_process: false, spot: true };
 
+    /// The environment, the facts, and the host that they tell of.
+    type Row = (&'static [(&'static str, &'static str)], Facts, Host);
+
     #[test]
     fn a_host_is_known_by_its_environment() {
-        let ecs = ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x");
-        let kubernetes = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
-        let github = ("GITHUB_ACTIONS", "true");
-        let systemd = [("INVOCATION_ID", "0123"), ("SYSTEMD_EXEC_PID", "1")];
-        let table: &[(&[(&str, &str)], Facts, Host)] = &[
+        const SYSTEMD: &[(&str, &str)] = &[("INVOCATION_ID", "0123"), ("SYSTEMD_EXEC_PID", "1")];
+        const ECS: (&str, &str) = ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x");
+        const KUBERNETES: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+        const GITHUB: (&str, &str) = ("GITHUB_ACTIONS", "true");
+        let table: &[Row] = &[
             (&[], MACHINE, Host::Machine),
             (&[], FIRST, Host::Container),
             (&[(UNDER_PID_1, "1")], MACHINE, Host::Container),
             (&[], SPOT, Host::Spot),
-            (&[ecs], MACHINE, Host::Ecs),
-            (&[ecs], FIRST, Host::Ecs),
-            (&[ecs], SPOT, Host::Ecs),
+            (&[ECS], MACHINE, Host::Ecs),
+            (&[ECS], FIRST, Host::Ecs),
+            (&[ECS], SPOT, Host::Ecs),
             (&[("ECS_CONTAINER_METADATA_URI_V4", "")], MACHINE, Host::Machine),
-            (&[kubernetes], FIRST, Host::Kubernetes),
-            (&[github], MACHINE, Host::GitHubActions),
-            (&[github, kubernetes], FIRST, Host::GitHubActions),
+            (&[KUBERNETES], FIRST, Host::Kubernetes),
+            (&[GITHUB], MACHINE, Host::GitHubActions),
+            (&[GITHUB, KUBERNETES], FIRST, Host::GitHubActions),
             (&[("GITHUB_ACTIONS", "false")], MACHINE, Host::Machine),
-            (&systemd, MACHINE, Host::Systemd),
+            (SYSTEMD, MACHINE, Host::Systemd),
             // A shell of a service inherits this one; it says nothing of the process itself.
-            (&systemd[..1], MACHINE, Host::Machine),
+            (&[("INVOCATION_ID", "0123")], MACHINE, Host::Machine),
         ];
         for (environment, facts, expected) in table {
             let variables = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

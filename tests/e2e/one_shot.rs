@@ -119,9 +119,15 @@ async fn a_plan_that_awaits_people_ends_the_step_with_20_and_a_later_one_goes_on
     let again = scene.agent(&["--deployment", &id], GATED);
     assert_eq!(again.code, 20, "nobody has decided: {}", again.err);
 
-    let mut approve = hadron("approve", &Start::default(), scene.plane.data().parent().unwrap());
-    let approved = approve.env("HADRON_ENDPOINT", scene.plane.endpoint()).arg(&id).output().unwrap();
-    assert!(approved.status.success(), "{}", String::from_utf8_lossy(&approved.stderr));
+    let approve = |more: &[&str]| {
+        let mut approve = hadron("approve", &Start::default(), scene.plane.data().parent().unwrap());
+        let told = approve.env("HADRON_ENDPOINT", scene.plane.endpoint()).arg(&id).args(more).output().unwrap();
+        (told.status.success(), String::from_utf8(told.stderr).unwrap())
+    };
+    let (_, asked) = approve(&[]);
+    let plan = asked.trim().rsplit("--plan ").next().unwrap();
+    let (approved, said) = approve(&["--plan", plan]);
+    assert!(approved, "{said}");
     let last = scene.agent(&["--deployment", &id, "--wait", "1m"], GATED);
     assert_eq!(last.code, 0, "{}", last.err);
     assert_eq!(last.out, format!("environment dev: done, 1 added, 0 changed, 0 destroyed (deployment {id})\n"));

@@ -255,8 +255,8 @@ fn people_read_since_when_an_interrupted_terraform_ends_and_what_it_waits_for() 
     let kept = near.block_on(scene.states.writing.lock());
     scene.proton.change("d1", |deployment| deployment.status = "CANCELLING".into());
     let told = || {
-        let told = scene.proton.seen("NotifyResourceDeploymentStatusChange").into_iter();
-        told.filter_map(|seen| seen.json()["statusMessage"].as_str().map(str::to_owned)).next()
+        let mut told = scene.proton.seen("NotifyResourceDeploymentStatusChange").into_iter();
+        told.find_map(|seen| seen.json()["statusMessage"].as_str().map(str::to_owned))
     };
     near.block_on(until("the clock of the end", || told().is_some()));
     drop(kept);
