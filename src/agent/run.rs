@@ -16,12 +16,13 @@ use super::workdir::RunDir;
 use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
-use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
+use crate::terraform::{Applied, Backend, Changes, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
 
 /// A run that ended well.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) outputs: Vec<Output>,
+    pub(super) changes: Changes,
 }
 
 /// Runs Terraform, or comes back to the run of an earlier life, and sends its log off meanwhile.
@@ -39,14 +40,17 @@ pub(super) async fn run(
     let recorder = Recorder::start(objects, prefix, run_dir.path(), fresh);
     let gate = Gate { context, claimed, recorder: &recorder, pulse, leaving };
     let applied = terraform(&gate, &run_dir).await;
-    if let Err(StepError::StillAwaiting) = applied {
-        recorder.pause().await;
-        return Err(StepError::StillAwaiting);
-    }
+    let applied = match applied {
+        Err(error) if error.goes_on() => {
+            recorder.pause().await;
+            return Err(error);
+        }
+        applied => applied,
+    };
     let result = applied.and_then(|applied| outputs(applied, run_dir.record.mode()));
     let summary = summary(context, claimed, &run_dir, result.as_ref().map(|(_, applied)| applied));
     recorder.finish(&summary).await;
-    result.map(|(outputs, _)| Ran { outputs })
+    result.map(|(outputs, applied)| Ran { outputs, changes: applied.changes })
 }
 
 async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepError> {
@@ -59,11 +63,12 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     let choices = context.config.environment(&claimed.candidate.environment);
     let gated = was_gated(&session) || (choices.approval && !begun);
     if !begun {
-        prepare(&session, pulse).await?;
+        prepare(gate, &session).await?;
     }
     let mut changing = false;
     let mut on_event = |event: &Event| {
         changing |= matches!(&event.kind, EventKind::Apply(Phase::Start, resource) if resource.action != "read");
+        pulse.ending.note(event);
         follow(context, claimed, event);
     };
     let applied = if gated {
@@ -72,20 +77,23 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
         session.apply(mode, &pulse.interrupt, &mut on_event).await
     };
     applied.map_err(|source| match source {
-        TerraformError::Stopped { .. } => StepError::Cancelled,
+        TerraformError::Stopped { .. } => pulse.stopped(),
         source => StepError::Terraform { source, changing },
     })
 }
 
 /// Everything that comes before the first change.
-async fn prepare(session: &Session, pulse: &Pulse) -> Result<(), StepError> {
+async fn prepare(gate: &Gate<'_>, session: &Session) -> Result<(), StepError> {
+    let pulse = gate.pulse;
     let before = |source| StepError::Terraform { source, changing: false };
     tokio::select! {
-        initialised = session.init(&pulse.interrupt) => initialised.map_err(before)?,
-        // Init changes nothing, so it may be left to end by itself.
+        // Init changes nothing and locks nothing, so whoever has to leave lets it end by itself; only a cancel stops it.
+        initialised = session.init(&pulse.cancelled) => initialised.map_err(before)?,
         () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
+        () = gate.context.hurry.cancelled() => return Err(StepError::Left),
     }
-    pulse.may_change().await
+    pulse.may_change().await?;
+    gate.may_still_change()
 }
 
 fn follow(context: &Context, claimed: &Claimed, event: &Event) {

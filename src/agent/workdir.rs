@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use super::StepError;
 use super::poll::Candidate;
 use crate::domain::Files;
+use crate::proton::Lease;
 use crate::support::files;
-use crate::terraform::Mode;
+use crate::terraform::{Mode, Step};
 
 const RECORD: &str = "run.json";
 const REPORTED: &str = "reported";
@@ -46,6 +47,9 @@ pub(super) struct RunRecord {
     pub(super) bucket: String,
     /// When it was rendered, in milliseconds since the epoch.
     pub(super) started_at: i64,
+    /// The claim that it was made under; earlier releases didn't keep it. It holds no secret.
+    #[serde(default)]
+    pub(super) lease: Option<Lease>,
 }
 
 impl RunRecord {
@@ -132,6 +136,12 @@ impl RunDir {
         self.path.join("home")
     }
 
+    /// Whether the step was started that changes things.
+    pub(super) fn has_begun(&self) -> bool {
+        let step = if self.record.destroys { Step::Destroy } else { Step::Apply };
+        (0..MOST_PLANS).any(|round| round_folder(&self.path, round).join(step.folder()).exists())
+    }
+
     /// Notes how it ended, and lets go of the providers, which are large and can be had again.
     pub(super) fn mark_reported(&self, how: &str) -> Result<(), StepError> {
         let path = self.path.join(REPORTED);
@@ -206,7 +216,7 @@ mod tests {
     fn record(id: &str) -> RunRecord {
         let candidate =
             Candidate { id: id.into(), arn: "arn".into(), target_arn: "arn".into(), environment: "dev".into() };
-        RunRecord { candidate, attempt: 2, destroys: false, bucket: "b".into(), started_at: 1 }
+        RunRecord { candidate, attempt: 2, destroys: false, bucket: "b".into(), started_at: 1, lease: None }
     }
 
     fn files(names: &[&str]) -> Files {

@@ -113,7 +113,10 @@ impl Deployments {
             }
         } else {
             let asked = self.ask_people(deployment, report);
-            self.go_on(tx, deployment, asked.as_ref().or(report.message.as_ref()))?;
+            // What is being cancelled is told of by whoever holds it, and by nobody else.
+            let cancelling = deployment.status == DeploymentStatus::Cancelling;
+            let said = report.message.as_ref().filter(|_| report.epoch.is_some() || !cancelling);
+            self.go_on(tx, deployment, asked.as_ref().or(said))?;
         }
         Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() })
     }
@@ -225,8 +228,7 @@ impl Deployments {
         message: Option<&String>,
     ) -> Result<(), ProtonError> {
         deployment.last_modified_at = self.now;
-        let told = message.filter(|_| deployment.status != DeploymentStatus::Cancelling);
-        if let Some(message) = told {
+        if let Some(message) = message {
             deployment.message = Some(message.clone());
             if let Some(mut record) = TargetRecord::load(tx, &self.scope, &deployment.target)?
                 && record.progress().last_attempted_deployment_id.as_ref() == Some(&deployment.id)

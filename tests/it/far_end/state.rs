@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 pub(crate) struct States {
     pub(crate) kept: Mutex<BTreeMap<String, Bytes>>,
     pub(crate) locks: Mutex<BTreeMap<String, Bytes>>,
+    /// Whoever holds this keeps every write waiting.
+    pub(crate) writing: tokio::sync::Mutex<()>,
     /// The Basic credentials that came along, decoded by nobody.
     pub(crate) authorizations: Mutex<Vec<String>>,
 }
@@ -41,6 +43,7 @@ async fn answer(
             None => StatusCode::NOT_FOUND.into_response(),
         },
         "POST" => {
+            drop(states.writing.lock().await);
             states.kept.lock().unwrap().insert(path, body);
             StatusCode::OK.into_response()
         }
