@@ -95,6 +95,8 @@ impl Deployments {
             self.claim(tx, deployment, report)?;
         } else if report.epoch.is_some() {
             self.renew(deployment);
+        } else if report.agent.is_some() {
+            return Err(ProtonError::conflict("an agent's report carries the epoch of its claim"));
         } else {
             self.refuse_while_leased(deployment)?;
         }

@@ -3,7 +3,7 @@
 use hadron::control_plane::records::{
     Adoption, ParkedState, StateBlock, StateLock, StateStamp, TargetRuns, UnsettledRun,
 };
-use hadron::control_plane::store::{StoreError, Transaction, Typed};
+use hadron::control_plane::store::{Document, StoreError, Transaction, Typed};
 use hadron::domain::Target;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ async fn blocked(bench: &Bench) -> Option<StateBlock> {
 async fn parked(bench: &Bench) -> Vec<String> {
     let block = blocked(bench).await.unwrap();
     let read = move |tx: &mut dyn Transaction| {
-        let blob = |state: &ParkedState| tx.blob(&scope(), ParkedState::BLOB, &state.key(&arn()));
+        let blob = |state: &ParkedState| tx.blob(&scope(), ParkedState::KIND, &state.key());
         block.parked.iter().map(blob).collect::<Result<Vec<_>, StoreError>>()
     };
     let bytes = bench.plane.store.read::<_, StoreError, _>(read).await.unwrap();
