@@ -72,6 +72,7 @@ async fn one(client: &Client, deployment_id: String, form: Form) -> Result<(), F
         ("decided by", text(&run.decided_by)),
         ("decided", print::maybe(run.decided_at)),
         ("comment", text(&run.decision_comment)),
+        ("waits", run.queue.as_ref().map(|queue| queue.reason.clone()).unwrap_or_default()),
         ("message", text(&run.message)),
     ];
     print::one(form, &run, &lines)

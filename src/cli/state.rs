@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Subcommand;
 use hadron_model::hadron::{
-    DescribeStateInput, DescribeStateOutput, GetStateVersionInput, GetStateVersionOutput, ListStateVersionsInput,
-    ListStatesInput, Operation, PushStateInput, PushStateOutput, ReleaseLockInput, ReleaseLockOutput, State, StateLock,
-    StateVersion, UnblockStateInput, UnblockStateOutput,
+    AdoptResourcesInput, AdoptResourcesOutput, Adoption, DescribeStateInput, DescribeStateOutput, GetStateVersionInput,
+    GetStateVersionOutput, ListStateVersionsInput, ListStatesInput, Operation, PushStateInput, PushStateOutput,
+    ReleaseLockInput, ReleaseLockOutput, State, StateBlock, StateLock, StateVersion, Suspect, UnblockStateInput,
+    UnblockStateOutput,
 };
 
 use super::target::{Named, short};
@@ -43,16 +44,37 @@ pub(super) enum StateCommand {
         /// The last version that had this serial; the current one by default
         #[arg(long, value_name = "N")]
         serial: Option<i64>,
+        /// One that a run has parked, since it couldn't push it
+        #[arg(long)]
+        parked: bool,
     },
-    /// Make a file the target's current state
+    /// Make a file, or the state that a run has parked, the target's current state
     Push {
         /// See `show`
         target: Named,
         /// The file; - for stdin
-        file: PathBuf,
+        #[arg(required_unless_present = "parked")]
+        file: Option<PathBuf>,
         /// Even if it doesn't continue the history: another lineage, or a serial that isn't higher
         #[arg(long)]
         force: bool,
+        /// The newest state that a run has parked, by force; this unblocks the target
+        #[arg(long, conflicts_with_all = ["file", "force"])]
+        parked: bool,
+        /// With --parked: of the suspects whose ids aren't known none exists
+        #[arg(long, requires = "parked")]
+        none: bool,
+    },
+    /// Name resources that exist and aren't in the state, so that the next run brings them in
+    Adopt {
+        /// See `show`
+        target: Named,
+        /// A resource's address in the configuration, and its id as `terraform import` takes it
+        #[arg(value_name = "ADDRESS=ID", value_parser = adoption, required_unless_present = "none")]
+        resources: Vec<Adoption>,
+        /// None of the other suspects exists
+        #[arg(long)]
+        none: bool,
     },
     /// Release the lock of a run that is over
     Unlock {
@@ -61,7 +83,7 @@ pub(super) enum StateCommand {
         /// The lock's id, as `hadron state show` tells it
         lock_id: String,
     },
-    /// Let a state be locked and written again that a restore has blocked
+    /// Let a blocked state be used again as it is here: what is parked is dropped
     Unblock {
         /// See `show`
         target: Named,
@@ -77,8 +99,12 @@ pub(super) async fn run(settings: &Resolved, command: StateCommand, form: Form) 
         StateCommand::List { locked } => list(&client, locked, form).await?,
         StateCommand::Show { target } => show(&client, &target, form).await?,
         StateCommand::Versions { target } => versions(&client, &target, form).await?,
-        StateCommand::Pull { target, serial } => pull(&client, &target, serial).await?,
-        StateCommand::Push { target, file, force } => push(&client, &target, &file, force, form).await?,
+        StateCommand::Pull { target, serial, parked } => pull(&client, &target, serial, parked).await?,
+        StateCommand::Push { target, file: Some(file), force, .. } => {
+            push(&client, &target, &file, force, form).await?;
+        }
+        StateCommand::Push { target, none, .. } => push_parked(&client, &target, none, form).await?,
+        StateCommand::Adopt { target, resources, none } => adopt(&client, &target, resources, none, form).await?,
         StateCommand::Unlock { target, lock_id } => unlock(&client, &target, lock_id, form).await?,
         StateCommand::Unblock { target, serial } => unblock(&client, &target, serial, form).await?,
     }
@@ -123,9 +149,36 @@ fn shown(state: &State, form: Form) -> Result<(), Failure> {
         ("held by", of(holder)),
         ("held since", of(|lock| print::maybe(lock.since))),
         ("terraform", of(|lock| lock.operation.clone().unwrap_or_default())),
-        ("blocked", state.blocked.as_ref().map(|block| block.reason.clone()).unwrap_or_default()),
+        ("released", of(|lock| print::maybe(lock.released_at))),
     ];
-    print::one(form, state, &lines)
+    let more = state.blocked.iter().flat_map(blocked).chain(owed(state));
+    print::one(form, state, &lines.into_iter().chain(more).collect::<Vec<_>>())
+}
+
+/// What a block says: why, what is in question, and the commands that lift it, each on a line of its own.
+fn blocked(block: &StateBlock) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("blocked", block.reason.clone()), ("blocked since", print::moment(block.since))];
+    if let (Some(deployment), Some(epoch)) = (&block.deployment_id, block.epoch) {
+        let agent = block.agent.as_deref().unwrap_or_default();
+        lines.push(("blocked by", format!("run {deployment}.{epoch} of agent {agent}")));
+    }
+    let suspect = |it: &Suspect| {
+        let id = it.id.as_ref().map_or_else(|| "id unknown".to_owned(), |id| format!("id {id}"));
+        ("suspect", format!("{} ({}), {id}: {}", it.address, it.resource_type, it.why))
+    };
+    lines.extend(block.suspects.iter().flatten().map(suspect));
+    lines.extend(block.parked.iter().flatten().map(|it| {
+        let (serial, size, run) = (it.serial, it.size, format!("{}.{}", it.deployment_id, it.epoch));
+        ("parked", format!("serial {serial}, {size} bytes, of run {run}, {}", print::moment(it.parked_at)))
+    }));
+    lines.extend(block.commands.iter().map(|command| ("way out", command.clone())));
+    lines
+}
+
+/// What the next run must see to.
+fn owed(state: &State) -> Vec<(&'static str, String)> {
+    let adoptions = state.adoptions.iter().flatten().map(|it| ("to adopt", format!("{} = {}", it.address, it.id)));
+    adoptions.chain(state.unsettled_runs.iter().flatten().map(|run| ("unsettled", run.clone()))).collect()
 }
 
 async fn versions(client: &Client, target: &Named, form: Form) -> Result<(), Failure> {
@@ -139,8 +192,9 @@ async fn versions(client: &Client, target: &Named, form: Form) -> Result<(), Fai
     })
 }
 
-async fn pull(client: &Client, target: &Named, serial: Option<i64>) -> Result<(), Failure> {
-    let input = GetStateVersionInput { target_arn: target.arn(client).await?, serial };
+async fn pull(client: &Client, target: &Named, serial: Option<i64>, parked: bool) -> Result<(), Failure> {
+    let parked = parked.then_some(true);
+    let input = GetStateVersionInput { target_arn: target.arn(client).await?, serial, parked };
     let found: GetStateVersionOutput =
         client.call(Operation::GetStateVersion, &input).await.map_err(remote::refused)?;
     print::text(&found.body)
@@ -154,10 +208,59 @@ async fn push(client: &Client, target: &Named, file: &PathBuf, force: bool, form
         fs::read_to_string(file)
     };
     let body = body.with_context(|| format!("reading {}", file.display()))?;
-    let input = PushStateInput { target_arn: target.arn(client).await?, body, force: force.then_some(true) };
-    let PushStateOutput { state } = client.call(Operation::PushState, &input).await.map_err(at_risk)?;
+    let (target_arn, force) = (target.arn(client).await?, force.then_some(true));
+    let input = PushStateInput { target_arn, body: Some(body), force, parked: None, none: None };
+    pushed(client, target, &input, form).await
+}
+
+async fn push_parked(client: &Client, target: &Named, none: bool, form: Form) -> Result<(), Failure> {
+    let (target_arn, none) = (target.arn(client).await?, none.then_some(true));
+    let input = PushStateInput { target_arn, body: None, force: None, parked: Some(true), none };
+    pushed(client, target, &input, form).await
+}
+
+async fn pushed(client: &Client, target: &Named, input: &PushStateInput, form: Form) -> Result<(), Failure> {
+    let PushStateOutput { state } = client.call(Operation::PushState, input).await.map_err(at_risk)?;
     writeln!(io::stderr(), "serial {} is the current state of {}", state.serial, target.target)?;
+    still_blocked(&state)?;
     shown(&state, form)
+}
+
+async fn adopt(
+    client: &Client,
+    target: &Named,
+    resources: Vec<Adoption>,
+    none: bool,
+    form: Form,
+) -> Result<(), Failure> {
+    let adoptions = Some(resources).filter(|resources| !resources.is_empty());
+    let input = AdoptResourcesInput { target_arn: target.arn(client).await?, adoptions, none: none.then_some(true) };
+    let AdoptResourcesOutput { state } =
+        client.call(Operation::AdoptResources, &input).await.map_err(remote::refused)?;
+    still_blocked(&state)?;
+    shown(&state, form)
+}
+
+/// Says it when something is left to be decided.
+fn still_blocked(state: &State) -> io::Result<()> {
+    let Some(block) = &state.blocked else { return Ok(()) };
+    let command = block.commands.first().map(String::as_str).unwrap_or_default();
+    writeln!(io::stderr(), "the state is still blocked: {command}")
+}
+
+/// Reads `ADDRESS=ID`. Both may hold `=`: the address in the quotes of its index, the id anywhere.
+fn adoption(text: &str) -> Result<Adoption, String> {
+    let mut quoted = false;
+    let split = text.char_indices().find(|(_, c)| {
+        quoted ^= *c == '"';
+        *c == '=' && !quoted
+    });
+    match split.map(|(at, _)| (&text[..at], &text[at + 1..])) {
+        Some((address, id)) if !address.is_empty() && !id.is_empty() => {
+            Ok(Adoption { address: address.into(), id: id.into() })
+        }
+        _ => Err("write ADDRESS=ID, such as aws_sqs_queue.q=https://…".into()),
+    }
 }
 
 async fn unlock(client: &Client, target: &Named, lock_id: String, form: Form) -> Result<(), Failure> {
@@ -178,4 +281,22 @@ async fn unblock(client: &Client, target: &Named, serial: i64, form: Form) -> Re
     let input = UnblockStateInput { target_arn: target.arn(client).await?, serial };
     let UnblockStateOutput { state } = client.call(Operation::UnblockState, &input).await.map_err(at_risk)?;
     shown(&state, form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adoption_is_split_behind_its_address() {
+        for (text, address, id) in [
+            ("aws_sqs_queue.q=https://q?a=b", "aws_sqs_queue.q", "https://q?a=b"),
+            (r#"module.m["a=b"].t.x["c=d"]=i"#, r#"module.m["a=b"].t.x["c=d"]"#, "i"),
+        ] {
+            assert_eq!(adoption(text), Ok(Adoption { address: address.into(), id: id.into() }));
+        }
+        for text in ["", "t.x", "=i", "t.x=", r#"t.x["a=b"]"#] {
+            assert!(adoption(text).is_err(), "{text}");
+        }
+    }
 }

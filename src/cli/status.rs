@@ -6,13 +6,16 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anyhow::Context;
-use hadron_model::hadron::{ListRunsInput, Operation, Run, RunStatus};
+use hadron_model::hadron::{ListRunsInput, ListStatesInput, Operation, Run, RunStatus, State, StateBlock, StateLock};
 use serde::Serialize;
 
 use super::remote::{self, Remote};
-use super::{Exit, Failure, Form};
+use super::target::short;
+use super::{Exit, Failure, Form, print};
+use crate::domain::Target;
 use crate::proton::ProtonError;
 use crate::settings::Resolved;
+use crate::support::Clock;
 
 /// One resource.
 #[derive(Debug, Serialize)]
@@ -25,28 +28,109 @@ struct Row {
     /// The last deployment's id, for `hadron logs`.
     deployment: String,
     message: String,
+    /// Why its deployment doesn't go on; empty while somebody works on it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    waits: String,
+    /// Who holds the lock of its state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock: Option<StateLock>,
+    /// Why nobody may work on it, with the commands that lift the block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<StateBlock>,
+}
+
+impl Row {
+    fn new(kind: &'static str, name: String, status: impl ToString) -> Self {
+        let status = status.to_string();
+        let (template, deployment, message, waits) = Default::default();
+        Self { kind, name, status, template, deployment, message, waits, lock: None, blocked: None }
+    }
+
+    /// Whether it is this target.
+    fn is(&self, target: &Target) -> bool {
+        match target {
+            Target::Environment { name } => self.kind == "environment" && self.name == *name,
+            Target::ServiceInstance { service, name } => {
+                self.kind == "instance" && self.name == format!("{service}/{name}")
+            }
+            Target::ServicePipeline { service } => self.kind == "pipeline" && self.name == *service,
+            Target::Component { name } => self.kind == "component" && self.name == *name,
+        }
+    }
 }
 
 /// Prints the table.
 pub(super) async fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
     let remote = Remote::of(settings).await?;
     let mut rows = rows(&remote).await.map_err(remote::failure)?;
-    mark_awaiting(&remote, &mut rows).await;
+    mark_runs(&remote, &mut rows).await;
+    mark_states(&remote, &mut rows).await;
     let mut out = io::stdout().lock();
     match form {
         Form::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rows).context("writing the status as JSON")?)?,
-        Form::Text => out.write_all(table(&rows).as_bytes())?,
+        Form::Text => out.write_all(table(&rows, Clock::system().now()).as_bytes())?,
     }
     Ok(Exit::Done)
 }
 
-/// Proton has no word for a deployment that waits for people: to it, that is IN_PROGRESS. An endpoint that isn't ours knows
-/// none of these, and that is fine.
-async fn mark_awaiting(remote: &Remote, rows: &mut [Row]) {
-    let input = ListRunsInput { status: Some(RunStatus::AwaitingApproval), ..ListRunsInput::default() };
-    let waiting: Vec<Run> = remote.hadron.pages(Operation::ListRuns, &input).await.unwrap_or_default();
-    for row in rows.iter_mut().filter(|row| waiting.iter().any(|run| run.deployment_id == row.deployment)) {
-        row.status = RunStatus::AwaitingApproval.to_string();
+/// Proton has no word for a deployment that waits for people or stands in line: to it, that is IN_PROGRESS. An endpoint that
+/// isn't ours knows none of these, and that is fine.
+async fn mark_runs(remote: &Remote, rows: &mut [Row]) {
+    for status in [RunStatus::AwaitingApproval, RunStatus::Waiting, RunStatus::Lost] {
+        let input = ListRunsInput { status: Some(status), ..ListRunsInput::default() };
+        let runs: Vec<Run> = remote.hadron.pages(Operation::ListRuns, &input).await.unwrap_or_default();
+        for run in runs {
+            let Some(row) = rows.iter_mut().find(|row| row.deployment == run.deployment_id) else { continue };
+            if status == RunStatus::AwaitingApproval {
+                row.status = status.to_string();
+            } else {
+                row.waits = run.queue.map(|queue| queue.reason).unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// Says of each target whose state is locked who holds the lock, and of each that is blocked why. A target that is gone may
+/// have left such a state: it gets a row of its own.
+async fn mark_states(remote: &Remote, rows: &mut Vec<Row>) {
+    let locked = ListStatesInput { locked: Some(true), ..ListStatesInput::default() };
+    let blocked = ListStatesInput { blocked: Some(true), ..ListStatesInput::default() };
+    for input in [locked, blocked] {
+        let states: Vec<State> = remote.hadron.pages(Operation::ListStates, &input).await.unwrap_or_default();
+        for State { target_arn, lock, blocked, .. } in states {
+            let target = Target::parse(&target_arn).map(|(_, target)| target);
+            let known = target.ok().and_then(|target| rows.iter().position(|row| row.is(&target)));
+            let name = short(&target_arn);
+            let at = known.or_else(|| rows.iter().position(|row| row.kind == "state" && row.name == name));
+            let at = at.unwrap_or_else(|| {
+                rows.push(Row::new("state", name, "GONE"));
+                rows.len() - 1
+            });
+            (rows[at].lock, rows[at].blocked) = (lock, blocked);
+        }
+    }
+}
+
+/// Who holds a lock, for how long, and whether anybody will give it back.
+fn held(lock: &StateLock, now: i64) -> String {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (run, epoch, agent) = (text(&lock.deployment_id), lock.epoch.unwrap_or_default(), text(&lock.agent));
+    let since = lock.since.map(|since| format!(" for {}", length(now - since.0))).unwrap_or_default();
+    let life = match (lock.alive, lock.released_at) {
+        (true, _) => "alive".to_owned(),
+        (false, Some(at)) => format!("orphaned, released by itself at {} unless it writes", print::moment(at)),
+        (false, None) => "orphaned, waits for the next claim of that deployment".to_owned(),
+    };
+    format!("locked by run {run}.{epoch} of agent {agent}{since}: {life}")
+}
+
+/// A length of time, to the second.
+fn length(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -57,12 +141,10 @@ async fn rows(remote: &Remote) -> Result<Vec<Row>, ProtonError> {
     while let Some(it) = environments.next().await {
         let it = it?;
         rows.push(Row {
-            kind: "environment",
             template: version(&it.template_name, &it.template_major_version, &it.template_minor_version),
-            name: it.name,
-            status: it.deployment_status.to_string(),
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
+            ..Row::new("environment", it.name, it.deployment_status)
         });
     }
     let mut services = proton.list_services().into_paginator().items().send();
@@ -73,12 +155,9 @@ async fn rows(remote: &Remote) -> Result<Vec<Row>, ProtonError> {
     while let Some(it) = components.next().await {
         let it = it?;
         rows.push(Row {
-            kind: "component",
-            name: it.name,
-            status: it.deployment_status.to_string(),
-            template: String::new(),
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
+            ..Row::new("component", it.name, it.deployment_status)
         });
     }
     Ok(rows)
@@ -88,33 +167,26 @@ async fn service(remote: &Remote, name: String, rows: &mut Vec<Row>) -> Result<(
     let proton = remote.proton.client();
     let Some(service) = proton.get_service().name(&name).send().await?.service else { return Ok(()) };
     rows.push(Row {
-        kind: "service",
-        name: name.clone(),
-        status: service.status.to_string(),
         template: service.template_name,
-        deployment: String::new(),
         message: service.status_message.unwrap_or_default(),
+        ..Row::new("service", name.clone(), service.status)
     });
     let mut instances = proton.list_service_instances().service_name(&name).into_paginator().items().send();
     while let Some(it) = instances.next().await {
         let it = it?;
         rows.push(Row {
-            kind: "instance",
-            name: format!("{name}/{}", it.name),
-            status: it.deployment_status.to_string(),
             template: version(&it.template_name, &it.template_major_version, &it.template_minor_version),
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
+            ..Row::new("instance", format!("{name}/{}", it.name), it.deployment_status)
         });
     }
     if let Some(it) = service.pipeline {
         rows.push(Row {
-            kind: "pipeline",
-            name,
-            status: it.deployment_status.to_string(),
             template: version(&it.template_name, &it.template_major_version, &it.template_minor_version),
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
+            ..Row::new("pipeline", name, it.deployment_status)
         });
     }
     Ok(())
@@ -124,7 +196,7 @@ fn version(template: &str, major: &str, minor: &str) -> String {
     format!("{template} {major}.{minor}")
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], now: i64) -> String {
     if rows.is_empty() {
         return "nothing is deployed yet\n".into();
     }
@@ -138,9 +210,23 @@ fn table(rows: &[Row]) -> String {
             row.name, row.status, row.template
         );
         writeln!(text, "{}", line.trim_end()).expect("text takes text");
-        for message in row.message.lines() {
-            writeln!(text, "             {message}").expect("text takes text");
+        for line in row.message.lines().map(str::to_owned).chain(explained(row, now)) {
+            writeln!(text, "             {line}").expect("text takes text");
         }
     }
     text
+}
+
+/// What keeps a target waiting, line by line; commands stand alone, to be run as they are.
+fn explained(row: &Row, now: i64) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !row.waits.is_empty() && row.blocked.is_none() {
+        lines.push(row.waits.clone());
+    }
+    lines.extend(row.lock.as_ref().map(|lock| held(lock, now)));
+    if let Some(block) = &row.blocked {
+        lines.push(format!("blocked for {}: {}", length(now - block.since.0), block.reason));
+        lines.extend(block.commands.iter().map(|command| format!("  {command}")));
+    }
+    lines
 }

@@ -32,5 +32,5 @@ mod upgrade;
 
 pub use app::{App, serve};
 pub use counts::keep_counts;
-pub use plane::{Plane, PlaneSettings, Wake};
+pub use plane::{DeploymentLimits, Plane, PlaneSettings, Wake};
 pub use upgrade::upgrade;

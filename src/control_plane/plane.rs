@@ -75,6 +75,24 @@ pub struct PlaneSettings {
     pub serves_state: bool,
     /// Whether the bucket lies in the embedded object server.
     pub serves_objects: bool,
+    /// How many deployments may be at work at once.
+    pub limits: DeploymentLimits,
+}
+
+/// How many deployments may be at work at once; 0 is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeploymentLimits {
+    /// In each environment.
+    pub per_environment: usize,
+    /// In an account and region.
+    pub per_account: usize,
+}
+
+impl DeploymentLimits {
+    /// Whether there is any.
+    pub(crate) fn any(self) -> bool {
+        self.per_environment > 0 || self.per_account > 0
+    }
 }
 
 /// A bell: whoever waits learns that something changed since it last looked, here and in all servers on the same record.

@@ -68,6 +68,7 @@ impl TestPlane {
             lease: Duration::from_millis(LEASE.unsigned_abs()),
             serves_state: true,
             serves_objects: true,
+            limits: crate::control_plane::DeploymentLimits::default(),
         };
         let plane = Plane::new(
             Store::new(Sqlite::temporary().unwrap()),

@@ -4,12 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts;
-use super::records::{Environment, Pipeline, ServiceInstance};
+use super::records::{Environment, Pipeline, ServiceInstance, StateLock};
 use super::store::{Document, Store, StoreError, Transaction, Typed};
 use crate::domain::Scope;
 
 /// Grows whenever a document's terms or their order change.
-const TERMS: u32 = 2;
+const TERMS: u32 = 3;
 
 /// Documents that one transaction indexes.
 const AT_ONCE: usize = 500;
@@ -44,6 +44,7 @@ pub async fn upgrade(store: &Store) -> Result<(), StoreError> {
         index_anew::<Environment>(store).await?;
         index_anew::<ServiceInstance>(store).await?;
         index_anew::<Pipeline>(store).await?;
+        index_anew::<StateLock>(store).await?;
         let noted =
             store.write(move |tx: &mut dyn Transaction| match tx.get::<Indexed>(&everywhere, Indexed::KEY)? {
                 Some(mut known) => {

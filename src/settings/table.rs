@@ -44,6 +44,18 @@ pub const TABLE: &[Setting] = &[
         "connections at a time; beyond it new ones wait",
     ),
     setting(
+        "limits.per_environment",
+        &["HADRON_MAX_PER_ENVIRONMENT"],
+        Some("0"),
+        "deployments at work at once in each environment; 0 is no limit",
+    ),
+    setting(
+        "limits.per_account",
+        &["HADRON_MAX_PER_ACCOUNT"],
+        Some("0"),
+        "deployments at work at once in an account and region; 0 is no limit",
+    ),
+    setting(
         "ca_bundle",
         &["HADRON_CA_BUNDLE", "AWS_CA_BUNDLE"],
         None,

@@ -48,6 +48,7 @@ async fn plane(url: &str) -> Plane {
         lease: Duration::from_mins(1),
         serves_state: true,
         serves_objects: false,
+        limits: hadron::control_plane::DeploymentLimits::default(),
     };
     let plane = Plane::new(
         Store::new(Sqlite::temporary().unwrap()),

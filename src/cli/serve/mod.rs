@@ -24,7 +24,8 @@ use crate::control_plane::seal::reseal;
 use crate::control_plane::store::Sealed;
 use crate::control_plane::wire::{Handler, Port, Tls};
 use crate::control_plane::{
-    self, App, Plane, PlaneSettings, audit, deployments, events as event_sinks, registrar, state_server,
+    self, App, DeploymentLimits, Plane, PlaneSettings, audit, deployments, events as event_sinks, registrar,
+    state_server,
 };
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
@@ -103,6 +104,10 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
             lease: Duration::from_secs(settings.value("lease_seconds")?),
             serves_state: settings.text("state.backend").as_deref() == Some("hadron"),
             serves_objects: embedded.is_some(),
+            limits: DeploymentLimits {
+                per_environment: settings.value("limits.per_environment")?,
+                per_account: settings.value("limits.per_account")?,
+            },
         },
     );
     plane.authority = authority.clone();

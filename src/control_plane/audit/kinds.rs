@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use crate::control_plane::records::{
     AuditEntry, AuditHead, Component, Deployment, Environment, Pipeline, Service, ServiceInstance, StateLock,
+    TargetRuns,
 };
 use crate::control_plane::store::Document;
 
 /// Documents and blobs whose comings and goings are nobody's doing: client tokens, whose turn it is, which server does
-/// what, bytes on their way to the bucket, events on their way out, and the log itself.
+/// what, which runs are unsettled (claims and reports are entries of their own), who has asked for work, bytes on their way to the bucket, events on their way out, and the log itself.
 const BOOKKEEPING: &[&str] = &[
     "idempotency_token",
     "turn",
@@ -18,6 +19,8 @@ const BOOKKEEPING: &[&str] = &[
     "counts",
     "counts_delta",
     "indexed",
+    TargetRuns::KIND,
+    "asked",
     AuditEntry::KIND,
     AuditHead::KIND,
 ];

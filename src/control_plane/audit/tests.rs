@@ -444,7 +444,7 @@ async fn a_lock_that_passes_on_says_from_whom() {
         password_digest: String::new(),
         since: 0,
     };
-    let lock = StateLock { target_arn: "arn:dev".into(), holder: Some(holder("dead")), last: None, blocked: None };
+    let lock = StateLock { holder: Some(holder("dead")), ..StateLock::free("arn:dev") };
     test.add(lock).await;
     let next = holder("next");
     let (scope, plane) = (test.scope.clone(), test.plane.by_itself(&test.scope, "LockState", "asked"));

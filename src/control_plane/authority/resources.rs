@@ -232,7 +232,8 @@ const fn of_hadron(operation: hadron::Operation) -> On {
         | O::ListStateVersions
         | O::PushState
         | O::ReleaseLock
-        | O::UnblockState => Target("targetArn"),
+        | O::UnblockState
+        | O::AdoptResources => Target("targetArn"),
         O::SetExecutor => Named(Kind::Environment, "environmentName"),
     }
 }

@@ -160,6 +160,7 @@ impl Deployments {
             executor: record.executor(tx, &self.scope)?,
             unpublished: Vec::new(),
             last_claimed_by: None,
+            claimers: Vec::new(),
             approval: None,
         })
     }

@@ -13,13 +13,20 @@
 //! [`Plane::work`]: super::Plane
 
 mod approval;
+mod asked;
 mod begin;
 mod binding;
 mod cancel;
 mod delete;
 mod finish;
 mod history;
+mod limits;
+#[cfg(test)]
+mod machine_tests;
 mod offer;
+mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod record;
 mod report;
 pub(crate) mod sealed;
@@ -28,6 +35,9 @@ mod state_key;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod unsettled;
+#[cfg(test)]
+mod unsettled_tests;
 mod upkeep;
 
 use std::sync::Arc;
@@ -37,9 +47,11 @@ pub(crate) use begin::{Begin, Inputs};
 pub(crate) use binding::environments_of_service;
 pub(crate) use finish::Outcome;
 pub(crate) use offer::{Ask, Offer};
+pub(crate) use queue::Queue;
 pub(crate) use record::TargetRecord;
 pub(crate) use report::{Heard, Refused, Report};
 pub(crate) use selection::Selection;
+pub(crate) use unsettled::Inheritance;
 #[cfg(test)]
 pub(crate) use upkeep::published;
 pub use upkeep::{UpkeepError, tidy, upkeep};

@@ -2,8 +2,8 @@
 
 use hadron_model::{DeploymentStatus, ResourceDeploymentStatus};
 
-use super::{Asked, Deployments, Outcome, TargetRecord};
-use crate::control_plane::records::{Deployment, Executor, Lease, Output, Turn};
+use super::{Asked, Deployments, Inheritance, Outcome, TargetRecord};
+use crate::control_plane::records::{Deployment, Executor, Lease, Output, StateLock, Turn};
 use crate::control_plane::state_server::release;
 use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -39,8 +39,8 @@ pub(crate) struct Report {
 pub(crate) struct Heard {
     /// The deployment as it is now.
     pub(crate) deployment: Deployment,
-    /// Whether the report was a claim, so that the answer tells what the claimer needs.
-    pub(crate) claimed: bool,
+    /// Of a claim, what it inherits; the answer then tells all that the claimer needs.
+    pub(crate) claimed: Option<Inheritance>,
     /// Whether there may be new work for agents.
     pub(crate) ended: bool,
 }
@@ -86,13 +86,17 @@ impl Deployments {
         use ResourceDeploymentStatus as S;
         check_epoch(deployment, report)?;
         if !deployment.in_flight() {
-            return repeated_end(deployment, report);
+            let heard = repeated_end(deployment, report)?;
+            self.settle_late(tx, deployment, report)?;
+            return Ok(heard);
         }
         let claimed = report.epoch.is_none() && report.agent.is_some() && report.status == Some(S::InProgress);
         if claimed {
             self.claim(tx, deployment, report)?;
         } else if report.epoch.is_some() {
             self.renew(deployment);
+        } else if report.agent.is_some() {
+            return Err(ProtonError::conflict("an agent's report carries the epoch of its claim"));
         } else {
             self.refuse_while_leased(deployment)?;
         }
@@ -105,20 +109,41 @@ impl Deployments {
             Some(S::Failed) => Some(Outcome::Failed),
             Some(S::InProgress) | None => None,
         };
+        let mut idle = false;
         if let Some(outcome) = ended {
             self.finish(tx, deployment, outcome, report.message.clone())?;
             // The run says itself that it is over, so what it left locked guards nothing any more.
             if let Some(epoch) = report.epoch {
                 release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
+                self.settle(tx, deployment, epoch, outcome == Outcome::Succeeded)?;
             }
         } else {
             let asked = self.ask_people(deployment, report);
+            // While people decide it leaves its room to others.
+            idle = asked.is_some();
             // What is being cancelled is told of by whoever holds it, and by nobody else.
             let cancelling = deployment.status == DeploymentStatus::Cancelling;
             let said = report.message.as_ref().filter(|_| report.epoch.is_some() || !cancelling);
             self.go_on(tx, deployment, asked.as_ref().or(said))?;
         }
-        Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() })
+        let claimed = if claimed { Some(self.inheritance(tx, deployment)?) } else { None };
+        Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() || idle })
+    }
+
+    /// The end that an agent reports of what ended without it: its run is settled and its lock released, since it says so
+    /// itself.
+    fn settle_late(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &Deployment,
+        report: &Report,
+    ) -> Result<(), ProtonError> {
+        let Some(epoch) = report.epoch.filter(|_| deployment.claimed_by() == Some(&report.access_key)) else {
+            return Ok(());
+        };
+        release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
+        // What it was to adopt counts only if the deployment succeeded, and then it was settled with that.
+        Ok(self.settle(tx, deployment, epoch, false)?)
     }
 
     /// The deployment that a report is about: by its id first, else whatever the target has under way, else the last.
@@ -171,7 +196,13 @@ impl Deployments {
         let expires_at = self.lease_end();
         let access_key = report.access_key.clone();
         deployment.last_claimed_by = Some(access_key.clone());
-        deployment.lease = Some(Lease { agent, access_key, since: self.now, expires_at });
+        // Of a record that didn't note them, nobody knows who claimed before.
+        let before = usize::try_from(deployment.epoch - 1).unwrap_or_default();
+        deployment.claimers.resize(before, String::new());
+        deployment.claimers.push(access_key.clone());
+        let lease = Lease { agent, access_key, since: self.now, expires_at };
+        self.note_unsettled(tx, deployment, &lease)?;
+        deployment.lease = Some(lease);
         self.take_turn(tx, &deployment.environment)
     }
 
@@ -186,6 +217,10 @@ impl Deployments {
             format!("deployment {id} can't be claimed yet: its inputs aren't in the bucket")
         } else if !self.target_free(tx, deployment)? {
             format!("deployment {id} can't be claimed: {} has moved on", deployment.target)
+        } else if let Some(limit) = self.crowded(tx, deployment)? {
+            format!("deployment {id} can't be claimed yet: {limit}")
+        } else if let Some(reason) = self.blocked(tx, deployment)? {
+            format!("deployment {id} can't be claimed: the state of {} is blocked: {reason}", deployment.target)
         } else {
             return Ok(());
         };
@@ -197,6 +232,12 @@ impl Deployments {
         let record = TargetRecord::load(tx, &self.scope, &deployment.target)?;
         let current = record.as_ref().and_then(|record| record.progress().last_attempted_deployment_id.as_ref());
         Ok(current == Some(&deployment.id))
+    }
+
+    /// Why nobody may work on the target, if its state is blocked.
+    fn blocked(&self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<Option<String>, StoreError> {
+        let lock = tx.get::<StateLock>(&self.scope, &deployment.target_arn)?;
+        Ok(lock.and_then(|lock| lock.value.blocked).map(|block| block.reason))
     }
 
     fn lease_end(&self) -> i64 {
@@ -280,7 +321,7 @@ fn repeated_end(deployment: &Deployment, report: &Report) -> Result<Heard, Proto
         Some(S::InProgress) | None => false,
     };
     if same {
-        return Ok(Heard { deployment: deployment.clone(), claimed: false, ended: false });
+        return Ok(Heard { deployment: deployment.clone(), claimed: None, ended: false });
     }
     Err(ProtonError::conflict(format!("deployment {} has ended already: it is {}", deployment.id, deployment.status)))
 }

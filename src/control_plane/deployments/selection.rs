@@ -1,11 +1,11 @@
 //! Which deployments a list, or an agent, is about.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Scope, Target};
 
 /// The names that `ListDeployments` and `GetDeployment` take; without any, all deployments are meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Selection {
     pub(crate) environment: Option<String>,
     pub(crate) service: Option<String>,

@@ -1,4 +1,5 @@
-//! What must happen though nobody asks: objects go into the bucket, cancelled deployments end whose agent fell silent.
+//! What must happen though nobody asks: objects go into the bucket, cancelled deployments end whose agent fell silent, dead
+//! locks are released.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::Deployments;
 use super::begin::UNPUBLISHED;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::Deployment;
+use crate::control_plane::state_server::release_dead;
 use crate::control_plane::store::{Document, StoreError, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Scope;
@@ -86,9 +88,18 @@ pub async fn tidy(plane: &Plane) -> Result<Duration, UpkeepError> {
             Ok(next) => rest = rest.min(next),
             Err(error) => outcome = Err(error),
         }
+        match release_dead(plane, &scope).await {
+            Ok(next) => rest = rest.min(next.map_or(LONGEST, |at| until(plane, at))),
+            Err(error) => outcome = Err(error.into()),
+        }
         outcome = publish_all(plane, &scope).await.and(outcome);
     }
     outcome.map(|()| rest)
+}
+
+/// The time until a moment has come.
+fn until(plane: &Plane, at: i64) -> Duration {
+    Duration::from_millis(u64::try_from(at - plane.clock.now()).unwrap_or_default())
 }
 
 /// Puts into the bucket whatever deployments name and only the record holds. One that fails keeps no other waiting.

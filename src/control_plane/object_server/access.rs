@@ -11,8 +11,9 @@ use s3s::{S3Error, S3Request, S3Result, s3_error};
 use super::catalog::{Bucket, scope};
 use super::{Guard, OWN_BUCKET};
 use crate::control_plane::authority::{ObjectAction, ObjectCaller, ObjectResource};
-use crate::control_plane::records::{AccessKey, Deployment};
+use crate::control_plane::records::{AccessKey, Deployment, TargetRuns};
 use crate::control_plane::store::{Document, Store, StoreError, Transaction, Typed};
+use crate::domain::Scope;
 use crate::support::{Clock, Secret};
 
 /// Top-level paths of ours, which a bucket of that name would hide. `_hadron` can be no bucket anyway.
@@ -199,10 +200,11 @@ fn whose(
     installation.clone_into(&mut object.account);
     let parts: Vec<&str> = object.key.as_deref().unwrap_or_default().splitn(3, '/').collect();
     match parts[..] {
-        ["runs", id, _] => {
+        ["runs", id, rest] => {
             for scope in tx.scopes(Deployment::KIND)? {
                 if let Some(deployment) = tx.get::<Deployment>(&scope, id)? {
-                    object.claimed = scope.account == account && deployment.claimed_by() == Some(access_key);
+                    let claimed = claimed(tx, &scope, &deployment, (access_key, action, rest))?;
+                    object.claimed = scope.account == account && claimed;
                     object.account = scope.account;
                     break;
                 }
@@ -212,6 +214,29 @@ fn whose(
         _ => {}
     }
     Ok(())
+}
+
+/// Whether what lies behind `runs/<deployment>/` is a key's. A run's records are written by whoever claimed that epoch, even
+/// if others have claimed since; they are read by whoever claimed last, and by the current claim of the same target as long
+/// as nobody has settled the run.
+fn claimed(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    deployment: &Deployment,
+    (access_key, action, rest): (&str, ObjectAction, &str),
+) -> Result<bool, StoreError> {
+    let epoch = rest.split('/').next().and_then(|attempt| attempt.parse::<i64>().ok());
+    let last = deployment.claimed_by() == Some(access_key);
+    let wrote = epoch.map_or(last, |epoch| deployment.writes_run(access_key, epoch));
+    if !matches!(action, ObjectAction::GetObject | ObjectAction::ListBucket) || last || wrote {
+        return Ok(wrote || (last && action.reads()));
+    }
+    let Some(runs) = tx.get::<TargetRuns>(scope, &deployment.target_arn)? else { return Ok(false) };
+    let unsettled = runs.unsettled.iter().any(|run| run.deployment == deployment.id);
+    let heir = runs.unsettled.last().filter(|_| unsettled && runs.unsettled.len() > 1);
+    let Some(heir) = heir.filter(|heir| heir.access_key == access_key) else { return Ok(false) };
+    let current = tx.get::<Deployment>(scope, &heir.deployment)?;
+    Ok(current.is_some_and(|it| it.in_flight() && it.epoch == heir.epoch))
 }
 
 /// IAM's name for what an operation of S3's does; none for the deletion of many, each of which is asked for by itself.
@@ -272,4 +297,62 @@ impl From<StoreError> for S3Error {
 pub(super) fn broken(error: std::io::Error) -> S3Error {
     tracing::error!(%error, "the files of objects can't be read or written");
     s3_error!(error, InternalError, "internal error: {}", error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control_plane::records::Action;
+    use crate::control_plane::test_plane::{LEASE, TestPlane, environment};
+
+    /// Whether a key's wish for `runs/<path>` is for something that it has claimed.
+    async fn is_its(test: &TestPlane, access_key: &'static str, action: ObjectAction, path: &str) -> bool {
+        let wish = (action, OWN_BUCKET.to_owned(), Some(format!("runs/{path}")));
+        let account = test.scope.account.clone();
+        let look = move |tx: &mut dyn Transaction| object(tx, (&account, access_key), &wish, "999999999999");
+        test.plane.store.read::<_, StoreError, _>(look).await.unwrap().claimed
+    }
+
+    #[tokio::test]
+    async fn a_runs_records_are_written_by_whoever_claimed_that_epoch() {
+        let test = TestPlane::new().await;
+        let dev = test.environment("dev").await;
+        test.agent("old").claim(&dev).await.unwrap();
+        test.advance(LEASE + 1);
+        test.agent("new").claim(&dev).await.unwrap();
+        for (key, epoch, its) in [
+            ("AKIAOLD", 1, true),
+            ("AKIAOLD", 2, false),
+            ("AKIANEW", 1, false),
+            ("AKIANEW", 2, true),
+            ("AKIANEW", 3, false),
+            ("AKIAOTHER", 1, false),
+        ] {
+            let path = format!("{}/{epoch}/events/0", dev.id);
+            assert_eq!(is_its(&test, key, ObjectAction::PutObject, &path).await, its, "{key} writes epoch {epoch}");
+        }
+        let earlier = format!("{}/1/events/0", dev.id);
+        assert!(is_its(&test, "AKIANEW", ObjectAction::GetObject, &earlier).await, "the journal is read by the next");
+    }
+
+    #[tokio::test]
+    async fn an_unsettled_runs_records_are_read_by_the_targets_current_claim() {
+        let test = TestPlane::new().await;
+        let dev = test.environment("dev").await;
+        test.agent("lost").claim(&dev).await.unwrap();
+        test.advance(LEASE + 1);
+        let engine = test.engine();
+        test.write(move |tx| engine.cancel(tx, &environment("dev"))).await.unwrap();
+        let next = test.deploy(environment("dev"), Action::Update, "next").await.unwrap();
+        let journal = format!("{}/1/events/0", dev.id);
+        let reads = async || is_its(&test, "AKIAHEIR", ObjectAction::GetObject, &journal).await;
+        assert!(!reads().await);
+        let heir = test.agent("heir");
+        heir.claim(&next).await.unwrap();
+        assert!(reads().await);
+        assert!(!is_its(&test, "AKIAHEIR", ObjectAction::PutObject, &journal).await, "and not written");
+        assert!(!is_its(&test, "AKIAOTHER", ObjectAction::GetObject, &journal).await);
+        heir.fail(&next, 1).await.unwrap();
+        assert!(!reads().await, "settled");
+    }
 }

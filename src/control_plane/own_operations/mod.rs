@@ -53,6 +53,7 @@ operations! {
     get_state_version(GetStateVersionInput) -> GetStateVersionOutput = states::get_state_version;
     push_state(PushStateInput) -> PushStateOutput = states::push_state;
     release_lock(ReleaseLockInput) -> ReleaseLockOutput = states::release_lock;
+    adopt_resources(AdoptResourcesInput) -> AdoptResourcesOutput = states::adopt_resources;
     unblock_state(UnblockStateInput) -> UnblockStateOutput = states::unblock_state;
 
     // runs

@@ -172,6 +172,9 @@ pub struct Deployment {
     /// The access key that claimed it last, which may still bring in the run's records when the lease has ended.
     #[serde(default)]
     pub last_claimed_by: Option<String>,
+    /// The access keys of all its claims, in order: the first claimed epoch 1. Empty in older records.
+    #[serde(default)]
+    pub claimers: Vec<String>,
     /// The plan that the agent has asked people about; None without a gate.
     #[serde(default)]
     pub approval: Option<Approval>,
@@ -188,6 +191,17 @@ impl Deployment {
     pub fn claimed_by(&self) -> Option<&str> {
         let lease = self.lease.as_ref().map(|lease| lease.access_key.as_str());
         lease.or(self.last_claimed_by.as_deref())
+    }
+
+    /// Whether an access key may write what belongs to one of its runs: whoever claimed that epoch, and nobody else, however
+    /// many have claimed since.
+    pub fn writes_run(&self, access_key: &str, epoch: i64) -> bool {
+        let claimer = usize::try_from(epoch).ok().and_then(|epoch| self.claimers.get(epoch.checked_sub(1)?));
+        match claimer {
+            Some(claimer) if !claimer.is_empty() => claimer == access_key,
+            None if !self.claimers.is_empty() => false,
+            _ => self.claimed_by() == Some(access_key),
+        }
     }
 
     /// The plan that waits for a decision. Nothing is decided any more once the deployment is being cancelled.

@@ -16,6 +16,7 @@ mod service;
 mod state;
 mod state_key;
 mod sync;
+mod target_runs;
 mod template;
 mod turn;
 
@@ -30,8 +31,11 @@ pub use environment_account_connection::EnvironmentAccountConnection;
 pub use listed::{ListedDeployment, ListedInstance, ListedProgress};
 pub use repository::{Repository, RepositoryRef};
 pub use service::{Pipeline, Service, ServiceInstance};
-pub use state::{LockHolder, StateBlock, StateLock, StateStamp, StateVersion};
+pub use state::{
+    Adoption, BlockingRun, LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion, Suspect,
+};
 pub use state_key::StateKey;
 pub use sync::{OF_REPOSITORY, ServiceSyncConfig, SyncBlocker, TemplateSyncConfig};
+pub use target_runs::{TargetRuns, UnsettledRun};
 pub use template::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version, VersionRef};
 pub use turn::Turn;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control_plane::store::{Document, Term};
 
-/// A target's lock: who holds it, and who held it last.
+/// A target's lock: who holds it, who held it last, and what must be decided or done before it may be taken again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateLock {
     /// The target whose state it guards.
@@ -16,6 +16,36 @@ pub struct StateLock {
     /// Why nobody may lock or write it, until an operator has compared it with what is deployed.
     #[serde(default)]
     pub blocked: Option<StateBlock>,
+    /// Resources that the next run must bring into the state, oldest first.
+    #[serde(default)]
+    pub adoptions: Vec<Adoption>,
+    /// Counts all adoptions that were ever noted here.
+    #[serde(default)]
+    pub adopted: i64,
+}
+
+impl StateLock {
+    /// The term that lists the locks that somebody holds.
+    pub const HELD: &'static str = "held";
+    /// The term that lists the states that are blocked.
+    pub const BLOCKED: &'static str = "blocked";
+
+    /// The lock of a target whose state nobody has locked yet.
+    pub fn free(target_arn: impl Into<String>) -> Self {
+        let target_arn = target_arn.into();
+        Self { target_arn, holder: None, last: None, blocked: None, adoptions: Vec::new(), adopted: 0 }
+    }
+}
+
+/// A resource that exists and isn't in the state, with the id that `terraform import` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adoption {
+    /// Its place among all of the target's adoptions, from 1.
+    pub number: i64,
+    /// The resource's address in the configuration.
+    pub address: String,
+    /// Its id as its provider imports it.
+    pub id: String,
 }
 
 /// Why a state is blocked.
@@ -27,6 +57,70 @@ pub struct StateBlock {
     pub since: i64,
     /// The serial of the newest version that was there; None if there was none.
     pub serial: Option<i64>,
+    /// The run that blocked it; none of a restore.
+    #[serde(default)]
+    pub by: Option<BlockingRun>,
+    /// Resources that may exist without being in the state.
+    #[serde(default)]
+    pub suspects: Vec<Suspect>,
+    /// States that a run couldn't push, kept until somebody decides; the last is the newest.
+    #[serde(default)]
+    pub parked: Vec<ParkedState>,
+}
+
+/// A run that couldn't settle what it, or a run before it, had begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockingRun {
+    /// The run: a deployment and the epoch of its claim.
+    pub deployment: String,
+    /// See [`BlockingRun::deployment`].
+    pub epoch: i64,
+    /// Its agent.
+    pub agent: String,
+}
+
+/// A resource that may exist without being in the state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// The resource's address in the configuration.
+    pub address: String,
+    /// Its type, `aws_sqs_queue`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its id as its provider imports it, if that is known.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// What makes it one, for people.
+    #[serde(default)]
+    pub why: String,
+    /// Whether the newest parked state has it.
+    #[serde(default)]
+    pub in_parked: bool,
+}
+
+/// A state that couldn't be pushed; the bytes lie in a blob of the same key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedState {
+    /// The target whose state it is.
+    pub target_arn: String,
+    /// Terraform's own count and the history it belongs to.
+    pub stamp: StateStamp,
+    /// Size of the state in bytes.
+    pub size: i64,
+    /// SHA-256 of the state, in hexadecimal.
+    pub digest: String,
+    /// When it came, in milliseconds since the epoch.
+    pub at: i64,
+    /// The run that wrote it.
+    pub by: BlockingRun,
+}
+
+impl Document for ParkedState {
+    const KIND: &'static str = "parked_state";
+
+    fn key(&self) -> String {
+        format!("{}#{}", self.target_arn, self.digest)
+    }
 }
 
 /// Who holds a lock.
@@ -55,6 +149,17 @@ impl Document for StateLock {
 
     fn key(&self) -> String {
         self.target_arn.clone()
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let mut terms = Vec::new();
+        if self.holder.is_some() {
+            terms.push(Term::new(Self::HELD, ""));
+        }
+        if self.blocked.is_some() {
+            terms.push(Term::new(Self::BLOCKED, ""));
+        }
+        terms
     }
 }
 

@@ -338,7 +338,7 @@ async fn after_a_rotation_a_pass_leaves_nothing_under_the_old_key_and_names_what
     let layered = store.through(Sealed(sealer.clone()));
     reseal::pass(&store, &sealer).await.unwrap();
     let old = sealer.ring().current().to_owned();
-    let lock = StateLock { target_arn: "arn:x".into(), holder: None, last: None, blocked: None };
+    let lock = StateLock::free("arn:x");
     write(&layered, move |tx| tx.add(&scope(), &lock)).await;
     write(&store, |tx| tx.insert(&scope(), TagSet::KIND, "arn:x", "v2.00000000.AAAA", &[Term::new("all", "")])).await;
     let id = sealer.rotate(&store, NOW).await.unwrap();

@@ -6,6 +6,7 @@ use crate::domain::{Scope, Target};
 
 const STATE: &str = "/_hadron/state/";
 const SEALED: &str = "/_hadron/sealed/";
+const BLOCKS: &str = "/_hadron/blocks/";
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -22,7 +23,16 @@ pub(super) struct Address {
 impl Address {
     /// Reads a path. However it is written, the URL is the one that the claim was told.
     pub(super) fn of(path: &str, base_url: &str) -> Option<Self> {
-        let mut parts = path.strip_prefix(STATE)?.splitn(3, '/');
+        Self::below(STATE, path, base_url)
+    }
+
+    /// Reads the path of a target's blocks; the URL is that of its state, for which the password holds.
+    pub(super) fn of_blocks(path: &str, base_url: &str) -> Option<Self> {
+        Self::below(BLOCKS, path, base_url)
+    }
+
+    fn below(place: &str, path: &str, base_url: &str) -> Option<Self> {
+        let mut parts = path.strip_prefix(place)?.splitn(3, '/');
         let scope = Scope::new(decoded(parts.next()?)?, decoded(parts.next()?)?);
         let (_, target) = Target::parse(&scope.arn(decoded(parts.next()?)?)).ok()?;
         let (arn, url) = (target.arn(&scope), state_url(base_url, &scope, &target));

@@ -8,7 +8,8 @@ use subtle::ConstantTimeEq;
 
 use super::StateError;
 use super::address::Address;
-use crate::control_plane::records::{AccessKey, Deployment, LockHolder, StateBlock, StateLock};
+use super::ways_out::ways_out;
+use crate::control_plane::records::{AccessKey, Deployment, LockHolder, StateBlock, StateLock, TargetRuns};
 use crate::control_plane::store::{Transaction, Typed};
 use crate::domain::Scope;
 use crate::support::credential::state_password;
@@ -91,6 +92,33 @@ pub(super) fn identify(
     }
 }
 
+/// Recognises a run that has something to say about a state, whatever became of its claim: the current claim, whoever
+/// holds the lock or held it last, and every run that is still unsettled. Gives deployment, epoch and agent.
+pub(super) fn identify_run(
+    tx: &mut dyn Transaction,
+    address: &Address,
+    credential: &Credential,
+    now: i64,
+) -> Result<(String, i64, String), StateError> {
+    let refused = match identify(tx, address, credential, now) {
+        Ok(caller) if caller.is_known() => return Ok(caller.run()),
+        Ok(caller) => caller.must_be_current().err(),
+        Err(StateError::Store(error)) => return Err(error.into()),
+        Err(error) => Some(error),
+    };
+    let Some(refused) = refused else { return Ok((credential.deployment.clone(), credential.epoch, String::new())) };
+    let runs = tx.get::<TargetRuns>(&address.scope, &address.arn)?;
+    let Some(run) = runs.as_ref().and_then(|runs| runs.run(&credential.deployment, credential.epoch)) else {
+        return Err(refused);
+    };
+    let key = tx.get::<AccessKey>(&AccessKey::scope(), &run.access_key)?;
+    let password = key.map(|key| state_password(&key.secret, &address.url, &credential.username()));
+    match password.filter(|password| equal(password, &credential.password)) {
+        Some(_) => Ok((run.deployment.clone(), run.epoch, run.agent.clone())),
+        None => Err(refused),
+    }
+}
+
 /// Checks a credential against its deployment's claim. Without a claim of that epoch there is no key to check with; that
 /// it is over is no secret then.
 pub(super) fn claim(
@@ -151,6 +179,17 @@ impl Caller {
         self.lock.as_ref()?.holder.as_ref()
     }
 
+    /// Whether this caller holds the lock or held it last, or its claim is the current one.
+    fn is_known(&self) -> bool {
+        let mut holders = self.lock.iter().flat_map(|lock| [&lock.holder, &lock.last]).flatten();
+        holders.any(|holder| self.credential.is(holder)) || self.must_be_current().is_ok()
+    }
+
+    /// Refuses whoever isn't the current claim.
+    pub(super) fn must_be_current(&self) -> Result<(), StateError> {
+        self.credential.current(self.claim.as_ref()).map(|_| ())
+    }
+
     /// The holder may read, and the current claim.
     pub(super) fn may_read(&self) -> Result<(), StateError> {
         match self.held() {
@@ -170,14 +209,25 @@ impl Caller {
         }
     }
 
-    /// Nobody locks or writes a blocked state, the holder of its lock neither: what it would write builds on a state that
-    /// may not be the newest.
+    /// Nobody locks a blocked state.
     pub(super) fn must_be_unblocked(&self, address: &Address) -> Result<(), StateError> {
+        let arn = address.arn.clone();
         match self.lock.as_ref().and_then(|lock| lock.blocked.clone()) {
             None => Ok(()),
-            Some(StateBlock { reason, serial, .. }) => {
-                Err(StateError::Blocked { arn: address.arn.clone(), reason, serial })
+            Some(StateBlock { reason, serial, by: None, .. }) => Err(StateError::Blocked { arn, reason, serial }),
+            Some(block) => {
+                let commands = ways_out(&arn, &block, block.serial.unwrap_or(0));
+                Err(StateError::BlockedByRun { arn, reason: block.reason, commands })
             }
+        }
+    }
+
+    /// What a restore has blocked isn't written either, not by the holder of its lock: that would build on a state that may
+    /// not be the newest. What a run has blocked is: the holder brings what its Terraform has done.
+    pub(super) fn may_write_blocked(&self, address: &Address) -> Result<(), StateError> {
+        match self.lock.as_ref().and_then(|lock| lock.blocked.as_ref()) {
+            Some(StateBlock { by: Some(_), .. }) => Ok(()),
+            _ => self.must_be_unblocked(address),
         }
     }
 

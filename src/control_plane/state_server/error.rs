@@ -34,6 +34,9 @@ pub enum StateError {
         serial.map_or_else(|| "none".to_owned(), |serial| serial.to_string())
     )]
     Blocked { arn: String, reason: String, serial: Option<i64> },
+    /// An operator must decide first.
+    #[error("the state of {arn} is blocked: {reason}. Whoever may decides with one of: {}", commands.join("; "))]
+    BlockedByRun { arn: String, reason: String, commands: Vec<String> },
     /// Another history.
     #[error("the state's lineage is {found}, the upload's is {given}: it belongs to another history")]
     Lineage { found: String, given: String },
@@ -49,6 +52,9 @@ pub enum StateError {
     /// LOCK or UNLOCK with something else than Terraform's description of a lock.
     #[error("the body doesn't describe a lock")]
     NotLockInfo(#[source] serde_json::Error),
+    /// What a run says of a state that it can't settle isn't readable.
+    #[error("the body doesn't say why the state is to be blocked")]
+    NotBlock(#[source] serde_json::Error),
     /// LOCK without an id.
     #[error("the lock has no ID")]
     NoLockId,
@@ -74,11 +80,15 @@ impl StateError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::ClaimOver { .. } | Self::Blocked { .. } | Self::Lineage { .. } | Self::Serial { .. } => {
-                StatusCode::CONFLICT
-            }
+            Self::ClaimOver { .. }
+            | Self::Blocked { .. }
+            | Self::BlockedByRun { .. }
+            | Self::Lineage { .. }
+            | Self::Serial { .. } => StatusCode::CONFLICT,
             Self::Held(_) | Self::NotLocked => StatusCode::LOCKED,
-            Self::Torn | Self::NotState(_) | Self::NotLockInfo(_) | Self::NoLockId => StatusCode::BAD_REQUEST,
+            Self::Torn | Self::NotState(_) | Self::NotLockInfo(_) | Self::NotBlock(_) | Self::NoLockId => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NoSuchAddress => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Interrupted | Self::Store(StoreError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,

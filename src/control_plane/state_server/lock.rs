@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::StateError;
 use super::address::Address;
 use super::caller::Caller;
-use super::versions;
+use super::versions::newest;
 use crate::control_plane::records::{Deployment, LockHolder, StateLock};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
 use crate::domain::Scope;
@@ -51,7 +51,7 @@ pub(super) fn take(
         if caller.held().is_some_and(|held| held.lock_id == info.id) {
             return Ok(());
         }
-        if last_sign(tx, address, holder)?.is_none_or(|last| now - last < patience) {
+        if last_sign(tx, &address.scope, &address.arn, holder)?.is_none_or(|last| now - last < patience) {
             return Err(StateError::Held(Box::new(holder.clone())));
         }
     }
@@ -69,14 +69,19 @@ pub(super) fn take(
 ///
 /// A claim ends with its deployment, or when somebody else claims that. Neither proves that its Terraform has ended too:
 /// it may go on under its supervisor while its agent is away. So what it writes still counts as a sign of life.
-fn last_sign(tx: &mut dyn Transaction, address: &Address, holder: &LockHolder) -> Result<Option<i64>, StateError> {
-    let deployment = tx.get::<Deployment>(&address.scope, &holder.deployment)?;
+pub(super) fn last_sign(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    target_arn: &str,
+    holder: &LockHolder,
+) -> Result<Option<i64>, StoreError> {
+    let deployment = tx.get::<Deployment>(scope, &holder.deployment)?;
     let over = match &deployment {
         None => Some(holder.since),
         Some(ended) if !ended.in_flight() => Some(ended.completed_at.unwrap_or(ended.last_modified_at)),
         Some(claimed) => claimed.lease.as_ref().filter(|_| claimed.epoch > holder.epoch).map(|lease| lease.since),
     };
-    let wrote = versions::last(tx, address)?
+    let wrote = newest(tx, scope, target_arn)?
         .filter(|version| version.deployment == holder.deployment && version.epoch == holder.epoch)
         .map_or(holder.since, |version| version.at.max(holder.since));
     Ok(over.map(|over| over.max(wrote)))
@@ -141,7 +146,7 @@ fn set(
     holder: Option<LockHolder>,
 ) -> Result<(), StoreError> {
     let Some(mut lock) = tx.get::<StateLock>(scope, target_arn)? else {
-        return tx.add(scope, &StateLock { target_arn: target_arn.to_owned(), holder, last: None, blocked: None });
+        return tx.add(scope, &StateLock { holder, ..StateLock::free(target_arn) });
     };
     if let Some(before) = std::mem::replace(&mut lock.holder, holder) {
         lock.last = Some(before);

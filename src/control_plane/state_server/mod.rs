@@ -9,11 +9,16 @@
 //! always write and release it. But the dead don't block the living: once such a run has been silent for a few leases, its
 //! lock passes to the current claim. And since Terraform repeats a request whose answer was lost, a repeat is no error.
 //!
+//! Beside it, under `/_hadron/blocks/`, a run says that it can't settle a state: see [`blocks`].
+//!
 //! <https://developer.hashicorp.com/terraform/language/backend/http>
 
 mod address;
+mod addresses;
 mod block;
+mod blocks;
 mod caller;
+mod dead;
 mod error;
 mod lock;
 mod origin;
@@ -21,15 +26,21 @@ mod restored;
 mod sealed;
 mod upload;
 mod versions;
+mod ways_out;
+
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 pub use self::address::{sealed_url, state_url};
 pub use self::block::block;
+pub(crate) use self::block::lift;
+pub(crate) use self::dead::{dies_at, release_dead};
 pub use self::error::StateError;
 pub use self::lock::release;
 pub use self::restored::{RestoredState, Verdict, prove};
+pub(crate) use self::ways_out::ways_out;
 
 use self::address::Address;
 use self::caller::Credential;
@@ -41,10 +52,16 @@ const LARGEST_STATE: usize = 1 << 29;
 /// How many leases long a run that is over must have been silent before its lock passes on: with the usual lease four
 /// minutes, which is less than an agent's Terraform waits for a lock, and more than a restart of an agent takes.
 const PATIENCE: u32 = 4;
+
+/// The same in milliseconds, of a plane whose claims hold for `lease`.
+fn patience(lease: Duration) -> i64 {
+    i64::try_from((lease * PATIENCE).as_millis()).unwrap_or(i64::MAX / 2)
+}
+
 /// A lock's description is a few hundred bytes.
 const LARGEST_LOCK: usize = 1 << 16;
 
-/// Answers a request below `/_hadron/state/` or `/_hadron/sealed/`.
+/// Answers a request below `/_hadron/state/`, `/_hadron/blocks/` or `/_hadron/sealed/`.
 pub async fn handle(plane: &Plane, request: Request<Body>) -> Response<Body> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = request.into_parts();
@@ -69,6 +86,9 @@ async fn route(plane: &Plane, request: Request<Body>) -> Result<Response<Body>, 
             Method::GET => sealed::get(plane, credential, deployment, sealed_url(base_url, deployment)).await,
             _ => Err(StateError::Method),
         };
+    }
+    if let Some(address) = Address::of_blocks(request.uri().path(), base_url) {
+        return blocks::handle(plane, address, credential, request).await;
     }
     let address = Address::of(request.uri().path(), base_url).ok_or(StateError::NoSuchAddress)?;
     match request.method().as_str() {
@@ -110,7 +130,7 @@ async fn post(
     let written = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
-        caller.must_be_unblocked(&address)?;
+        caller.may_write_blocked(&address)?;
         versions::write(tx, &address, &caller, &upload, now)
     });
     written.await?;
@@ -127,7 +147,7 @@ async fn delete(
     let deleted = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.may_write(lock_id.as_deref())?;
-        caller.must_be_unblocked(&address)?;
+        caller.may_write_blocked(&address)?;
         versions::delete(tx, &address, &caller, now)
     });
     deleted.await?;
@@ -142,7 +162,7 @@ async fn lock(
 ) -> Result<Response<Body>, StateError> {
     let info = lock::Info::parse(&body(request, LARGEST_LOCK).await?)?.ok_or(StateError::NoLockId)?;
     let now = plane.clock.now();
-    let patience = i64::try_from((plane.settings.lease * PATIENCE).as_millis()).unwrap_or(i64::MAX);
+    let patience = patience(plane.settings.lease);
     let locked = plane.store.write(move |tx| {
         let caller = caller::identify(tx, &address, &credential, now)?;
         caller.must_be_unblocked(&address)?;

@@ -18,7 +18,11 @@ pub(super) fn of(parts: &Parts, base_url: &str) -> Origin {
         "UNLOCK" => "UnlockState",
         _ => "State",
     };
-    match Address::of(parts.uri.path(), base_url) {
+    let path = parts.uri.path();
+    if let Some(address) = Address::of_blocks(path, base_url) {
+        return Origin::of_run(&run, parts, "BlockState", (&address.scope, &address.arn));
+    }
+    match Address::of(path, base_url) {
         Some(address) => Origin::of_run(&run, parts, action, (&address.scope, &address.arn)),
         None => Origin::of_run(&run, parts, action, (&Scope::new("", ""), "")),
     }

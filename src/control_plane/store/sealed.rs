@@ -13,11 +13,13 @@ use crate::domain::Scope;
 pub const PLAIN: &[&str] = &[
     "audit_entry",
     "audit_head",
+    "asked",
     "counts",
     "counts_delta",
     "data_key",
     "duty",
     "indexed",
+    "target_runs",
     "turn",
     "state_key",
     "s3_bucket",

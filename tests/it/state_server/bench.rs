@@ -42,6 +42,7 @@ impl Bench {
             lease: Duration::from_mins(1),
             serves_state: true,
             serves_objects: true,
+            limits: hadron::control_plane::DeploymentLimits::default(),
         };
         let bucket = ObjectsConfig {
             endpoint: Some(base_url.into()),
@@ -213,6 +214,23 @@ impl Run {
         let basic = STANDARD.encode(format!("{}:{}", self.username, self.sealed_password));
         let request = request.header("authorization", format!("Basic {basic}"));
         answer(&self.plane, request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Says that it can't settle the state.
+    pub(crate) async fn block(&self, trouble: &Value) -> Answer {
+        self.ask_blocks("POST", trouble.to_string()).await
+    }
+
+    /// Asks what it is to adopt.
+    pub(crate) async fn adoptions(&self) -> Answer {
+        self.ask_blocks("GET", String::new()).await
+    }
+
+    async fn ask_blocks(&self, method: &str, body: String) -> Answer {
+        let url = self.url.replace("/_hadron/state/", "/_hadron/blocks/");
+        let basic = STANDARD.encode(format!("{}:{}", self.username, self.password));
+        let request = Request::builder().method(method).uri(url).header("authorization", format!("Basic {basic}"));
+        answer(&self.plane, request.body(Body::from(body)).unwrap()).await
     }
 
     pub(crate) async fn send(&self, method: &str, query: &str, body: &str, headers: &[(&str, String)]) -> Answer {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod blocked;
+mod blocks;
 mod claims;
 mod locks;
 mod terraform;

@@ -76,6 +76,7 @@ impl Bench {
             lease: Duration::from_mins(1),
             serves_state: true,
             serves_objects: false,
+            limits: hadron::control_plane::DeploymentLimits::default(),
         };
         let record = Store::new(Sqlite::temporary().unwrap());
         let sealer = keyring::open(&record, MasterKey::local(MasterKey::random()), None, NOW).await.unwrap();

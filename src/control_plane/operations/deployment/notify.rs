@@ -56,9 +56,15 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
     if heard.ended {
         plane.work.ring();
     }
-    if heard.claimed {
+    if let Some(inherited) = &heard.claimed {
         for (name, value) in claim_answer(&plane.settings, &call.scope, &heard.deployment) {
             call.answer_header(name, &value);
+        }
+        if !inherited.unsettled.is_empty() {
+            call.answer_header("x-hadron-unsettled", &inherited.unsettled.join(" "));
+        }
+        if inherited.adoptions > 0 {
+            call.answer_header("x-hadron-adopt", &inherited.adoptions.to_string());
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::view;
 use crate::control_plane::deployments::{Ask, Deployments, Offer, Selection};
 use crate::control_plane::plane::Plane;
+use crate::control_plane::store::StoreError;
 use crate::control_plane::wire::{Call, ProtonError};
 
 /// The header that makes a list a poll: the agent's id.
@@ -47,6 +48,7 @@ pub(super) async fn poll(
     let limit = max_results.and_then(|max| usize::try_from(max).ok()).unwrap_or(USUAL);
     let environments = call.caller.environments.clone();
     let ask = Ask { agent, binding, environments, limit };
+    note(plane, call, &ask).await?;
     let mut bell = plane.work.subscribe();
     let offer = loop {
         bell.mark_unchanged();
@@ -67,6 +69,20 @@ pub(super) async fn poll(
     call.answer_header(CLAIMABLE, &offer.claimable.to_string());
     let deployments = offer.deployments.iter().map(|found| view::summary(&call.scope, found.into())).collect();
     Ok(ListDeploymentsOutput { deployments, next_token: None })
+}
+
+/// Notes that the agent asks, now and then. That another server was faster is as good.
+async fn note(plane: &Plane, call: &Call, ask: &Ask) -> Result<(), ProtonError> {
+    let engine = Deployments::at(plane, call.scope.clone(), plane.clock.now());
+    let (looking, asked) = (engine.clone(), ask.clone());
+    if !plane.store.read(move |tx| looking.is_news(tx, &asked)).await.map_err(ProtonError::from)? {
+        return Ok(());
+    }
+    let asked = ask.clone();
+    match plane.store.write(move |tx| engine.note_asking(tx, &asked)).await {
+        Err(StoreError::Exists { .. } | StoreError::Stale { .. }) => Ok(()),
+        other => other.map_err(ProtonError::from),
+    }
 }
 
 /// Looks first, and writes only if there is something to take: most polls find nothing.

@@ -42,12 +42,11 @@ async fn decide(plane: &Plane, call: &Call, mut decided: Decided) -> Result<Run,
     }
     decided.comment = decided.comment.filter(|comment| !comment.is_empty());
     let engine = Deployments::of(plane, call);
-    let now = call.now;
     plane
         .store
         .write(move |tx| {
             let deployment = engine.decide(tx, &decided)?;
-            Ok::<_, ProtonError>(run(tx, &engine.scope, &deployment, now)?)
+            Ok::<_, ProtonError>(run(tx, &engine, &deployment)?)
         })
         .await
 }

@@ -2,16 +2,15 @@
 
 use hadron_model::hadron::{ListRunsInput, ListRunsOutput, Operation, RunStatus};
 
-use super::run;
-use super::view::status;
-use crate::control_plane::deployments::TargetRecord;
+use super::view::{Shown, status};
+use crate::control_plane::deployments::{Deployments, TargetRecord};
 use crate::control_plane::operations::listing::Listing;
 use crate::control_plane::own_operations::states::target_of;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Deployment, Environment};
 use crate::control_plane::store::{ALL, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
-use crate::domain::{Scope, Target};
+use crate::domain::Target;
 
 /// Runs, newest first: of a target, of all that lies in an environment, or all.
 pub(crate) async fn list_runs(
@@ -24,13 +23,13 @@ pub(crate) async fn list_runs(
     let (target, arn) = target.unzip();
     let filter = (&arn, &environment_name, status);
     let listing = Listing::new(call, Operation::ListRuns, &filter, max_results, next_token)?;
-    let wanted = Wanted { scope: call.scope.clone(), target, arn, environment: environment_name, status };
-    let now = call.now;
-    plane.store.read(move |tx| wanted.page(tx, &listing, now)).await
+    let engine = Deployments::of(plane, call);
+    let wanted = Wanted { engine, target, arn, environment: environment_name, status };
+    plane.store.read(move |tx| wanted.page(tx, &listing)).await
 }
 
 struct Wanted {
-    scope: Scope,
+    engine: Deployments,
     target: Option<Target>,
     arn: Option<String>,
     environment: Option<String>,
@@ -38,9 +37,13 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn page(&self, tx: &mut dyn Transaction, listing: &Listing, now: i64) -> Result<ListRunsOutput, ProtonError> {
+    fn page(&self, tx: &mut dyn Transaction, listing: &Listing) -> Result<ListRunsOutput, ProtonError> {
+        use RunStatus as R;
+        let now = self.engine.now;
+        let under_way = self.status.is_some_and(|it| !matches!(it, R::Succeeded | R::Failed | R::Cancelled));
         let term = match (&self.arn, &self.environment) {
             (Some(arn), _) => ("target", arn.as_str()),
+            _ if under_way => ("in_flight", ""),
             (None, Some(environment)) => ("environment", environment.as_str()),
             (None, None) => (ALL, ""),
         };
@@ -52,19 +55,20 @@ impl Wanted {
         if page.items.is_empty() {
             self.must_exist(tx)?;
         }
-        let runs: Result<Vec<_>, _> = page.items.iter().map(|it| run(tx, &self.scope, it, now)).collect();
+        let mut shown = Shown { engine: &self.engine, queue: None };
+        let runs: Result<Vec<_>, _> = page.items.iter().map(|it| shown.run(tx, it)).collect();
         Ok(ListRunsOutput { runs: runs?, next_token: page.next_token })
     }
 
     /// What is named may be misspelt.
     fn must_exist(&self, tx: &mut dyn Transaction) -> Result<(), ProtonError> {
         if let Some(target) = &self.target
-            && TargetRecord::load(tx, &self.scope, target)?.is_none()
+            && TargetRecord::load(tx, &self.engine.scope, target)?.is_none()
         {
             return Err(ProtonError::not_found(format!("{target} doesn't exist")));
         }
         if let Some(name) = &self.environment
-            && tx.get::<Environment>(&self.scope, name)?.is_none()
+            && tx.get::<Environment>(&self.engine.scope, name)?.is_none()
         {
             return Err(ProtonError::not_found(format!("environment {name} doesn't exist")));
         }

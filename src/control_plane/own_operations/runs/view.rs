@@ -3,22 +3,62 @@
 use hadron_model::hadron::{self, RunStatus};
 use hadron_model::{DeploymentStatus, Timestamp};
 
+use crate::control_plane::deployments::{Deployments, Queue};
 use crate::control_plane::own_operations::states::state_lock;
 use crate::control_plane::records::{Deployment, Lease, LockHolder, StateLock};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
-use crate::domain::Scope;
 
 /// A deployment as a run.
 pub(crate) fn run(
     tx: &mut dyn Transaction,
-    scope: &Scope,
+    engine: &Deployments,
     deployment: &Deployment,
-    now: i64,
 ) -> Result<hadron::Run, StoreError> {
+    Shown { engine, queue: None }.run(tx, deployment)
+}
+
+/// Deployments as runs, all of one moment.
+pub(super) struct Shown<'e> {
+    pub(super) engine: &'e Deployments,
+    /// All that is under way, looked up once it is wanted.
+    pub(super) queue: Option<Queue>,
+}
+
+impl Shown<'_> {
+    pub(super) fn run(&mut self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<hadron::Run, StoreError> {
+        let queue = self.place(tx, deployment)?;
+        Ok(hadron::Run { queue, ..plain(tx, self.engine, deployment)? })
+    }
+
+    fn place(
+        &mut self,
+        tx: &mut dyn Transaction,
+        deployment: &Deployment,
+    ) -> Result<Option<hadron::QueuePlace>, StoreError> {
+        if !deployment.in_flight() {
+            return Ok(None);
+        }
+        let queue = match self.queue.take() {
+            Some(queue) => queue,
+            None => self.engine.queue(tx)?,
+        };
+        let place = self.engine.place(tx, self.queue.insert(queue), deployment)?;
+        Ok(place.map(|place| hadron::QueuePlace {
+            position: place.position.and_then(|position| i64::try_from(position).ok()),
+            owner: place.owner,
+            reason: place.reason,
+            deadline: place.deadline.map(Timestamp),
+        }))
+    }
+}
+
+/// A run without its place among the others.
+fn plain(tx: &mut dyn Transaction, engine: &Deployments, deployment: &Deployment) -> Result<hadron::Run, StoreError> {
+    let (scope, now) = (&engine.scope, engine.now);
     let state = tx.get::<StateLock>(scope, &deployment.target_arn)?.map(|stored| stored.value);
     let mine = |holder: &&LockHolder| holder.deployment == deployment.id;
     let holder = state.as_ref().and_then(|lock| lock.holder.as_ref()).filter(mine);
-    let lock = holder.map(|holder| state_lock(tx, scope, holder, now)).transpose()?;
+    let lock = holder.map(|holder| state_lock(tx, engine, &deployment.target_arn, holder)).transpose()?;
     // A lease ends with its deployment; the lock remembers who had it last.
     let last = holder.or_else(|| state.as_ref().and_then(|lock| lock.last.as_ref()).filter(mine));
     let (lease, approval) = (deployment.lease.as_ref(), deployment.approval.as_ref());
@@ -40,6 +80,7 @@ pub(crate) fn run(
         decided_at: approval.and_then(|it| it.decided_at).map(Timestamp),
         decision_comment: approval.and_then(|it| it.comment.clone()),
         lock,
+        queue: None,
         message: deployment.message.clone(),
     })
 }

@@ -3,6 +3,7 @@
 use hadron_model::hadron::{DescribeStateInput, DescribeStateOutput};
 
 use super::{lock, state, target_of};
+use crate::control_plane::deployments::Deployments;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::wire::{Call, ProtonError};
 
@@ -13,10 +14,10 @@ pub(crate) async fn describe_state(
     input: DescribeStateInput,
 ) -> Result<DescribeStateOutput, ProtonError> {
     let (_, arn) = target_of(call, &input.target_arn)?;
-    let (scope, now) = (call.scope.clone(), call.now);
+    let engine = Deployments::of(plane, call);
     let found = plane.store.read(move |tx| {
-        let lock = lock(tx, &scope, &arn)?;
-        Ok::<_, ProtonError>(state(tx, &scope, &lock, now)?)
+        let lock = lock(tx, &engine.scope, &arn)?;
+        Ok::<_, ProtonError>(state(tx, &engine, &lock)?)
     });
     Ok(DescribeStateOutput { state: found.await? })
 }

@@ -1,5 +1,8 @@
 //! Terraform's states as operators see them: who holds a lock, what was ever written, and a way to put back what is lost.
 
+mod adopt;
+#[cfg(test)]
+mod blocked_tests;
 mod describe;
 mod get_version;
 mod list;
@@ -11,6 +14,7 @@ mod tests;
 mod unblock;
 mod view;
 
+pub(super) use adopt::adopt_resources;
 pub(super) use describe::describe_state;
 pub(super) use get_version::get_state_version;
 pub(super) use list::list_states;

@@ -1,16 +1,19 @@
 //! PushState.
 
-use hadron_model::hadron::{PushStateInput, PushStateOutput};
+use hadron_model::hadron::{PushStateInput, PushStateOutput, State};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::adopt::decide;
 use super::view::is_alive;
 use super::{must_be_known, newest, state, target_of};
+use crate::control_plane::deployments::Deployments;
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{LockHolder, StateLock, StateStamp, StateVersion};
+use crate::control_plane::records::{LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion};
+use crate::control_plane::state_server::{lift, release};
 use crate::control_plane::store::{Document, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
-use crate::domain::{Scope, Target};
+use crate::domain::Target;
 
 /// The version of the state's format that Terraform has written since 0.12.
 const FORMAT: u64 = 4;
@@ -47,7 +50,8 @@ impl Pushed {
 }
 
 /// Makes a state the target's current one, as `terraform state push` does: another lineage, a lower serial, or the same
-/// serial with other contents is refused unless forced; a locked state always.
+/// serial with other contents is refused unless forced; a locked state always. `parked` brings the newest state that a run
+/// has parked here, by force, and unblocks the target: whoever says so has compared the two.
 ///
 /// <https://developer.hashicorp.com/terraform/cli/commands/state/push>
 pub(crate) async fn push_state(
@@ -56,55 +60,107 @@ pub(crate) async fn push_state(
     input: PushStateInput,
 ) -> Result<PushStateOutput, ProtonError> {
     let (target, arn) = target_of(call, &input.target_arn)?;
-    let PushStateInput { body, force, .. } = input;
-    let checked = tokio::task::spawn_blocking(move || Pushed::check(body));
-    let pushed = checked.await.map_err(ProtonError::internal)??;
+    let PushStateInput { body, force, parked, none, .. } = input;
+    let pushed = match (body, parked.unwrap_or_default()) {
+        (Some(body), false) => Some(tokio::task::spawn_blocking(move || Pushed::check(body)).await),
+        (None, true) => None,
+        _ => return Err(ProtonError::validation("bring a state, or say that the parked one is meant")),
+    };
+    let pushed = pushed.transpose().map_err(ProtonError::internal)?.transpose()?;
     let push = Push {
-        scope: call.scope.clone(),
+        engine: Deployments::of(plane, call),
         target,
         arn,
         force: force.unwrap_or_default(),
+        none: none.unwrap_or_default(),
         principal: call.caller.principal.clone(),
-        now: call.now,
     };
-    let state = plane.store.write(move |tx| push.write(tx, &pushed)).await?;
+    let state = plane.store.write(move |tx| match &pushed {
+        Some(pushed) => push.bring(tx, pushed),
+        None => push.bring_parked(tx),
+    });
+    let state = state.await?;
+    plane.work.ring();
     Ok(PushStateOutput { state })
 }
 
 struct Push {
-    scope: Scope,
+    engine: Deployments,
     target: Target,
     arn: String,
     force: bool,
+    none: bool,
     principal: String,
-    now: i64,
 }
 
 impl Push {
-    fn write(&self, tx: &mut dyn Transaction, pushed: &Pushed) -> Result<hadron_model::hadron::State, ProtonError> {
-        must_be_known(tx, &self.scope, &self.target, &self.arn)?;
+    fn bring(&self, tx: &mut dyn Transaction, pushed: &Pushed) -> Result<State, ProtonError> {
+        must_be_known(tx, &self.engine.scope, &self.target, &self.arn)?;
         let lock = self.free_lock(tx)?;
-        let last = newest(tx, &self.scope, &self.arn)?;
-        if last.as_ref().is_none_or(|last| last.digest != pushed.digest) {
-            if !self.force {
-                self.must_continue(last.as_deref(), pushed)?;
-            }
-            let version = self.version(last.as_deref(), pushed);
-            tx.put_blob(&self.scope, StateVersion::KIND, &version.key(), pushed.text.as_bytes())?;
-            tx.add(&self.scope, &version)?;
+        let last = newest(tx, &self.engine.scope, &self.arn)?;
+        if !self.force && last.as_ref().is_none_or(|last| last.digest != pushed.digest) {
+            self.must_continue(last.as_deref(), pushed)?;
         }
-        Ok(state(tx, &self.scope, &lock, self.now)?)
+        self.write(tx, last.as_deref(), pushed)?;
+        Ok(state(tx, &self.engine, &lock)?)
+    }
+
+    /// Makes the newest parked state the current one and decides on the suspects. A dead run's lock goes with it: the run
+    /// that has parked a state knew that nothing writes under it any more.
+    fn bring_parked(&self, tx: &mut dyn Transaction) -> Result<State, ProtonError> {
+        let scope = &self.engine.scope;
+        must_be_known(tx, scope, &self.target, &self.arn)?;
+        self.release_dead(tx)?;
+        let mut lock = self.free_lock(tx)?;
+        let top = lock.blocked.as_ref().and_then(|block| block.parked.last()).cloned();
+        let nothing = || ProtonError::conflict(format!("no state of {} is parked", self.target));
+        let parked = top.ok_or_else(nothing)?;
+        let bytes = tx.blob(scope, ParkedState::KIND, &parked.key())?.ok_or_else(nothing)?;
+        let text = String::from_utf8(bytes).map_err(ProtonError::internal)?;
+        let last = newest(tx, scope, &self.arn)?;
+        self.write(tx, last.as_deref(), &Pushed { stamp: parked.stamp, digest: parked.digest, text })?;
+        let left = decide(&mut lock, self.none);
+        let block = lock.blocked.clone();
+        lift(tx, scope, &mut lock)?;
+        if let Some(block) = block.filter(|_| !left.is_empty()) {
+            lock.blocked = Some(StateBlock { suspects: left, parked: Vec::new(), ..block });
+        }
+        tx.save(scope, &mut lock)?;
+        Ok(state(tx, &self.engine, &lock)?)
+    }
+
+    /// Adds a state as the newest version, unless it is that already.
+    fn write(&self, tx: &mut dyn Transaction, last: Option<&StateVersion>, pushed: &Pushed) -> Result<(), ProtonError> {
+        if last.is_some_and(|last| last.digest == pushed.digest) {
+            return Ok(());
+        }
+        let version = self.version(last, pushed);
+        tx.put_blob(&self.engine.scope, StateVersion::KIND, &version.key(), pushed.text.as_bytes())?;
+        Ok(tx.add(&self.engine.scope, &version)?)
+    }
+
+    fn release_dead(&self, tx: &mut dyn Transaction) -> Result<(), ProtonError> {
+        let (scope, now) = (&self.engine.scope, self.engine.now);
+        let Some(holder) = tx.get::<StateLock>(scope, &self.arn)?.and_then(|lock| lock.value.holder) else {
+            return Ok(());
+        };
+        if !is_alive(tx, scope, &holder, now)? {
+            release(tx, scope, &self.arn, &holder.deployment, holder.epoch)?;
+        }
+        Ok(())
     }
 
     /// The lock, which nobody must hold: whoever does would write over what is pushed now.
     fn free_lock(&self, tx: &mut dyn Transaction) -> Result<Stored<StateLock>, ProtonError> {
-        let Some(lock) = tx.get::<StateLock>(&self.scope, &self.arn)? else {
-            tx.add(&self.scope, &StateLock { target_arn: self.arn.clone(), holder: None, last: None, blocked: None })?;
-            let added = tx.get::<StateLock>(&self.scope, &self.arn)?;
+        let scope = &self.engine.scope;
+        let Some(lock) = tx.get::<StateLock>(scope, &self.arn)? else {
+            tx.add(scope, &StateLock::free(&self.arn))?;
+            let added = tx.get::<StateLock>(scope, &self.arn)?;
             return Ok(added.expect("a document that was just added is there"));
         };
         let Some(LockHolder { lock_id, deployment, agent, .. }) = &lock.holder else { return Ok(lock) };
-        let alive = lock.holder.as_ref().map(|holder| is_alive(tx, &self.scope, holder, self.now)).transpose()?;
+        let holder = lock.holder.as_ref();
+        let alive = holder.map(|holder| is_alive(tx, scope, holder, self.engine.now)).transpose()?;
         let advice = match alive {
             Some(true) => "wait for that run to end",
             _ => "that run is over: release its lock first",
@@ -137,7 +193,7 @@ impl Push {
             stamp: Some(pushed.stamp.clone()),
             size: i64::try_from(pushed.text.len()).unwrap_or(i64::MAX),
             digest: pushed.digest.clone(),
-            at: self.now,
+            at: self.engine.now,
             deployment: String::new(),
             epoch: 0,
             agent: self.principal.clone(),

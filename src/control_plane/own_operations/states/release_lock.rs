@@ -4,6 +4,7 @@ use hadron_model::hadron::{self, ReleaseLockInput, ReleaseLockOutput};
 
 use super::view::is_alive;
 use super::{lock, state, target_of};
+use crate::control_plane::deployments::Deployments;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::LockHolder;
 use crate::control_plane::state_server::release;
@@ -19,22 +20,22 @@ pub(crate) async fn release_lock(
     input: ReleaseLockInput,
 ) -> Result<ReleaseLockOutput, ProtonError> {
     let (_, arn) = target_of(call, &input.target_arn)?;
-    let (scope, now, lock_id) = (call.scope.clone(), call.now, input.lock_id);
-    let state = plane.store.write(move |tx| unlock(tx, &scope, &arn, &lock_id, now)).await?;
+    let (engine, lock_id) = (Deployments::of(plane, call), input.lock_id);
+    let state = plane.store.write(move |tx| unlock(tx, &engine, &arn, &lock_id)).await?;
     Ok(ReleaseLockOutput { state })
 }
 
 fn unlock(
     tx: &mut dyn Transaction,
-    scope: &Scope,
+    engine: &Deployments,
     arn: &str,
     lock_id: &str,
-    now: i64,
 ) -> Result<hadron::State, ProtonError> {
+    let scope = &engine.scope;
     let found = lock(tx, scope, arn)?;
     match &found.holder {
         Some(holder) if holder.lock_id == lock_id => {
-            must_be_over(tx, scope, holder, now)?;
+            must_be_over(tx, scope, holder, engine.now)?;
             release(tx, scope, arn, &holder.deployment, holder.epoch)?;
         }
         Some(holder) => {
@@ -46,7 +47,7 @@ fn unlock(
         None => return Err(ProtonError::conflict(format!("the state of {arn} isn't locked"))),
     }
     let free = lock(tx, scope, arn)?;
-    Ok(state(tx, scope, &free, now)?)
+    Ok(state(tx, engine, &free)?)
 }
 
 fn must_be_over(tx: &mut dyn Transaction, scope: &Scope, holder: &LockHolder, now: i64) -> Result<(), ProtonError> {

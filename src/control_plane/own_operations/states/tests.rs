@@ -41,15 +41,13 @@ impl Scene {
             password_digest: "0".into(),
             since: scene.test.plane.clock.now(),
         };
-        scene
-            .test
-            .add(StateLock { target_arn: scene.arn.clone(), holder: Some(holder), last: None, blocked: None })
-            .await;
+        scene.test.add(StateLock { holder: Some(holder), ..StateLock::free(scene.arn.clone()) }).await;
         scene
     }
 
     async fn push(&self, body: &str, force: Option<bool>) -> Result<State, ProtonError> {
-        let input = PushStateInput { target_arn: self.arn.clone(), body: body.into(), force };
+        let input =
+            PushStateInput { target_arn: self.arn.clone(), body: Some(body.into()), force, parked: None, none: None };
         Ok(self.test.plane.push_state(&mut self.test.call(), input).await?.state)
     }
 
@@ -59,7 +57,7 @@ impl Scene {
     }
 
     async fn body(&self, serial: Option<i64>) -> Result<String, ProtonError> {
-        let input = GetStateVersionInput { target_arn: self.arn.clone(), serial };
+        let input = GetStateVersionInput { target_arn: self.arn.clone(), serial, parked: None };
         Ok(self.test.plane.get_state_version(&mut self.test.call(), input).await?.body)
     }
 

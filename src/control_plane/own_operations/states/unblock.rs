@@ -3,27 +3,30 @@
 use hadron_model::hadron::{State, UnblockStateInput, UnblockStateOutput};
 
 use super::{lock, state, target_of};
+use crate::control_plane::deployments::Deployments;
 use crate::control_plane::plane::Plane;
+use crate::control_plane::state_server::lift;
 use crate::control_plane::store::{Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
-use crate::domain::Scope;
 
 /// Lets a blocked state be locked and written again, if the operator names the serial of the newest version that is here:
-/// that is the one that must have been compared with what is really deployed.
+/// that is the one that must have been compared with what is really deployed. What was parked is dropped, and so are the
+/// suspects: the newest version here counts.
 pub(crate) async fn unblock_state(
     plane: &Plane,
     call: &mut Call,
     input: UnblockStateInput,
 ) -> Result<UnblockStateOutput, ProtonError> {
     let (_, arn) = target_of(call, &input.target_arn)?;
-    let (scope, now, serial) = (call.scope.clone(), call.now, input.serial);
-    let state = plane.store.write(move |tx| unblock(tx, &scope, &arn, serial, now)).await?;
+    let (engine, serial) = (Deployments::of(plane, call), input.serial);
+    let state = plane.store.write(move |tx| unblock(tx, &engine, &arn, serial)).await?;
+    plane.work.ring();
     Ok(UnblockStateOutput { state })
 }
 
-fn unblock(tx: &mut dyn Transaction, scope: &Scope, arn: &str, serial: i64, now: i64) -> Result<State, ProtonError> {
-    let mut lock = lock(tx, scope, arn)?;
-    let found = state(tx, scope, &lock, now)?;
+fn unblock(tx: &mut dyn Transaction, engine: &Deployments, arn: &str, serial: i64) -> Result<State, ProtonError> {
+    let mut lock = lock(tx, &engine.scope, arn)?;
+    let found = state(tx, engine, &lock)?;
     if found.serial != serial {
         return Err(ProtonError::conflict(format!(
             "the newest state of {arn} has serial {}, not {serial}; compare that one with what is deployed, push a newer one \
@@ -32,10 +35,11 @@ fn unblock(tx: &mut dyn Transaction, scope: &Scope, arn: &str, serial: i64, now:
         )));
     }
     // Of a state that isn't blocked this is the repeat of an answer that was lost.
-    if lock.value.blocked.take().is_some() {
-        tx.save(scope, &mut lock)?;
+    if lock.blocked.is_some() {
+        lift(tx, &engine.scope, &mut lock)?;
+        tx.save(&engine.scope, &mut lock)?;
     }
-    Ok(state(tx, scope, &lock, now)?)
+    Ok(state(tx, engine, &lock)?)
 }
 
 #[cfg(test)]
