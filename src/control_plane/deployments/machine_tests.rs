@@ -140,18 +140,18 @@ impl Machine {
         match *step {
             Step::Deploy(target) => {
                 if self.test.get::<Environment>(TARGETS[target]).await.is_some() {
-                    let _ = self.test.deploy(environment(TARGETS[target]), Action::Update, "next").await;
+                    drop(self.test.deploy(environment(TARGETS[target]), Action::Update, "next").await);
                 } else {
                     self.test.environment(TARGETS[target]).await;
                 }
             }
             Step::Cancel(target) => {
                 let input = CancelEnvironmentDeploymentInput { environment_name: TARGETS[target].into() };
-                let _ = self.test.plane.cancel_environment_deployment(&mut self.test.call(), input).await;
+                drop(self.test.plane.cancel_environment_deployment(&mut self.test.call(), input).await);
             }
             Step::Delete(target) => {
                 let (engine, target) = (self.test.engine(), environment(TARGETS[target]));
-                let _ = self.test.write(move |tx| engine.delete(tx, &target).map(|it| it.value)).await;
+                drop(self.test.write(move |tx| engine.delete(tx, &target).map(|it| it.value)).await);
             }
             Step::Claim(agent, target) => self.try_claim(AGENTS[agent], TARGETS[target]).await,
             Step::WayOut(target, which) => self.way_out(TARGETS[target], which).await,
@@ -177,7 +177,7 @@ impl Machine {
         let live = deployment.live_lease(self.test.plane.clock.now()).cloned();
         let Ok(epoch) = self.test.agent(agent).claim(&deployment).await else { return };
         let again = deployment.lease.as_ref().is_some_and(|lease| lease.agent == agent);
-        assert!(!live.is_some_and(|lease| lease.agent != agent), "claimed under a live lease of another");
+        assert!(live.is_none_or(|lease| lease.agent == agent), "claimed under a live lease of another");
         assert!(again || !blocked, "claimed although it is blocked");
         assert_eq!(epoch, deployment.epoch + i64::from(!again), "a claim is a new epoch, its repeat the same");
         if !again {

@@ -58,7 +58,9 @@ pub(super) fn block_for_run(
     let top = parked.last().map(|state| tx.blob(scope, ParkedState::KIND, &state.key())).transpose()?.flatten();
     let there = top.map(|state| addresses(&state)).unwrap_or_default();
     let mut suspects = trouble.suspects.clone();
-    suspects.iter_mut().for_each(|suspect| suspect.in_parked = there.contains(&suspect.address));
+    for suspect in &mut suspects {
+        suspect.in_parked = there.contains(&suspect.address);
+    }
     let block = StateBlock {
         reason: trouble.reason.clone(),
         since,

@@ -75,7 +75,7 @@ async fn what_is_parked_stays_until_somebody_decides_and_the_newest_lies_on_top(
     assert_eq!(told[0], format!("hadron state push {} --parked", arn()));
     bench.wait_leases(0);
     run.block(&json!({ "reason": "second" })).await;
-    assert_eq!(parked(&bench).await, [seven.clone()], "blocking again keeps it");
+    assert_eq!(parked(&bench).await, std::slice::from_ref(&seven), "blocking again keeps it");
     let block = blocked(&bench).await.unwrap();
     assert_eq!((block.reason.as_str(), block.suspects.len()), ("second", 0));
     assert_eq!(block.parked[0].stamp, StateStamp { lineage: "l".into(), serial: 7 });
