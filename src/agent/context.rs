@@ -113,19 +113,25 @@ impl Context {
         if state.dynamodb_table.is_some() || probed.contains(&state.bucket) {
             return Ok(());
         }
-        // Terraform's own credentials, so that the probe sees what Terraform will see. Temporary ones come with a token,
-        // and with that the default chain finds them all.
-        let key = env.get("AWS_ACCESS_KEY_ID").zip(env.get("AWS_SECRET_ACCESS_KEY"));
-        let key = key.filter(|_| !env.contains_key("AWS_SESSION_TOKEN"));
-        let objects = Objects::new(ObjectsConfig {
-            endpoint: state.endpoint.clone(),
-            region: state.region.clone(),
-            credentials: key.map(|(id, secret)| (id.clone(), Secret::new(secret))),
-            path_style: state.use_path_style,
-            trust: self.config.proton.trust.clone(),
-        });
+        let objects = self.state_objects(state.endpoint.clone(), state.region.clone(), state.use_path_style, env);
         objects.await.probe_conditional_writes(&state.bucket).await?;
         probed.insert(state.bucket.clone());
         Ok(())
+    }
+
+    /// The store of a state bucket with Terraform's own credentials, so that we see what Terraform sees. Temporary ones
+    /// come with a token, and with that the default chain finds them all.
+    pub(super) async fn state_objects(
+        &self,
+        endpoint: Option<String>,
+        region: String,
+        path_style: bool,
+        env: &BTreeMap<String, String>,
+    ) -> Objects {
+        let key = env.get("AWS_ACCESS_KEY_ID").zip(env.get("AWS_SECRET_ACCESS_KEY"));
+        let key = key.filter(|_| !env.contains_key("AWS_SESSION_TOKEN"));
+        let credentials = key.map(|(id, secret)| (id.clone(), Secret::new(secret)));
+        let trust = self.config.proton.trust.clone();
+        Objects::new(ObjectsConfig { endpoint, region, credentials, path_style, trust }).await
     }
 }

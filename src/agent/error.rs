@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::AtRisk;
 use crate::domain::Problems;
 use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
 use crate::proton::ProtonError;
@@ -159,6 +160,22 @@ pub enum StepError {
     CannotAsk,
     #[error("the agent left while the plan awaits approval; it goes on when it is back")]
     StillAwaiting,
+    #[error("{}\n{note}", source.once_settled())]
+    Settled {
+        source: TerraformError,
+        /// What it took to bring state and infrastructure together.
+        note: String,
+    },
+    #[error("{}{risk}", source.as_ref().map(|it| format!("{}\n", it.once_settled())).unwrap_or_default())]
+    AtRisk {
+        /// The end that left it so, if it was this run's own.
+        source: Option<TerraformError>,
+        risk: Box<AtRisk>,
+    },
+    #[error("the agent left before the last end was settled; it goes on when it is back")]
+    StillSettling,
+    #[error("{why}")]
+    CannotSettle { why: String },
     #[error("the saved plan {} {why}", path.display())]
     PlanLost { path: PathBuf, why: &'static str },
     #[error("the agent was asked to leave before Terraform changed anything; the next one takes it from here")]
@@ -183,7 +200,7 @@ impl StepError {
     /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is
     /// reported then.
     pub(super) fn goes_on(&self) -> bool {
-        matches!(self, Self::StillAwaiting | Self::Left)
+        matches!(self, Self::StillAwaiting | Self::StillSettling | Self::Left)
     }
 
     /// What it means for the exit code.
@@ -200,6 +217,9 @@ impl StepError {
             Self::Cancelled | Self::Left => Verdict::Cancelled,
             Self::Rejected { .. } => Verdict::StoppedByGate,
             Self::StillAwaiting => Verdict::AwaitingApproval,
+            Self::AtRisk { .. } | Self::CannotSettle { .. } => Verdict::StateAtRisk,
+            Self::Settled { source: TerraformError::Interrupted { .. }, .. } => Verdict::Cancelled,
+            Self::Settled { .. } => Verdict::ApplyFailed,
             Self::Terraform { source, changing } => terraform_verdict(source, *changing),
             _ => Verdict::Unexpected,
         }
@@ -226,6 +246,11 @@ impl StepError {
                 "If it was cancelled, only the record goes back to what it was: infrastructure may be half changed. What \
                  was done is in the state, so update again to finish it, with the old spec to undo it."
             }
+            Self::Settled { source: TerraformError::Interrupted { .. }, .. } => {
+                "Only the record goes back to what it was. What was done is in the state, so update again to finish it, \
+                 with the old spec to undo it."
+            }
+            Self::Settled { .. } => "What was done is in the state: update again to finish it.",
             Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. } => {
                 "Nothing else should be applied to this target until the state is pushed."
             }

@@ -32,7 +32,9 @@ mod heartbeat;
 mod keeper;
 mod records;
 mod recovery;
+mod retention;
 mod sealed_plan;
+mod settle;
 
 mod protection;
 mod spot;
@@ -44,4 +46,5 @@ pub use departure::{Departure, Shutdown};
 pub use error::{AgentError, StepError, Verdict};
 pub use outcome::{Finding, Outcome};
 pub use progress::{Progress, Stage};
+pub use settle::AtRisk;
 pub use worker::Agent;

@@ -87,6 +87,16 @@ impl Recorder {
         Self { objects, prefix, end, task }
     }
 
+    /// The store that the records go to.
+    pub(super) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// Where a record of this name lies.
+    pub(super) fn within(&self, name: &str) -> ObjectUri {
+        ObjectUri::new(&self.prefix.bucket, format!("{}{name}", self.prefix.key))
+    }
+
     /// Puts the plan beside the log, so that people can read what they decide on.
     pub(super) async fn plan(&self, text: String) {
         let uri = ObjectUri::new(&self.prefix.bucket, format!("{}plan.txt", self.prefix.key));

@@ -10,10 +10,11 @@ use super::claim::Claimed;
 use super::context::Context;
 use super::ending::Cause;
 use super::progress::Stage;
+use super::retention;
 use super::run::Ran;
 use super::workdir::RunDir;
 use super::{Outcome, StepError, Verdict};
-use crate::proton::{ProtonError, Report};
+use crate::proton::{ProtonError, Report, Settles};
 
 /// The first wait before the report is repeated; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -42,6 +43,7 @@ pub(super) async fn report(
     let run_dir = RunDir::find(&context.config.data, &claimed.candidate.id, claimed.lease.attempt).ok().flatten();
     let path = run_dir.as_ref().map(RunDir::path);
     let mut outcome = Outcome { run_dir: path.map(Path::to_owned), ..Outcome::of(&claimed, &result) };
+    let settles = settles(&claimed, &result, run_dir.as_ref());
     let report = match result {
         Ok(ran) => Report::Succeeded { outputs: ran.outputs, message: None },
         Err(error) if error.goes_on() => {
@@ -58,7 +60,7 @@ pub(super) async fn report(
     }
     let verdict = outcome.verdict;
     log(&claimed, verdict, &report);
-    let (verdict, heard) = match say_until_heard(context, &claimed, report, verdict, leaving).await {
+    let (verdict, heard) = match say_until_heard(context, &claimed, report, (verdict, settles), leaving).await {
         Ok(verdict) => (verdict, true),
         Err(error) => (after_refusal(&claimed, verdict, &error), !error.is_passing()),
     };
@@ -67,8 +69,21 @@ pub(super) async fn report(
     {
         tracing::warn!(error = %super::error::chain(&error), "a run's end could not be noted");
     }
+    let (data, now) = (context.config.data.clone(), context.config.clock.now());
+    if let Err(error) = tokio::task::spawn_blocking(move || retention::tidy(&data, now)).await {
+        tracing::error!(%error, "old run directories could not be removed");
+    }
     context.tell(&claimed.lease, &claimed.target, Stage::Ended(verdict));
     Reported { outcome: Outcome { verdict, ..outcome } }
+}
+
+/// What nobody has settled yet is for whoever claims next.
+fn settles(claimed: &Claimed, result: &Result<Ran, StepError>, run_dir: Option<&RunDir>) -> Settles {
+    if let Err(StepError::CannotSettle { .. }) = result {
+        return Settles::Nothing;
+    }
+    let inherited = !claimed.lease.unsettled.is_empty() && !run_dir.is_some_and(RunDir::has_taken_over);
+    if inherited { Settles::Own } else { Settles::All }
 }
 
 /// Repeats the report until it is heard or refused for good. A success that Proton won't take is reported as a failure.
@@ -76,13 +91,13 @@ async fn say_until_heard(
     context: &Context,
     claimed: &Claimed,
     mut report: Report,
-    mut verdict: Verdict,
+    (mut verdict, settles): (Verdict, Settles),
     leaving: &CancellationToken,
 ) -> Result<Verdict, ProtonError> {
     let mut wait = FIRST_WAIT;
     let mut last_try: Option<Instant> = None;
     loop {
-        let error = match context.proton.report(&claimed.lease, &report).await {
+        let error = match context.proton.report_and_settle(&claimed.lease, &report, settles).await {
             Ok(()) => return Ok(verdict),
             Err(error) => error,
         };

@@ -12,7 +12,8 @@ use super::heartbeat::Pulse;
 use super::progress::Stage;
 use super::records::{Recorder, Summary};
 use super::render::Rendered;
-use super::workdir::RunDir;
+use super::settle::{self, Next};
+use super::workdir::{RunDir, round_folder};
 use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
@@ -64,22 +65,70 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     let gated = was_gated(&session) || (choices.approval && !begun);
     if !begun {
         prepare(gate, &session).await?;
+        settle::take_over(gate, run_dir, &session).await?;
     }
-    let mut changing = false;
-    let mut on_event = |event: &Event| {
-        changing |= matches!(&event.kind, EventKind::Apply(Phase::Start, resource) if resource.action != "read");
-        pulse.ending.note(event);
-        follow(context, claimed, event);
-    };
-    let applied = if gated {
-        gate.apply(&mut session, mode, &mut on_event).await?
-    } else {
-        session.apply(mode, &pulse.interrupt, &mut on_event).await
-    };
-    applied.map_err(|source| match source {
-        TerraformError::Stopped { .. } => pulse.stopped(),
-        source => StepError::Terraform { source, changing },
-    })
+    let watch = settle::Watch::start(context, &session, run_dir).await;
+    let mut signs = Signs { marked: begun, ..Signs::default() };
+    loop {
+        let mut on_event = |event: &Event| {
+            signs.note(event, gated, watch.as_ref(), gate, run_dir);
+            pulse.ending.note(event);
+            follow(context, claimed, event);
+        };
+        let applied = if gated {
+            session.run_dir = run_dir.path().to_owned();
+            gate.apply(&mut session, mode, &mut on_event).await?
+        } else {
+            session.run_dir = round_folder(run_dir.path(), settle::current_round(run_dir));
+            if !session.has_begun(mode) {
+                pulse.may_change().await?;
+                gate.may_still_change()?;
+            }
+            session.apply(mode, &pulse.interrupt, &mut on_event).await
+        };
+        let source = match applied {
+            Ok(applied) => return Ok(applied),
+            Err(TerraformError::Stopped { .. }) => return Err(pulse.stopped()),
+            Err(source) if settle::is_unclean(&source) => source,
+            Err(source) => return Err(StepError::Terraform { source, changing: signs.changing }),
+        };
+        match settle::settle(gate, run_dir, &session, source).await {
+            Next::Again => {}
+            Next::Over(error) => return Err(error),
+        }
+    }
+}
+
+/// What the events of a run have shown so far.
+#[derive(Default)]
+struct Signs {
+    /// Whether Terraform has begun to change resources.
+    changing: bool,
+    /// Whether there is a plan.
+    planned: bool,
+    /// Whether it is noted in the object store that the run has come to its apply.
+    marked: bool,
+}
+
+impl Signs {
+    fn note(&mut self, event: &Event, gated: bool, watch: Option<&settle::Watch>, gate: &Gate<'_>, run_dir: &RunDir) {
+        match &event.kind {
+            // The first line of a step. The apply's comes long before its first change, and before the lock.
+            EventKind::Version { .. } => {
+                if !self.marked && (self.planned || !gated) {
+                    self.marked = true;
+                    settle::mark_applying(gate, run_dir);
+                }
+                return;
+            }
+            EventKind::ChangeSummary { .. } => self.planned = true,
+            EventKind::Apply(Phase::Start, resource) if resource.action != "read" => self.changing = true,
+            _ => {}
+        }
+        if let Some(watch) = watch {
+            watch.works();
+        }
+    }
 }
 
 /// Everything that comes before the first change.
@@ -92,8 +141,7 @@ async fn prepare(gate: &Gate<'_>, session: &Session) -> Result<(), StepError> {
         () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
         () = gate.context.hurry.cancelled() => return Err(StepError::Left),
     }
-    pulse.may_change().await?;
-    gate.may_still_change()
+    pulse.may_begin()
 }
 
 fn follow(context: &Context, claimed: &Claimed, event: &Event) {

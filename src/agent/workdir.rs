@@ -7,6 +7,8 @@
 //! 1-init/ 2-apply/  the steps, written by their supervisors
 //! 2-plan/ plan/     where people decide: the plan's step, and the saved plan, sealed as long as it waits
 //! again-N/          the same once more, for each plan that was stale when it was to be applied
+//! settling/         commands that brought state and journal together after an unclean end
+//! taken-over        once what earlier runs have left is settled
 //! reported          how it ended; once it is there nobody needs to come back
 //! ```
 //!
@@ -27,6 +29,7 @@ use crate::terraform::{Mode, Step};
 
 const RECORD: &str = "run.json";
 const REPORTED: &str = "reported";
+const TAKEN_OVER: &str = "taken-over";
 
 /// The most plans that one run makes: what is stale again and again is being changed by somebody else.
 pub(super) const MOST_PLANS: usize = 20;
@@ -110,6 +113,17 @@ impl RunDir {
         Ok(Self { path, record })
     }
 
+    /// All there are, reported or not.
+    pub(super) fn all(data: &Path) -> Result<Vec<Self>, StepError> {
+        let mut found = Vec::new();
+        for attempt in subfolders(&data.join("runs")).iter().flat_map(|deployment| subfolders(deployment)) {
+            if attempt.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')) {
+                found.extend(Self::open(attempt)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// All that nobody was told the end of.
     pub(super) fn unreported(data: &Path) -> Vec<Self> {
         let mut found = Vec::new();
@@ -140,6 +154,23 @@ impl RunDir {
     pub(super) fn has_begun(&self) -> bool {
         let step = if self.record.destroys { Step::Destroy } else { Step::Apply };
         (0..MOST_PLANS).any(|round| round_folder(&self.path, round).join(step.folder()).exists())
+    }
+
+    /// Whether what earlier runs of the target have left was settled by this one.
+    pub(super) fn has_taken_over(&self) -> bool {
+        self.path.join(TAKEN_OVER).exists()
+    }
+
+    /// Notes that it was.
+    pub(super) fn mark_taken_over(&self) -> Result<(), StepError> {
+        let path = self.path.join(TAKEN_OVER);
+        files::write_atomically(&path, b"").map_err(StepError::io("writing", &path))
+    }
+
+    /// When its end was noted, in milliseconds since the epoch; None while somebody may come back to it.
+    pub(super) fn reported_at(&self) -> Option<i64> {
+        let written = fs::metadata(self.path.join(REPORTED)).ok()?.modified().ok()?;
+        i64::try_from(written.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
     }
 
     /// Notes how it ended, and lets go of the providers, which are large and can be had again.

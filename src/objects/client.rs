@@ -86,6 +86,21 @@ impl Objects {
         read_limited(uri, answer, max_bytes).await
     }
 
+    /// Reads a whole object of at most `max_bytes`, with the tag that changes whenever its content does.
+    ///
+    /// # Errors
+    /// [`ObjectsError`].
+    pub async fn get_with_etag(
+        &self,
+        uri: &ObjectUri,
+        max_bytes: u64,
+    ) -> Result<(Bytes, Option<String>), ObjectsError> {
+        let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
+        let answer = request.send().await.map_err(|error| ObjectsError::from_sdk(uri, &error))?;
+        let etag = answer.e_tag().map(str::to_owned);
+        Ok((read_limited(uri, answer, max_bytes).await?, etag))
+    }
+
     /// Writes an object, over whatever was there.
     ///
     /// # Errors

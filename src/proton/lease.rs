@@ -43,6 +43,12 @@ pub struct Lease {
     pub state_key: Option<String>,
     /// Counts the attempts at this deployment.
     pub attempt: u64,
+    /// Runs on this target that nobody has settled: deployment and attempt, oldest first.
+    #[serde(default)]
+    pub unsettled: Vec<(String, u64)>,
+    /// How many objects operators want adopted by this run.
+    #[serde(default)]
+    pub adopt: u64,
 }
 
 impl Lease {
@@ -77,6 +83,17 @@ pub enum Report {
         /// Why, and what to do about it.
         message: String,
     },
+}
+
+/// Which unsettled runs of the target an end settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settles {
+    /// This run and those that the claim's answer named.
+    All,
+    /// This run only: it ended before it came to the others.
+    Own,
+    /// None.
+    Nothing,
 }
 
 /// How people have decided on a plan.
@@ -131,6 +148,8 @@ impl Proton {
             sealed: None,
             state_key: None,
             attempt: 1,
+            unsettled: Vec::new(),
+            adopt: 0,
         };
         let answer = self.notify(&lease, Told::InProgress, None, &[]).await?;
         lease.epoch = answer.parse("x-hadron-epoch");
@@ -141,6 +160,8 @@ impl Proton {
         lease.state_key = answer.get("x-hadron-state-key");
         let epoch = lease.epoch.and_then(|epoch| u64::try_from(epoch).ok());
         lease.attempt = answer.parse("x-hadron-attempt").or(epoch).unwrap_or(1);
+        lease.unsettled = unsettled(&answer.get("x-hadron-unsettled").unwrap_or_default());
+        lease.adopt = answer.parse("x-hadron-adopt").unwrap_or(0);
         let status = self.stands(&answer, deployment_id).await?;
         Ok((lease, status))
     }
@@ -177,13 +198,26 @@ impl Proton {
     /// # Errors
     /// [`ProtonError::Conflict`] when the lease is lost.
     pub async fn report(&self, lease: &Lease, report: &Report) -> Result<(), ProtonError> {
+        self.report_and_settle(lease, report, Settles::All).await
+    }
+
+    /// The same for an end that doesn't settle all.
+    ///
+    /// # Errors
+    /// As [`Proton::report`].
+    pub async fn report_and_settle(&self, lease: &Lease, report: &Report, settles: Settles) -> Result<(), ProtonError> {
+        let more = match settles {
+            Settles::All => Vec::new(),
+            Settles::Own => vec![("x-hadron-settled", "own".to_owned())],
+            Settles::Nothing => vec![("x-hadron-settled", "none".to_owned())],
+        };
         match report {
             Report::Succeeded { outputs, message } => {
                 let (outputs, message) = what_may_travel(lease, outputs, message.as_deref());
-                self.notify(lease, Told::Succeeded, message.as_deref(), &outputs).await?;
+                self.notify_with(lease, Told::Succeeded, message.as_deref(), &outputs, more).await?;
             }
             Report::Failed { message } => {
-                self.notify(lease, Told::Failed, Some(message), &[]).await?;
+                self.notify_with(lease, Told::Failed, Some(message), &[], more).await?;
             }
         }
         Ok(())
@@ -234,6 +268,12 @@ impl Proton {
             None => self.deployment(id).await.map(|deployment| deployment.status),
         }
     }
+}
+
+/// `<deployment>.<attempt> …`. What can't be read names no run that could be found.
+fn unsettled(header: &str) -> Vec<(String, u64)> {
+    let runs = header.split_whitespace().filter_map(|run| run.rsplit_once('.'));
+    runs.filter_map(|(deployment, attempt)| Some((deployment.to_owned(), attempt.parse().ok()?))).collect()
 }
 
 fn lease_headers(lease: &Lease, outputs: &[Output]) -> Vec<(&'static str, String)> {
@@ -305,6 +345,8 @@ mod tests {
             sealed: None,
             state_key: None,
             attempt: 1,
+            unsettled: Vec::new(),
+            adopt: 0,
         }
     }
 
@@ -318,6 +360,12 @@ mod tests {
         let (sent, warning) = what_may_travel(&lease(Some(4)), &outputs, None);
         assert_eq!((sent.len(), warning), (3, None));
         assert_eq!(lease_headers(&lease(Some(4)), &outputs)[2], ("x-hadron-sensitive", "0,2".into()));
+    }
+
+    #[test]
+    fn runs_that_nobody_settled_are_read_in_their_order() {
+        assert_eq!(unsettled("d-1.2  e.10 broken x.y"), [("d-1".to_owned(), 2), ("e".to_owned(), 10)]);
+        assert!(unsettled("").is_empty());
     }
 
     #[test]

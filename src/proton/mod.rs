@@ -12,6 +12,7 @@ mod lease;
 mod poll;
 mod resource;
 mod sealed;
+mod state;
 
 use std::time::Duration;
 
@@ -24,9 +25,10 @@ pub use aws_sdk_proton as sdk;
 
 pub use deployment::{Action, Attempt, Deployment, Work};
 pub use error::ProtonError;
-pub use lease::{Decision, Lease, Report};
+pub use lease::{Decision, Lease, Report, Settles};
 pub use poll::{Pending, Poll};
 pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
+pub use state::{Adoption, Block, BlockSuspect, Locked, StateDoor};
 
 use crate::support::cipher::Cipher;
 use crate::support::{AwsAccess, Secret, Trust, credential};

@@ -65,6 +65,53 @@ pub(super) fn output() -> Vec<String> {
     words(&["output", "-json", "-no-color"])
 }
 
+/// Arguments that only tell what would be done.
+pub(super) fn compare(lock_timeout: Duration) -> Vec<String> {
+    let mut args = words(&["plan", "-json", "-input=false", "-no-color"]);
+    args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args
+}
+
+/// Arguments that print the current state (<https://developer.hashicorp.com/terraform/cli/commands/state/pull>).
+pub(super) fn state_pull() -> Vec<String> {
+    words(&["state", "pull"])
+}
+
+/// Arguments that make a file the current state.
+pub(super) fn state_push(lock_timeout: Duration, file: &Path) -> Vec<String> {
+    let mut args = state("push", lock_timeout);
+    args.push(file.display().to_string());
+    args
+}
+
+/// Arguments that make the state forget an object.
+pub(super) fn state_rm(lock_timeout: Duration, address: &str) -> Vec<String> {
+    let mut args = state("rm", lock_timeout);
+    args.push(address.to_owned());
+    args
+}
+
+/// Arguments that give an object of the state another address.
+pub(super) fn state_mv(lock_timeout: Duration, from: &str, to: &str) -> Vec<String> {
+    let mut args = state("mv", lock_timeout);
+    args.extend([from.to_owned(), to.to_owned()]);
+    args
+}
+
+/// Arguments that bring an object into the state (<https://developer.hashicorp.com/terraform/cli/commands/import>).
+pub(super) fn import(lock_timeout: Duration, address: &str, id: &str) -> Vec<String> {
+    let mut args = words(&["import", "-input=false", "-no-color"]);
+    args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args.extend([address.to_owned(), id.to_owned()]);
+    args
+}
+
+fn state(verb: &str, lock_timeout: Duration) -> Vec<String> {
+    let mut args = words(&["state", verb, "-no-color"]);
+    args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(ToString::to_string).collect()
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -116,7 +116,12 @@ impl Child {
         match self.step.terraform()? {
             // Terraform outlived its supervisor. It holds the lock of the state and may still change things: wait.
             Some(terraform) if terraform.lives() => Ok(None),
-            Some(_) => Err(TerraformError::SupervisorLost { step_dir: self.step.path().to_owned() }),
+            Some(terraform) => {
+                if let Some(home) = self.home() {
+                    terraform.end_group(&home);
+                }
+                Err(TerraformError::SupervisorLost { step_dir: self.step.path().to_owned() })
+            }
             None => {
                 // While we hold the lock, say so for good: a supervisor that comes late will find it and go.
                 let exit = Exit::never_ran(self.without_a_trace());
@@ -125,6 +130,12 @@ impl Child {
                 Ok(Some(exit))
             }
         }
+    }
+
+    /// Terraform's HOME, which lies beside the steps' folders, or one folder up.
+    fn home(&self) -> Option<PathBuf> {
+        let homes = self.step.path().ancestors().skip(1).take(2).map(|folder| folder.join("home"));
+        homes.into_iter().find(|home| home.is_dir())
     }
 
     /// Why there is neither a Terraform nor a word of the supervisor, as far as its log knows.

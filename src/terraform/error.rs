@@ -101,9 +101,7 @@ pub enum TerraformError {
         diagnostics: Vec<Diagnostic>,
     },
     /// Somebody killed Terraform.
-    #[error(
-        "terraform {step} was killed by signal {signal}{}{}", likely(*signal), unsaved(*step)
-    )]
+    #[error("terraform {step} was killed by signal {signal}{}", likely(*signal))]
     Killed {
         /// The command.
         step: Step,
@@ -137,6 +135,9 @@ pub enum TerraformError {
     /// `output -json` was not what Terraform documents.
     #[error("terraform's outputs can't be read")]
     Outputs(#[source] serde_json::Error),
+    /// What should be a state isn't one.
+    #[error("it is no terraform state")]
+    State(#[source] serde_json::Error),
     /// The plan was made, and its file isn't there any more.
     #[error("the saved plan {} is gone", file.display())]
     PlanGone {
@@ -176,7 +177,18 @@ impl TerraformError {
     pub fn is_stale_plan(&self) -> bool {
         const STALE: [&str; 2] = ["Saved plan is stale", "Saved plan does not match the given state"];
         let Self::Failed { step, diagnostics, .. } = self else { return false };
-        changes(*step) && diagnostics.iter().any(|diagnostic| STALE.contains(&diagnostic.summary.as_str()))
+        step.changes() && diagnostics.iter().any(|diagnostic| STALE.contains(&diagnostic.summary.as_str()))
+    }
+
+    /// The error in the words that are left once what it warns of was put right.
+    pub fn once_settled(&self) -> String {
+        match self {
+            Self::StateAtRisk { step, diagnostics, .. } => {
+                format!("terraform {step} could not save the state{}", told(diagnostics))
+            }
+            Self::SupervisorLost { .. } => "terraform and its supervisor were killed".to_owned(),
+            error => error.to_string(),
+        }
     }
 
     /// Terraform's own words, when it had any.
@@ -199,17 +211,8 @@ fn told(diagnostics: &[Diagnostic]) -> String {
     placed.chain(unplaced).fold(String::new(), |text, error| text + "\n" + &error.to_string())
 }
 
-fn changes(step: Step) -> bool {
-    matches!(step, Step::Apply | Step::Destroy)
-}
-
 fn half_done(step: Step) -> &'static str {
-    if changes(step) { "; infrastructure may be half changed" } else { "" }
-}
-
-fn unsaved(step: Step) -> &'static str {
-    let warning = "; its last changes may be missing from the state, and the state may still be locked";
-    if changes(step) { warning } else { "" }
+    if step.changes() { "; infrastructure may be half changed" } else { "" }
 }
 
 /// What a signal usually means.

@@ -25,9 +25,14 @@ mod applied;
 mod diagnostic;
 mod output;
 
+mod ledger;
+mod remains;
+mod statefile;
+
 mod install;
 mod plan;
 mod session;
+mod state;
 
 mod error;
 
@@ -39,8 +44,12 @@ pub use env::{child_env, refusal};
 pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
 pub use install::{Terraform, find};
+pub use ledger::{Gap, Known, Ledger, Missing, Replaced, Suspect, lives_outside};
 pub use output::OutputValue;
 pub use plan::Plan;
+pub use remains::{Remains, booted_at, wait_for_all};
 pub use session::{Mode, Session};
+pub use state::parking_address;
+pub use statefile::{State, StateObject};
 pub use step::{Exit, Step};
 pub use supervisor::supervise;

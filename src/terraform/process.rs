@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,19 @@ impl ProcessId {
         stat(self.pid).is_ok_and(|(state, start_time)| start_time == self.start_time && !matches!(state, 'Z' | 'X'))
     }
 
+    /// Kills what a Terraform that is gone has left in its process group: providers, which would go on changing things
+    /// unobserved. Only processes with the same HOME count, since a group's number is used again too.
+    pub(super) fn end_group(self, home: &Path) {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        for pid in pids.filter(|pid| *pid != self.pid && group(*pid) == Some(self.pid) && has_home(*pid, home)) {
+            if let Some(pid) = Pid::from_raw(pid) {
+                // One that has just gone is fine.
+                rustix::process::kill_process(pid, Signal::KILL).ok();
+            }
+        }
+    }
+
     /// Sends SIGINT, if the process is still the one that was meant.
     pub(super) fn interrupt(self) -> io::Result<()> {
         match Pid::from_raw(self.pid) {
@@ -35,6 +49,18 @@ impl ProcessId {
             _ => Ok(()),
         }
     }
+}
+
+/// The process group: field 5 of `/proc/PID/stat`.
+fn group(pid: i32) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
+}
+
+fn has_home(pid: i32, home: &Path) -> bool {
+    let wanted = [b"HOME=", home.as_os_str().as_encoded_bytes()].concat();
+    let env = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    env.split(|byte| *byte == 0).any(|variable| variable == wanted)
 }
 
 /// State and start time of `/proc/PID/stat` (fields 3 and 22 of proc(5)). The name before them may hold anything, closing

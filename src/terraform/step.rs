@@ -36,6 +36,16 @@ pub enum Step {
     Destroy,
     /// `terraform output`, only when outputs are sensitive. Its stdout doesn't stay on disk.
     Output,
+    /// `terraform state pull`. Its stdout doesn't stay on disk.
+    StatePull,
+    /// `terraform state push`.
+    StatePush,
+    /// `terraform state rm`.
+    StateRemove,
+    /// `terraform state mv`.
+    StateMove,
+    /// `terraform import`.
+    Import,
 }
 
 impl Step {
@@ -48,13 +58,26 @@ impl Step {
             Self::Apply => "2-apply",
             Self::Destroy => "2-destroy",
             Self::Output => "3-output",
+            Self::StatePull => "4-state-pull",
+            Self::StatePush => "4-state-push",
+            Self::StateRemove => "4-state-rm",
+            Self::StateMove => "4-state-mv",
+            Self::Import => "4-import",
         }
+    }
+}
+
+impl Step {
+    /// Whether it changes infrastructure.
+    pub fn changes(self) -> bool {
+        matches!(self, Self::Apply | Self::Destroy)
     }
 }
 
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.folder().split_at(2).1)
+        // `terraform state pull` is two words, and a folder's name is one.
+        f.write_str(&self.folder().split_at(2).1.replace('-', " "))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod approval;
 mod leaving;
+mod unclean;
 
 use std::collections::BTreeMap;
 use std::io::Write;

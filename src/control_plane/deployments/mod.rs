@@ -49,7 +49,7 @@ pub(crate) use finish::Outcome;
 pub(crate) use offer::{Ask, Offer};
 pub(crate) use queue::Queue;
 pub(crate) use record::TargetRecord;
-pub(crate) use report::{Heard, Refused, Report};
+pub(crate) use report::{Heard, Refused, Report, Settles};
 pub(crate) use selection::Selection;
 pub(crate) use unsettled::Inheritance;
 #[cfg(test)]

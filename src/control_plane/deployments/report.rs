@@ -32,6 +32,20 @@ pub(crate) struct Report {
     pub(crate) principal: String,
     /// `x-hadron-plan` and `x-hadron-plan-summary`: a plan that people are to decide on.
     pub(crate) plan: Option<Asked>,
+    /// `x-hadron-settled`: which runs the report of an end settles.
+    pub(crate) settles: Settles,
+}
+
+/// Which unsettled runs of the target are settled by a report of the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Settles {
+    /// The run that reports, and all that its claim was told of.
+    #[default]
+    All,
+    /// The run that reports only: it ended before it came to the others.
+    Own,
+    /// None: it couldn't be settled, and whoever claims next must try.
+    Nothing,
 }
 
 /// A report that counts.
@@ -115,7 +129,7 @@ impl Deployments {
             // The run says itself that it is over, so what it left locked guards nothing any more.
             if let Some(epoch) = report.epoch {
                 release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
-                self.settle(tx, deployment, epoch, outcome == Outcome::Succeeded)?;
+                self.settle(tx, deployment, epoch, report.settles, outcome == Outcome::Succeeded)?;
             }
         } else {
             let asked = self.ask_people(deployment, report);
@@ -143,7 +157,7 @@ impl Deployments {
         };
         release(tx, &self.scope, &deployment.target_arn, &deployment.id, epoch)?;
         // What it was to adopt counts only if the deployment succeeded, and then it was settled with that.
-        Ok(self.settle(tx, deployment, epoch, false)?)
+        Ok(self.settle(tx, deployment, epoch, report.settles, false)?)
     }
 
     /// The deployment that a report is about: by its id first, else whatever the target has under way, else the last.

@@ -3,7 +3,7 @@
 //! Whoever claims next is told of them, since their Terraform may still be at work, or may have created what the state
 //! doesn't know. All of it is noted in the transaction of the claim or the report that it follows from.
 
-use super::Deployments;
+use super::{Deployments, Settles};
 use crate::control_plane::records::{Deployment, Lease, StateLock, TargetRuns, UnsettledRun};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
 
@@ -68,11 +68,17 @@ impl Deployments {
         tx: &mut dyn Transaction,
         deployment: &Deployment,
         epoch: i64,
+        settles: Settles,
         succeeded: bool,
     ) -> Result<(), StoreError> {
         let arn = &deployment.target_arn;
         let Some(mut runs) = tx.get::<TargetRuns>(&self.scope, arn)? else { return Ok(()) };
-        let Some(run) = runs.settle(&deployment.id, epoch) else { return Ok(()) };
+        let settled = match settles {
+            Settles::All => runs.settle(&deployment.id, epoch),
+            Settles::Own => runs.settle_alone(&deployment.id, epoch),
+            Settles::Nothing => None,
+        };
+        let Some(run) = settled else { return Ok(()) };
         if runs.unsettled.is_empty() {
             tx.delete(&self.scope, &runs)?;
         } else {

@@ -53,6 +53,12 @@ impl TargetRuns {
         &self.unsettled[..at.min(NAMED)]
     }
 
+    /// Forgets a run only; the run, if it was unsettled.
+    pub fn settle_alone(&mut self, deployment: &str, epoch: i64) -> Option<UnsettledRun> {
+        let at = self.unsettled.iter().position(|run| run.is(deployment, epoch))?;
+        Some(self.unsettled.remove(at))
+    }
+
     /// Forgets a run and all that its claim was told of; the run, if it was unsettled.
     pub fn settle(&mut self, deployment: &str, epoch: i64) -> Option<UnsettledRun> {
         let named = self.before(deployment, epoch).len();

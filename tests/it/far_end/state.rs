@@ -17,8 +17,23 @@ pub(crate) struct States {
     pub(crate) locks: Mutex<BTreeMap<String, Bytes>>,
     /// Whoever holds this keeps every write waiting.
     pub(crate) writing: tokio::sync::Mutex<()>,
+    /// How many writes shall be refused; Terraform doesn't repeat what is answered 400.
+    pub(crate) refuse: Mutex<u32>,
+    /// What is there after a write was refused, as if somebody else had written.
+    pub(crate) meanwhile: Mutex<Option<Bytes>>,
+    /// The targets that were blocked, and why.
+    pub(crate) blocks: Mutex<Vec<serde_json::Value>>,
     /// The Basic credentials that came along, decoded by nobody.
     pub(crate) authorizations: Mutex<Vec<String>>,
+}
+
+impl States {
+    fn refuses(&self) -> bool {
+        let mut left = self.refuse.lock().unwrap();
+        let refuses = *left > 0;
+        *left = left.saturating_sub(1);
+        refuses
+    }
 }
 
 pub(crate) async fn start() -> (String, Arc<States>) {
@@ -42,6 +57,16 @@ async fn answer(
             Some(state) => (StatusCode::OK, state.clone()).into_response(),
             None => StatusCode::NOT_FOUND.into_response(),
         },
+        "POST" if path.starts_with("/_hadron/blocks/") => {
+            states.blocks.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            (StatusCode::OK, r#"{"commands":["hadron state push dev --parked"]}"#).into_response()
+        }
+        "POST" if states.refuses() => {
+            if let Some(other) = states.meanwhile.lock().unwrap().take() {
+                states.kept.lock().unwrap().insert(path, other);
+            }
+            StatusCode::BAD_REQUEST.into_response()
+        }
         "POST" => {
             drop(states.writing.lock().await);
             states.kept.lock().unwrap().insert(path, body);

@@ -5,7 +5,7 @@ use hadron_model::{
 };
 
 use super::{plan, poll};
-use crate::control_plane::deployments::{Deployments, Heard, Refused, Report};
+use crate::control_plane::deployments::{Deployments, Heard, Refused, Report, Settles};
 use crate::control_plane::plane::{Plane, PlaneSettings};
 use crate::control_plane::records::{Deployment, Output};
 use crate::control_plane::seal::{Sealer, output_context};
@@ -18,6 +18,10 @@ const EPOCH: &str = "x-hadron-epoch";
 
 /// Where the deployment stands.
 const STATUS: &str = "x-hadron-status";
+
+/// How much a report of the end settles, if not all: `own` is this run without what its claim was told of, `none` is
+/// nothing.
+const SETTLED: &str = "x-hadron-settled";
 
 /// Which of the outputs are sensitive: their positions, `0,3`.
 const SENSITIVE: &str = "x-hadron-sensitive";
@@ -109,7 +113,17 @@ fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChang
         access_key: call.caller.access_key.clone(),
         principal: call.caller.principal.clone(),
         plan: plan::asked(call)?,
+        settles: settles(call)?,
     })
+}
+
+fn settles(call: &Call) -> Result<Settles, ProtonError> {
+    match call.header(SETTLED) {
+        None => Ok(Settles::All),
+        Some("own") => Ok(Settles::Own),
+        Some("none") => Ok(Settles::Nothing),
+        Some(other) => Err(ProtonError::validation(format!("{SETTLED}: {other} is neither own nor none"))),
+    }
 }
 
 fn number(call: &Call, name: &str) -> Result<Option<i64>, ProtonError> {

@@ -45,6 +45,13 @@ fn adopt(
     for it in named {
         note(&mut lock, &it.address, &it.id);
     }
+    if none && let Some(block) = &lock.blocked {
+        // What doesn't exist is no longer to be adopted, whatever was said of it before.
+        let absent = |address: &str| block.suspects.iter().any(|suspect| suspect.address == address);
+        let named = |address: &str| named.iter().any(|it| it.address == address);
+        let kept = |known: &Adoption| named(&known.address) || !absent(&known.address);
+        lock.value.adoptions = lock.adoptions.iter().filter(|known| kept(known)).cloned().collect();
+    }
     if let Some(block) = lock.blocked.as_mut().filter(|block| !block.suspects.is_empty()) {
         block.suspects.retain(|suspect| !none && !named.iter().any(|it| it.address == suspect.address));
         if block.suspects.is_empty() && block.parked.is_empty() && block.by.is_some() {

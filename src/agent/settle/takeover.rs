@@ -1,0 +1,218 @@
+//! Before the first change: what earlier runs of the target have left is settled, and what operators want is adopted.
+
+use tokio_util::sync::CancellationToken;
+
+use super::evidence::{self, Evidence};
+use super::reconcile::{Found, reconcile};
+use super::{Settler, Trouble, block, errored, lockfile, proof};
+use crate::agent::StepError;
+use crate::agent::gate::Gate;
+use crate::agent::workdir::RunDir;
+use crate::proton::Adoption;
+use crate::terraform::{Session, State, Suspect, TerraformError, lives_outside, wait_for_all};
+
+/// Settles what runs before this one have left, and brings in what operators have decided. Nothing has changed yet.
+///
+/// # Errors
+/// [`StepError::AtRisk`] when people must look first, and whatever keeps the run from being settled.
+pub(in crate::agent) async fn take_over(gate: &Gate<'_>, run_dir: &RunDir, session: &Session) -> Result<(), StepError> {
+    let others = others(gate, run_dir)?;
+    nobody_at_work(gate, &others).await?;
+    // An earlier life may have begun to settle.
+    nobody_at_work(gate, std::slice::from_ref(run_dir)).await?;
+    let lease = &gate.claimed.lease;
+    let noted = noted(&others)?;
+    if lease.unsettled.is_empty() && lease.adopt == 0 && noted.is_empty() {
+        return Ok(());
+    }
+    let settler = Settler::new(gate, run_dir, session).await?;
+    if !lease.unsettled.is_empty() {
+        settler.take_over_runs(&others).await?;
+        run_dir.mark_taken_over()?;
+    }
+    for other in noted {
+        settler.clear_note(other).await?;
+    }
+    if lease.adopt > 0 {
+        settler.adopt().await?;
+    }
+    Ok(())
+}
+
+/// The directories here of other runs of the same target.
+fn others(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Vec<RunDir>, StepError> {
+    let mut others = RunDir::all(&gate.context.config.data)?;
+    let target = &run_dir.record.candidate.target_arn;
+    others.retain(|other| other.record.candidate.target_arn == *target && other.path() != run_dir.path());
+    others.sort_by_key(|other| other.record.started_at);
+    Ok(others)
+}
+
+/// Waits for a Terraform that still works on the target here, under a lease that is over: it is never doubled.
+async fn nobody_at_work(gate: &Gate<'_>, others: &[RunDir]) -> Result<(), StepError> {
+    for other in others {
+        tokio::select! {
+            waited = wait_for_all(other.path(), &gate.pulse.interrupt) => {
+                waited.map_err(|source| StepError::Terraform { source, changing: false })?;
+            }
+            () = gate.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
+        }
+    }
+    Ok(())
+}
+
+/// Those that this agent itself has noted as being in doubt.
+fn noted(others: &[RunDir]) -> Result<Vec<&RunDir>, StepError> {
+    let mut noted = Vec::new();
+    for other in others {
+        if block::noted(other)?.is_some() {
+            noted.push(other);
+        }
+    }
+    Ok(noted)
+}
+
+impl Settler<'_> {
+    async fn take_over_runs(&self, others: &[RunDir]) -> Result<(), StepError> {
+        let runs = &self.claimed.lease.unsettled;
+        let here = |run: &(String, u64)| {
+            others.iter().find(|other| other.record.candidate.id == run.0 && other.record.attempt == run.1)
+        };
+        let names: Vec<String> = runs.iter().map(|(deployment, attempt)| format!("{deployment}.{attempt}")).collect();
+        self.say(&format!("settling what earlier runs have left: {}", names.join(", ")));
+        // Their processes were waited for.
+        let dead: Vec<String> =
+            runs.iter().zip(&names).filter(|(run, _)| here(run).is_some()).map(|(_, name)| name.clone()).collect();
+        if let Some(door) = &self.door {
+            proof::get_lock(self, door, &dead).await?;
+        }
+        let runs: Vec<_> = runs.iter().zip(names).map(|(run, name)| (run, here(run), name)).collect();
+        let found = self.patiently(|| self.settle_runs(&runs)).await?;
+        if !found.suspects.is_empty() || found.reason.is_some() {
+            let risk = self.patiently(|| block::block(self, &found, None)).await?;
+            // From here on it is the block that knows.
+            self.run_dir.mark_taken_over()?;
+            return Err(StepError::AtRisk { source: None, risk: Box::new(risk) });
+        }
+        if !found.adopted.is_empty() {
+            self.say(&found.note());
+        }
+        Ok(())
+    }
+
+    /// One try at settling all earlier runs together.
+    async fn settle_runs(&self, runs: &[(&(String, u64), Option<&RunDir>, String)]) -> Result<Found, Trouble> {
+        let session = self.commands();
+        let mut evidence = Evidence { whole: true, saved: true, ..Evidence::default() };
+        let mut torn = false;
+        for (run, here, name) in runs {
+            let Some(other) = here else {
+                evidence::read_shipped(self, run, &mut evidence).await?;
+                continue;
+            };
+            evidence::read_local(other, &mut evidence)?;
+            if self.door.is_none() {
+                lockfile::release(self, other).await?;
+            }
+            match errored::bring_home(self, &session, other, &evidence.ledger, name).await? {
+                errored::Home::AtRisk(risk) => {
+                    return Err(StepError::AtRisk { source: None, risk: Box::new(risk) }.into());
+                }
+                errored::Home::Torn => torn = true,
+                errored::Home::None | errored::Home::Saved(_) => {}
+            }
+        }
+        evidence.saved &= !torn;
+        if !evidence.began {
+            return Ok(Found::default());
+        }
+        let mut found = reconcile(self, &session, &evidence.ledger, evidence.known()).await?;
+        if !evidence.untold.is_empty() {
+            self.suspect_all(&session, &evidence.untold.join(", "), &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    /// Of a run that had come to its apply neither the directory nor the plan is left. It may have made whatever an apply
+    /// would make now.
+    async fn suspect_all(&self, session: &Session, runs: &str, found: &mut Found) -> Result<(), Trouble> {
+        let planned = match session.would_make(&CancellationToken::new()).await {
+            Ok(planned) => planned,
+            Err(TerraformError::Failed { .. }) => {
+                let why = "had come to its apply, and neither its directory nor its journal is left";
+                found.reason = Some(format!("run {runs} {why}: what it has made isn't known"));
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let why = format!("it would be created now, and run {runs}, whose journal is lost, may have done that");
+        for (address, kind) in planned.into_iter().filter(|(_, kind)| lives_outside(kind)) {
+            if !found.suspects.iter().any(|suspect| suspect.address == address) {
+                found.suspects.push(Suspect::new(&address, &kind, None, &why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again at what an earlier run was left in doubt about.
+    async fn clear_note(&self, other: &RunDir) -> Result<(), StepError> {
+        let Some(risk) = block::noted(other)? else { return Ok(()) };
+        let doubtful = block::doubtful(other)?;
+        if doubtful.is_empty() {
+            let home = self.patiently(|| async {
+                let (ledger, _) = evidence::local(other)?;
+                let user = format!("{}.{}", other.record.candidate.id, other.record.attempt);
+                errored::bring_home(self, &self.commands(), other, &ledger, &user).await
+            });
+            match home.await? {
+                errored::Home::AtRisk(risk) => return Err(StepError::AtRisk { source: None, risk: Box::new(risk) }),
+                errored::Home::None | errored::Home::Saved(_) | errored::Home::Torn => return block::forget(other),
+            }
+        }
+        let session = self.commands();
+        let state = self.patiently(|| async { Ok(session.state_pull(&CancellationToken::new()).await?) }).await?;
+        let state = State::parse(&state).map_err(|source| StepError::Terraform { source, changing: false })?;
+        if state.is_some_and(|state| doubtful.iter().all(|address| state.current(address).is_some())) {
+            return block::forget(other);
+        }
+        Err(StepError::AtRisk { source: None, risk: Box::new(risk) })
+    }
+
+    /// Brings in what operators have named. Whatever can't be is told, and nothing is applied.
+    async fn adopt(&self) -> Result<(), StepError> {
+        let Some(door) = &self.door else { return Ok(()) };
+        let wanted = self.patiently(|| async { Ok(door.adoptions().await?) }).await?;
+        let never = CancellationToken::new();
+        let session = self.commands();
+        let mut refused = Vec::new();
+        for Adoption { address, id } in wanted {
+            let state = self.patiently(|| async { Ok(session.state_pull(&never).await?) }).await?;
+            let before = |source| StepError::Terraform { source, changing: false };
+            let state = State::parse(&state).map_err(before)?;
+            if state.as_ref().is_some_and(|state| state.current(&address).is_some()) {
+                self.say(&format!("{address} is in the state already"));
+                continue;
+            }
+            self.say(&format!("adopting {address} as an operator has decided ({id})"));
+            match session.import(&address, &id, &never).await {
+                Ok(()) => {}
+                Err(error @ TerraformError::Failed { .. }) => refused.push(refusal(&address, &id, &error)),
+                Err(source) => return Err(before(source)),
+            }
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let reason = "what was to be adopted can't be imported by the id that was given for it".to_owned();
+        let found = Found { suspects: refused, reason: Some(reason), ..Found::default() };
+        let risk = self.patiently(|| block::block(self, &found, None)).await?;
+        Err(StepError::AtRisk { source: None, risk: Box::new(risk) })
+    }
+}
+
+/// What an operator has named wrongly is in doubt again, without an id.
+fn refusal(address: &str, id: &str, error: &TerraformError) -> Suspect {
+    let kind = address.split('[').next().unwrap_or_default().rsplit('.').nth(1).unwrap_or_default();
+    let said = error.diagnostics().first().map_or_else(|| error.to_string(), |first| first.summary.clone());
+    Suspect::new(address, kind, None, &format!("it was to be adopted as {id}, and can't be imported by that: {said}"))
+}

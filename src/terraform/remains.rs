@@ -1,0 +1,94 @@
+//! What a run directory tells of a run that is over, or that must be waited for.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::Ledger;
+use super::step::{Step, StepDir};
+use super::{TerraformError, child};
+
+/// How deep the steps' folders lie: in the run directory, and in folders of it for what came later.
+const DEPTH: usize = 2;
+
+/// What is left of the steps that change things, in one folder of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// Whether such a step was started.
+    pub began: bool,
+    /// Whether its Terraform has ended by itself.
+    pub ended: bool,
+}
+
+impl Remains {
+    /// Reads what the steps of a folder have told into a ledger.
+    ///
+    /// # Errors
+    /// [`TerraformError::Io`].
+    pub fn read(folder: &Path, ledger: &mut Ledger) -> Result<Self, TerraformError> {
+        let mut remains = Self::default();
+        for step in [Step::Plan, Step::Apply, Step::Destroy] {
+            let step_dir = StepDir::new(folder.join(step.folder()));
+            if !step_dir.path().exists() {
+                continue;
+            }
+            if step != Step::Plan {
+                remains.began = true;
+                remains.ended = step_dir.exit()?.is_some_and(|exit| exit.code.is_some());
+            }
+            read_lines(&step_dir.stdout(), ledger)?;
+        }
+        Ok(remains)
+    }
+}
+
+fn read_lines(path: &Path, ledger: &mut Ledger) -> Result<(), TerraformError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(TerraformError::io("reading", path)(error)),
+    };
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.map_err(TerraformError::io("reading", path))?;
+        ledger.line(&String::from_utf8_lossy(&line));
+    }
+    Ok(())
+}
+
+/// Waits until nothing that was ever started in a run directory is at work, however long that takes. Once `stop` is
+/// cancelled, what still runs gets its one SIGINT.
+///
+/// # Errors
+/// [`TerraformError::Io`].
+pub async fn wait_for_all(run_dir: &Path, stop: &CancellationToken) -> Result<(), TerraformError> {
+    for step_dir in steps(run_dir, DEPTH) {
+        // Of what has ended nothing is to be read.
+        if StepDir::new(&step_dir).exit()?.is_some() {
+            continue;
+        }
+        let Some(step) = child::attach(&step_dir)? else { continue };
+        match step.wait(stop, &mut |_| {}).await {
+            Ok(_) | Err(TerraformError::SupervisorLost { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The folders that hold a step.
+fn steps(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let (steps, others): (Vec<_>, Vec<_>) = folders.into_iter().partition(|path| path.join("command.json").exists());
+    let deeper = others.into_iter().filter(|_| depth > 1).flat_map(|path| self::steps(&path, depth - 1));
+    steps.into_iter().chain(deeper).collect()
+}
+
+/// When this machine started, in seconds since the epoch: what was written before that, and not synced, may be lost.
+pub fn booted_at() -> Option<i64> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+}
