@@ -3,12 +3,15 @@
 //! For each of so many times: a service template with its version, a service of ten instances, an environment, and a
 //! hundred deployments of every instance. Every second instance lies in `prod`. The first service alone has what is
 //! looked for: its instances in `prod` failed, and the others wait for an agent.
+//!
+//! All of it is sealed, as the server would have done that.
 
 use hadron::control_plane::records::{
-    Action, BundleRef, Deployment, Environment, Executor, Progress, Service, ServiceInstance, TargetState, Template,
-    TemplateKind, TemplateVersion, Version, VersionRef,
+    Action, BundleRef, Deployment, Environment, Executor, Keyring, Progress, Service, ServiceInstance, TargetState,
+    Template, TemplateKind, TemplateVersion, Version, VersionRef,
 };
-use hadron::control_plane::store::{Store, StoreError, Transaction, Typed};
+use hadron::control_plane::seal::{MasterKey, keyring};
+use hadron::control_plane::store::{Sealed, Store, StoreError, Transaction, Typed};
 use hadron::domain::{Scope, Target};
 use hadron_model::{DeploymentStatus, ServiceStatus, TemplateVersionStatus};
 
@@ -31,7 +34,7 @@ const AT_ONCE: usize = 10;
 const VERSION: Version = Version { major: 1, minor: 0 };
 
 /// When the first deployment was made, in milliseconds since the epoch; the next ones follow a second apart.
-const BEGAN: i64 = 1_700_000_000_000;
+pub(crate) const BEGAN: i64 = 1_700_000_000_000;
 
 /// How much there is.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +54,19 @@ pub(crate) fn deployment_id(number: usize) -> String {
     format!("{number:08x}-5ca1-4e00-8000-{number:012x}")
 }
 
+/// Makes the record's keyring and sees the record through it. The server that opens the record later finds nothing that
+/// it would have to seal.
+pub(crate) async fn seal(store: &Store, master: [u8; 32]) -> Store {
+    let sealer = keyring::open(store, MasterKey::local(master), None, BEGAN).await.unwrap();
+    let settled = store.write::<_, StoreError, _>(|tx| {
+        let mut keyring = tx.get::<Keyring>(&Keyring::scope(), Keyring::KEY)?.unwrap();
+        keyring.resealed = Some(keyring.current.clone());
+        tx.save(&Keyring::scope(), &mut keyring)
+    });
+    settled.await.unwrap();
+    store.through(Sealed(sealer))
+}
+
 /// Fills an empty record.
 pub(crate) async fn fill(store: &Store, size: Size) {
     let first = store.write::<_, StoreError, _>(|tx| {
@@ -68,7 +84,7 @@ pub(crate) async fn fill(store: &Store, size: Size) {
     }
 }
 
-fn scope() -> Scope {
+pub(crate) fn scope() -> Scope {
     Scope::new("123456789012", "us-east-1")
 }
 

@@ -1,6 +1,6 @@
 //! What answers take with a million deployments in the record, side by side with a thousandth of it, and beside moto.
 //!
-//! `cargo bench --bench scale [-- --deployments N] [--rounds N] [--postgres N] [--quick]`
+//! `cargo bench --bench scale [-- --deployments N] [--rounds N] [--postgres N] [--quick] [--only WORDS]`
 //!
 //! - Two records: a thousand deployments of ten instances, and so many times as much of everything. Both have the same
 //!   five deployments that wait for an agent, and the same five instances that the filters find.
@@ -8,11 +8,13 @@
 //!   a kept connection, each signed. The ratio is that of the medians.
 //! - *moto* is `moto_server` with one parameter in SSM. Both servers get the same client with eight connections, in turn.
 //! - The same on PostgreSQL, with a smaller record (`--postgres 0` leaves it out).
+//! - Before all that, what a decision of the policies takes that depends on the resource.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
 
 mod door;
 mod fill;
+mod permit;
 
 #[expect(dead_code, reason = "a benchmark uses its own part")]
 #[path = "../../tests/support/mod.rs"]
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hadron::control_plane::seal::MasterKey;
 use hadron::control_plane::store::{Postgres, Sqlite, Store};
 use serde_json::{Value, json};
 
@@ -38,6 +41,9 @@ const AT_A_TIME: usize = 8;
 /// Requests of each kind that aren't counted.
 const WARM_UP: usize = 20;
 
+/// The one question whose answer is written first.
+const WRITING_POLL: &str = "poll, five wait";
+
 /// For how long requests are counted at a stretch.
 const STRETCH: Duration = Duration::from_secs(1);
 
@@ -51,15 +57,18 @@ struct Options {
     deployments: usize,
     postgres: usize,
     rounds: usize,
+    /// Only what has these words in its name.
+    only: String,
 }
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Self {
-        let mut options = Self { deployments: 1_000_000, postgres: 50_000, rounds: 300 };
+        let mut options = Self { deployments: 1_000_000, postgres: 50_000, rounds: 300, only: String::new() };
         while let Some(argument) = arguments.next() {
             let mut number = || arguments.next().unwrap().parse().unwrap();
             match argument.as_str() {
-                "--quick" => options = Self { deployments: 20_000, postgres: 5_000, rounds: 50 },
+                "--quick" => options = Self { deployments: 20_000, postgres: 5_000, rounds: 50, ..options },
+                "--only" => options.only = arguments.next().unwrap(),
                 "--deployments" => options.deployments = number(),
                 "--postgres" => options.postgres = number(),
                 "--rounds" => options.rounds = number(),
@@ -72,6 +81,7 @@ impl Options {
 }
 
 async fn bench(options: &Options) {
+    permit::decisions().await;
     let folder = tempfile::tempdir().unwrap();
     let sqlite = |size: Size| {
         let path = folder.path().join(format!("{}.db", size.deployments()));
@@ -83,8 +93,8 @@ async fn bench(options: &Options) {
     weigh(folder.path());
     // What the fill left to be written later would be measured with the first writes.
     rustix::fs::sync();
-    ratios("SQLite", (&small, &big), size, options.rounds).await;
-    beside_moto(&big.1, size).await;
+    ratios("SQLite", (&small, &big), size, options).await;
+    beside_moto(&big.1, size, options).await;
     drop((small, big));
     if options.postgres == 0 {
         return;
@@ -97,16 +107,18 @@ async fn bench(options: &Options) {
     let size = Size { times: options.postgres / BASE };
     let small = served(postgres(), Size { times: 1 }).await;
     let big = served(postgres(), size).await;
-    ratios("PostgreSQL", (&small, &big), size, options.rounds).await;
+    ratios("PostgreSQL", (&small, &big), size, options).await;
 }
 
 /// Fills a record and serves it; tells how long each took.
 async fn served((store, database): (Store, String), size: Size) -> (Plane, Door) {
     let began = Instant::now();
-    fill::fill(&store, size).await;
+    let master = MasterKey::random();
+    let sealed = fill::seal(&store, master).await;
+    fill::fill(&sealed, size).await;
     let filled = began.elapsed();
-    hadron::control_plane::upgrade(&store).await.unwrap();
-    drop(store);
+    hadron::control_plane::upgrade(&sealed).await.unwrap();
+    drop((store, sealed));
     let objects = tempfile::tempdir().unwrap().keep();
     let env = BTreeMap::from([
         ("HADRON_LOG".to_owned(), "warn".to_owned()),
@@ -114,7 +126,8 @@ async fn served((store, database): (Store, String), size: Size) -> (Plane, Door)
         ("HADRON_OBJECTS".to_owned(), objects.display().to_string()),
     ]);
     let began = Instant::now();
-    let plane = Plane::serve(Start { env, ..Start::default() });
+    let data = vec![("master.key", master.to_vec())];
+    let plane = Plane::serve(Start { env, data, ..Start::default() });
     println!(
         "{} deployments: filled in {:.1} s, first answer {} ms after start",
         size.deployments(),
@@ -137,7 +150,11 @@ fn weigh(folder: &Path) {
 }
 
 /// What is asked, by the name that the table gives it.
-fn questions(size: Size) -> Vec<(&'static str, Ask)> {
+fn questions(size: Size, options: &Options) -> impl Iterator<Item = (&'static str, Ask)> {
+    all_questions(size).into_iter().filter(|(name, _)| name.contains(&options.only))
+}
+
+fn all_questions(size: Size) -> Vec<(&'static str, Ask)> {
     let filters = |wanted: &[(&str, &str)]| -> Value {
         wanted.iter().map(|(key, value)| json!({"key": key, "value": value})).collect()
     };
@@ -145,7 +162,7 @@ fn questions(size: Size) -> Vec<(&'static str, Ask)> {
     let instances = |wanted: &[(&str, &str)]| Ask::proton("ListServiceInstances", &json!({"filters": filters(wanted)}));
     let middle = fill::deployment_id(size.deployments() / 2);
     vec![
-        ("poll, five wait", Ask::proton("ListDeployments", &json!({})).asked_by_agent()),
+        (WRITING_POLL, Ask::proton("ListDeployments", &json!({})).asked_by_agent()),
         ("poll, nothing waits", Ask::proton("ListDeployments", &json!({"environmentName": "prod"})).asked_by_agent()),
         ("GetResourcesSummary", Ask::proton("GetResourcesSummary", &json!({}))),
         ("instances by environment, status, template", instances(&[prod, failed, ("templateName", "web-0")])),
@@ -163,10 +180,11 @@ fn questions(size: Size) -> Vec<(&'static str, Ask)> {
 }
 
 /// Asks both in turn, and then both for a durable write.
-async fn ratios(database: &str, (small, big): (&(Plane, Door), &(Plane, Door)), size: Size, rounds: usize) {
+async fn ratios(database: &str, (small, big): (&(Plane, Door), &(Plane, Door)), size: Size, options: &Options) {
+    let rounds = options.rounds;
     println!("\n{database}, {} and {} deployments, {rounds} rounds, ms", BASE, size.deployments());
     println!("{:45} {:>8} {:>8} {:>8} {:>8} {:>6}", "", "small", "p99", "big", "p99", "ratio");
-    let pairs = questions(Size { times: 1 }).into_iter().zip(questions(size));
+    let pairs = questions(Size { times: 1 }, options).zip(questions(size, options));
     for ((name, of_small), (_, of_big)) in pairs {
         let [few, many] = [small.1.ask(&of_small).await, big.1.ask(&of_big).await];
         assert_eq!(few, many, "{name}: both answer as much");
@@ -214,14 +232,14 @@ fn median_and_99th(mut values: Vec<f64>) -> (f64, f64) {
 }
 
 /// How many reads each server answers in a second, in stretches that take turns.
-async fn beside_moto(big: &Door, size: Size) {
+async fn beside_moto(big: &Door, size: Size, options: &Options) {
     let tools = Tools::get();
     let moto = Moto::start(tools);
     let ssm = Door::new(moto.endpoint(), ("test".into(), "test".into()));
     ssm.ask(&Ask::ssm("PutParameter", &json!({"Name": "/scale", "Value": "one", "Type": "String"}))).await;
     let parameter = Ask::ssm("GetParameter", &json!({"Name": "/scale"}));
     println!("\nReads a second, {AT_A_TIME} at a time, beside moto_server's SSM GetParameter");
-    for (name, ask) in questions(size).into_iter().skip(1) {
+    for (name, ask) in questions(size, options).filter(|(name, _)| *name != WRITING_POLL) {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             ours.push(big.count(&ask, AT_A_TIME, STRETCH).await);

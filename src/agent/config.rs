@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::BundleLocation;
+use super::{BundleLocation, Departure};
 use crate::objects::ObjectsConfig;
 use crate::support::{AwsAccess, Clock};
 
@@ -44,8 +44,23 @@ pub struct Config {
     pub poll_wait: Duration,
     /// How long Terraform waits for a state that somebody else has locked.
     pub lock_timeout: Duration,
+    /// How long one run waits for people at a gate before it is left for a later life of the agent; None = for ever.
+    pub approval_wait: Option<Duration>,
+    /// What is known of the host that will end the agent some day.
+    pub host: HostConfig,
     /// The time.
     pub clock: Clock,
+}
+
+/// What an agent owes to the host that it runs on.
+#[derive(Debug, Clone, Default)]
+pub struct HostConfig {
+    /// How it leaves.
+    pub departure: Departure,
+    /// The address of ECS's agent (`ECS_AGENT_URI`): the task is protected from scale-in while a run is at work.
+    pub ecs_agent: Option<String>,
+    /// The address of EC2's instance metadata, where a Spot interruption is announced two minutes ahead.
+    pub spot_notices: Option<String>,
 }
 
 /// Choices for one environment.

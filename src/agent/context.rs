@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio::sync::{Mutex, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::identity::Identity;
+use super::keeper::Keeper;
 use super::progress::{Progress, Stage};
 use super::{AgentError, Config, S3State, StepError};
 use crate::domain::Scope;
@@ -26,19 +28,25 @@ pub(super) struct Context {
     pub(super) progress: broadcast::Sender<Progress>,
     /// How many journeys wait for people.
     pub(super) waiting: watch::Sender<usize>,
+    /// How many journeys are under way, those that wait for people among them.
+    pub(super) under_way: watch::Sender<usize>,
+    /// Cancelled when the agent has to leave so soon that every Terraform is interrupted.
+    pub(super) hurry: CancellationToken,
+    /// The thread of the heartbeats.
+    pub(super) keeper: Keeper,
     /// Clients by endpoint and region; None is the configured store.
     stores: Mutex<HashMap<Option<(String, String)>, Objects>>,
     /// State buckets that proved to honour conditional writes.
     probed: Mutex<HashSet<String>>,
 }
 
-/// A journey that waits for people.
+/// A journey that is counted, as one that waits for people or as one that is under way.
 #[derive(Debug)]
-pub(super) struct Waits<'a>(&'a watch::Sender<usize>);
+pub(super) struct Counted<'a>(&'a watch::Sender<usize>);
 
-impl Drop for Waits<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|waiting| *waiting -= 1);
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -50,15 +58,23 @@ impl Context {
         let terraform = terraform::find(config.terraform.as_deref(), &config.search_path)?;
         let proton = Proton::new(&config.proton).await;
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
-        let (waiting, _) = watch::channel(0);
+        let (waiting, under_way) = (watch::Sender::new(0), watch::Sender::new(0));
+        let keeper = Keeper::start(config.proton.clone()).map_err(AgentError::Keeper)?;
+        let hurry = CancellationToken::new();
         let (stores, probed) = (Mutex::default(), Mutex::default());
-        Ok(Self { config, identity, proton, terraform, progress, waiting, stores, probed })
+        Ok(Self { config, identity, proton, terraform, progress, waiting, under_way, hurry, keeper, stores, probed })
     }
 
     /// Counts the caller's journey among those that wait for people, until what it gets is dropped.
-    pub(super) fn waits(&self) -> Waits<'_> {
+    pub(super) fn waits(&self) -> Counted<'_> {
         self.waiting.send_modify(|waiting| *waiting += 1);
-        Waits(&self.waiting)
+        Counted(&self.waiting)
+    }
+
+    /// Counts the caller's journey among those that are under way, until what it gets is dropped.
+    pub(super) fn sets_out(&self) -> Counted<'_> {
+        self.under_way.send_modify(|count| *count += 1);
+        Counted(&self.under_way)
     }
 
     pub(super) fn tell(&self, lease: &Lease, target: &impl ToString, stage: Stage) {

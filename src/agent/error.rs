@@ -65,12 +65,18 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    /// The system gives us no thread for the heartbeats.
+    #[error("starting the thread that keeps the leases")]
+    Keeper(#[source] io::Error),
     /// The name can't be part of an id.
     #[error("{0:?} can't be an agent's name: use letters, digits, `.`, `_` and `-`, at most 60 of them")]
     BadName(String),
     /// No Terraform that will do.
     #[error(transparent)]
     Terraform(#[from] TerraformError),
+    /// It was asked to leave, and leaves its run to the supervisor.
+    #[error("left; Terraform goes on under its supervisor, and the next agent with this data folder takes it over")]
+    Detached,
     /// Proton won't talk to us, and waiting won't help.
     #[error(transparent)]
     Proton(#[from] ProtonError),
@@ -80,8 +86,9 @@ impl AgentError {
     /// What it means for the exit code.
     pub fn verdict(&self) -> Verdict {
         match self {
+            Self::Detached => Verdict::Cancelled,
             Self::Proton(error) if error.is_passing() => Verdict::Unexpected,
-            Self::Proton(ProtonError::Nonsense { .. }) => Verdict::Unexpected,
+            Self::Keeper(_) | Self::Proton(ProtonError::Nonsense { .. }) => Verdict::Unexpected,
             _ => Verdict::Settings,
         }
     }
@@ -171,6 +178,8 @@ pub enum StepError {
     CannotSettle { why: String },
     #[error("the saved plan {} {why}", path.display())]
     PlanLost { path: PathBuf, why: &'static str },
+    #[error("the agent was asked to leave before Terraform changed anything; the next one takes it from here")]
+    Left,
     #[error("{0:?} is no deployment id that a directory could be named after")]
     BadId(String),
     #[error("{doing} {}", path.display())]
@@ -181,6 +190,17 @@ impl StepError {
     /// For `map_err`: names what was being done to `path`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// Whether Terraform ended because it was asked to.
+    pub(super) fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Terraform { source: TerraformError::Interrupted { .. }, .. })
+    }
+
+    /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is
+    /// reported then.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self, Self::StillAwaiting | Self::StillSettling | Self::Left)
     }
 
     /// What it means for the exit code.
@@ -194,7 +214,7 @@ impl StepError {
             | Self::Objects(ObjectsError::NoConditionalWrites { .. }) => Verdict::Settings,
             Self::OutputsAfterApply(_) => Verdict::ApplyFailed,
             Self::LeaseLost => Verdict::LeaseLost,
-            Self::Cancelled => Verdict::Cancelled,
+            Self::Cancelled | Self::Left => Verdict::Cancelled,
             Self::Rejected { .. } => Verdict::StoppedByGate,
             Self::StillAwaiting => Verdict::AwaitingApproval,
             Self::AtRisk { .. } | Self::CannotSettle { .. } => Verdict::StateAtRisk,
@@ -223,8 +243,8 @@ impl StepError {
     fn way_out(&self) -> &'static str {
         match self {
             Self::Terraform { source: TerraformError::Interrupted { .. }, .. } => {
-                "Only the record goes back to what it was: infrastructure may be half changed. What was done is in the \
-                 state, so update again to finish it, with the old spec to undo it."
+                "If it was cancelled, only the record goes back to what it was: infrastructure may be half changed. What \
+                 was done is in the state, so update again to finish it, with the old spec to undo it."
             }
             Self::Settled { source: TerraformError::Interrupted { .. }, .. } => {
                 "Only the record goes back to what it was. What was done is in the state, so update again to finish it, \

@@ -4,6 +4,7 @@
 //! restarted agent finds the finished plan and asks again; what doesn't open any more is planned, and asked about, anew.
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::StepError;
@@ -50,6 +51,11 @@ impl Gate<'_> {
         let run_dir = session.run_dir.clone();
         let known = (1..MOST_PLANS).take_while(|round| round_folder(&run_dir, *round).exists()).last();
         let mut round = known.unwrap_or(0);
+        // A life that had to leave has interrupted its plan; this one plans anew.
+        session.run_dir = round_folder(&run_dir, round);
+        if session.plan_was_cut_short() && round + 1 < MOST_PLANS {
+            round += 1;
+        }
         loop {
             session.run_dir = round_folder(&run_dir, round);
             let applied = self.round(session, round, mode, on_event).await;
@@ -91,6 +97,7 @@ impl Gate<'_> {
             self.decided(&plan).await?;
         }
         self.pulse.may_change().await?;
+        self.may_still_change()?;
         if plan.differs {
             sealed.unseal(&plan.digest)?;
         }
@@ -109,10 +116,10 @@ impl Gate<'_> {
         if let Some(digest) = sealed.digest()? {
             // An earlier life may have died before it removed this, or after it had laid it out.
             session.forget_plan().map_err(before)?;
-            return session.recall_plan(mode, digest, stop, on_event).await.map_err(before);
+            return session.recall_plan(mode, digest, stop, on_event).await.map_err(|it| self.before(it));
         }
         let plan = tokio::select! {
-            plan = session.plan(mode, stop, on_event) => plan.map_err(before)?,
+            plan = session.plan(mode, stop, on_event) => plan.map_err(|it| self.before(it))?,
             // A plan changes nothing, so it may be left to end by itself.
             () = self.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
         };
@@ -125,7 +132,7 @@ impl Gate<'_> {
 
     /// Puts the plan where people can read it. They can do without it, so a store that is away is no reason to fail.
     async fn publish(&self, session: &Session) -> Result<(), StepError> {
-        let text = session.show_plan(&self.pulse.interrupt).await.map_err(before)?;
+        let text = session.show_plan(&self.pulse.interrupt).await.map_err(|it| self.before(it))?;
         match self.context.proton.sealed_inputs(&self.claimed.lease).await {
             Ok(sealed) => self.recorder.plan(masked(text, sealed.values())).await,
             Err(error) => tracing::warn!(%error, "the plan isn't shown: what must be hidden in it isn't known"),
@@ -136,6 +143,7 @@ impl Gate<'_> {
     /// Waits until people have decided on the plan.
     async fn decided(&self, plan: &Plan) -> Result<(), StepError> {
         let _waiting = self.context.waits();
+        let began = Instant::now();
         let summary = plan.summary();
         tracing::info!(deployment.id = %self.id(), plan = plan.digest, "awaiting approval: {summary}");
         self.say(&format!("awaiting approval: {summary}"));
@@ -145,14 +153,18 @@ impl Gate<'_> {
                 Ok(Some(Decision::Rejected { by, comment })) => {
                     return Err(StepError::Rejected { summary, by, comment });
                 }
-                Ok(Some(Decision::Pending)) => {}
+                Ok(Some(Decision::Pending)) => {
+                    if self.context.config.approval_wait.is_some_and(|wait| began.elapsed() >= wait) {
+                        return Err(StepError::StillAwaiting);
+                    }
+                }
                 Ok(None) => self.pulse.may_begin().and(Err(StepError::CannotAsk))?,
                 Err(error) if error.is_passing() => tracing::debug!(%error, "nobody could be asked; trying on"),
                 Err(error) => self.pulse.may_begin().and(Err(StepError::Proton(error)))?,
             }
             tokio::select! {
                 () = tokio::time::sleep(self.pulse.ask_every()) => {}
-                () = self.pulse.interrupt.cancelled() => return Err(StepError::Cancelled),
+                () = self.pulse.cancelled.cancelled() => return Err(StepError::Cancelled),
                 () = self.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
                 () = self.leaving.cancelled() => return Err(StepError::StillAwaiting),
             }
@@ -166,6 +178,20 @@ impl Gate<'_> {
         }
     }
 
+    /// Refuses to begin an apply that the host won't wait for.
+    pub(super) fn may_still_change(&self) -> Result<(), StepError> {
+        let departure = self.context.config.host.departure;
+        if self.leaving.is_cancelled() && !departure.may_still_begin() { Err(StepError::Left) } else { Ok(()) }
+    }
+
+    /// What goes wrong before the apply has changed nothing.
+    fn before(&self, source: TerraformError) -> StepError {
+        match source {
+            TerraformError::Stopped { .. } | TerraformError::Interrupted { .. } => self.pulse.stopped(),
+            source => before(source),
+        }
+    }
+
     fn say(&self, text: &str) {
         self.context.tell(&self.claimed.lease, &self.claimed.target, Stage::Terraform(text.to_owned()));
     }
@@ -175,10 +201,8 @@ impl Gate<'_> {
     }
 }
 
-/// What goes wrong before the apply has changed nothing.
 fn before(source: TerraformError) -> StepError {
     match source {
-        TerraformError::Stopped { .. } | TerraformError::Interrupted { .. } => StepError::Cancelled,
         TerraformError::PlanGone { file } => StepError::PlanLost { path: file, why: "is gone" },
         source => StepError::Terraform { source, changing: false },
     }

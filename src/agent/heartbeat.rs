@@ -1,18 +1,22 @@
 //! Signs of life while a deployment is ours, and what the answers tell: that it is being cancelled, or isn't ours any
 //! more.
+//!
+//! They are given on the [`super::keeper`]'s thread, so that nothing starves them; and what counts the time of a lease is
+//! no wall clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hadron_model::DeploymentStatus;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::StepError;
 use super::claim::Claimed;
 use super::context::Context;
+use super::ending::{Cause, Ending};
 use crate::proton::{Decision, Lease, Proton, ProtonError};
+use crate::support::{Clock, Moment};
 use crate::terraform::Plan;
 
 /// A cancel is heard within this time, however long the lease is.
@@ -29,12 +33,17 @@ const STOCK_BEAT: Duration = Duration::from_secs(15);
 pub(super) struct Pulse {
     proton: Proton,
     lease: Lease,
-    /// Cancelled once Proton wants the deployment interrupted.
+    /// Cancelled once Terraform shall be interrupted, by a cancel or because the agent has to leave.
     pub(super) interrupt: CancellationToken,
+    /// Cancelled once Proton wants the deployment interrupted.
+    pub(super) cancelled: CancellationToken,
     /// Cancelled once somebody else may have the deployment.
     pub(super) lost: CancellationToken,
     /// When the request that Proton last answered was sent.
-    heard: Arc<Mutex<Instant>>,
+    heard: Arc<Mutex<Moment>>,
+    /// What is told while an interrupted Terraform ends.
+    pub(super) ending: Ending,
+    clock: Clock,
 }
 
 impl Pulse {
@@ -44,17 +53,32 @@ impl Pulse {
             return Err(StepError::LeaseLost);
         }
         if self.interrupt.is_cancelled() {
-            return Err(StepError::Cancelled);
+            return Err(self.stopped());
         }
         Ok(())
     }
 
-    /// Asks once more, right before the point of no return. If Proton is away the lease still counts until it runs out.
+    /// What it is called when nothing was begun because of an interrupt.
+    pub(super) fn stopped(&self) -> StepError {
+        match self.cause() {
+            Cause::Cancelled => StepError::Cancelled,
+            Cause::Leaving(_) => StepError::Left,
+        }
+    }
+
+    /// Why Terraform is, or would be, interrupted: whoever called the deployment off counts more.
+    pub(super) fn cause(&self) -> Cause {
+        let leaving = self.interrupt.is_cancelled() && !self.cancelled.is_cancelled();
+        if leaving { Cause::Leaving(self.lease.agent.clone()) } else { Cause::Cancelled }
+    }
+
+    /// Asks once more, right before the point of no return. Without an answer that renews it, the lease still counts until
+    /// it runs out.
     pub(super) async fn may_change(&self) -> Result<(), StepError> {
-        if let Err(error) = self.beat().await {
+        if self.beat().await.is_err() {
             let held = Duration::from_secs(self.lease.seconds.unwrap_or(0));
             let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.lease.is_fenced() && error.is_passing() && heard.elapsed() >= held {
+            if self.lease.is_fenced() && heard.elapsed() >= held {
                 return Err(StepError::LeaseLost);
             }
         }
@@ -62,25 +86,29 @@ impl Pulse {
     }
 
     async fn beat(&self) -> Result<(), ProtonError> {
-        let sent = Instant::now();
-        let answer = self.proton.heartbeat(&self.lease).await;
+        self.beat_by(&self.proton, None).await
+    }
+
+    async fn beat_by(&self, proton: &Proton, message: Option<&str>) -> Result<(), ProtonError> {
+        let sent = Moment::now();
+        let answer = proton.heartbeat(&self.lease, message).await;
         self.take(sent, answer.map(|status| (status, ())))
     }
 
     /// A sign of life that asks how people have decided on a plan; None where the endpoint doesn't know such a thing.
     pub(super) async fn ask(&self, plan: &Plan) -> Result<Option<Decision>, ProtonError> {
-        let sent = Instant::now();
+        let sent = Moment::now();
         let answer = self.proton.ask(&self.lease, &plan.digest, &plan.summary()).await;
         self.take(sent, answer)
     }
 
     /// Takes note of what the answer to a sign of life says besides.
-    fn take<T>(&self, sent: Instant, answer: Result<(DeploymentStatus, T), ProtonError>) -> Result<T, ProtonError> {
+    fn take<T>(&self, sent: Moment, answer: Result<(DeploymentStatus, T), ProtonError>) -> Result<T, ProtonError> {
         match answer {
             Ok((status, value)) => {
                 *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = sent;
                 if status == DeploymentStatus::Cancelling {
-                    self.interrupt.cancel();
+                    self.call_off();
                 }
                 Ok(value)
             }
@@ -91,6 +119,16 @@ impl Pulse {
                 Err(error)
             }
         }
+    }
+
+    fn call_off(&self) {
+        self.cancelled.cancel();
+        self.interrupt.cancel();
+    }
+
+    /// What people are to read now, if Terraform has been interrupted.
+    fn told(&self) -> Option<String> {
+        self.ending.told(&self.cause(), &self.lease.deployment_id, self.clock.now())
     }
 
     /// The pause between two questions: soon enough for people, often enough for the lease.
@@ -117,15 +155,19 @@ impl Heartbeat {
         let pulse = Pulse {
             proton: context.proton.clone(),
             lease: claimed.lease.clone(),
-            interrupt: CancellationToken::new(),
+            interrupt: context.hurry.child_token(),
+            cancelled: CancellationToken::new(),
             lost: CancellationToken::new(),
-            heard: Arc::new(Mutex::new(Instant::now())),
+            heard: Arc::new(Mutex::new(claimed.heard)),
+            ending: Ending::default(),
+            clock: context.config.clock.clone(),
         };
         if claimed.status == DeploymentStatus::Cancelling {
-            pulse.interrupt.cancel();
+            pulse.call_off();
         }
         let end = CancellationToken::new();
-        let task = AbortOnDropHandle::new(tokio::spawn(keep_beating(pulse.clone(), end.clone())));
+        let beating = keep_beating(pulse.clone(), context.keeper.proton().clone(), end.clone(), claimed.adopted);
+        let task = AbortOnDropHandle::new(context.keeper.handle().spawn(beating));
         Self { pulse, end, task }
     }
 
@@ -142,20 +184,28 @@ impl Heartbeat {
     }
 }
 
-async fn keep_beating(pulse: Pulse, end: CancellationToken) {
+/// `at_once`: the lease is an earlier life's, and nobody knows how much of it is left.
+async fn keep_beating(pulse: Pulse, proton: Proton, end: CancellationToken, at_once: bool) {
     let id = &pulse.lease.deployment_id;
     let every = pulse.every();
-    let mut silent = false;
+    let (mut silent, mut first) = (false, at_once);
+    let mut said: Option<String> = None;
     while !pulse.lost.is_cancelled() {
         tokio::select! {
             () = end.cancelled() => return,
-            () = tokio::time::sleep(every) => {}
+            () = tokio::time::sleep(every), if !first => {}
+            () = std::future::ready(()), if first => {}
         }
+        first = false;
+        let told = pulse.told().filter(|told| said.as_ref() != Some(told));
         // A request that hangs must not keep the next one from being sent within the lease.
         let beat = tokio::select! {
             () = end.cancelled() => return,
-            beat = tokio::time::timeout(every.max(SLOWEST_BEAT), pulse.beat()) => beat,
+            beat = tokio::time::timeout(every.max(SLOWEST_BEAT), pulse.beat_by(&proton, told.as_deref())) => beat,
         };
+        if told.is_some() && matches!(beat, Ok(Ok(()))) {
+            said = told;
+        }
         match beat {
             Ok(Ok(())) => silent = false,
             Ok(Err(error)) if pulse.lost.is_cancelled() => {

@@ -26,7 +26,7 @@ use super::report::{Reported, report};
 use super::run::{Ran, run};
 use super::validate::validate;
 use super::workdir::RunDir;
-use super::{StepError, Verdict};
+use super::{Outcome, StepError};
 use crate::proton::ProtonError;
 
 /// How a journey ended.
@@ -35,29 +35,25 @@ pub(super) enum Arrival {
     /// Somebody else has it, or Proton couldn't be asked; nothing was begun.
     NotClaimed(ProtonError),
     /// It was ours, and this is how it ended.
-    Ended(Verdict),
+    Ended(Box<Outcome>),
 }
 
-/// Takes one deployment all the way. `leaving` only bounds how long an unreachable Proton is waited for at the end:
-/// Terraform is never hurried because the agent is asked to go.
+/// Takes one deployment all the way. `leaving` keeps it from beginning what its host won't wait for, and bounds how long
+/// an unreachable Proton is waited for at the end; Terraform is interrupted by the pulse alone.
 pub(super) async fn journey(context: &Context, candidate: Candidate, leaving: &CancellationToken) -> Arrival {
-    let claimed = match claim(context, candidate).await {
-        Ok(claimed) => claimed,
-        Err(error) => return Arrival::NotClaimed(error),
-    };
+    match claim(context, candidate).await {
+        Ok(claimed) => Box::pin(claimed_journey(context, claimed, leaving)).await,
+        Err(error) => Arrival::NotClaimed(error),
+    }
+}
+
+/// The journey of what this agent holds already.
+pub(super) async fn claimed_journey(context: &Context, claimed: Claimed, leaving: &CancellationToken) -> Arrival {
     let heartbeat = Heartbeat::start(context, &claimed);
     let result = Box::pin(provision(context, &claimed, heartbeat.pulse(), leaving)).await;
-    if let Err(StepError::StillSettling) = result {
-        heartbeat.stop().await;
-        return Arrival::Ended(Verdict::StateAtRisk);
-    }
-    if let Err(StepError::StillAwaiting) = result {
-        heartbeat.stop().await;
-        return Arrival::Ended(Verdict::AwaitingApproval);
-    }
-    let reported: Reported = report(context, claimed, result, leaving).await;
+    let reported: Reported = report(context, claimed, result, &heartbeat.pulse().cause(), leaving).await;
     heartbeat.stop().await;
-    Arrival::Ended(reported.verdict)
+    Arrival::Ended(Box::new(reported.outcome))
 }
 
 /// The steps between claim and report.
@@ -71,9 +67,16 @@ async fn provision(
     if let Some(run_dir) = earlier {
         return run(context, claimed, Rendered { run_dir, fresh: false }, pulse, leaving).await;
     }
-    pulse.may_begin()?;
+    let departure = context.config.host.departure;
+    let may_go_on = || match leaving.is_cancelled() && !departure.may_still_begin() {
+        true => Err(StepError::Left),
+        false => pulse.may_begin(),
+    };
+    may_go_on()?;
     let fetched = Box::pin(fetch(context, claimed)).await?;
+    may_go_on()?;
     let checked = validate(claimed, fetched)?;
     let rendered = render(context, claimed, checked).await?;
+    may_go_on()?;
     run(context, claimed, rendered, pulse, leaving).await
 }

@@ -7,8 +7,11 @@
 
 mod config;
 mod context;
+mod departure;
+mod ending;
 mod error;
 mod identity;
+mod outcome;
 mod progress;
 mod workdir;
 
@@ -26,17 +29,22 @@ mod validate;
 
 mod gate;
 mod heartbeat;
+mod keeper;
 mod records;
 mod recovery;
 mod retention;
 mod sealed_plan;
 mod settle;
 
+mod protection;
+mod spot;
 mod worker;
 
 pub use bundles::{BundleLocation, NotABundleLocation};
-pub use config::{Config, EnvironmentConfig, S3State};
+pub use config::{Config, EnvironmentConfig, HostConfig, S3State};
+pub use departure::{Departure, Shutdown};
 pub use error::{AgentError, StepError, Verdict};
+pub use outcome::{Finding, Outcome};
 pub use progress::{Progress, Stage};
 pub use settle::AtRisk;
 pub use worker::Agent;

@@ -43,6 +43,7 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
         destroys: checked.fetched.mode == Mode::Destroy,
         bucket: checked.fetched.bucket,
         started_at: context.config.clock.now(),
+        lease: Some(claimed.lease.clone()),
     };
     let run_dir = RunDir::create(&context.config.data, record, &files, choices.overlay.as_deref())?;
     let count = files.len();

@@ -1,5 +1,6 @@
 //! The last step: Proton is told how it ended, again and again until it has heard.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::Claimed;
 use super::context::Context;
+use super::ending::Cause;
 use super::progress::Stage;
 use super::retention;
 use super::run::Ran;
 use super::workdir::RunDir;
-use super::{StepError, Verdict};
+use super::{Outcome, StepError, Verdict};
 use crate::proton::{ProtonError, Report, Settles};
 
 /// The first wait before the report is repeated; it doubles up to the longest.
@@ -21,29 +23,42 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long an agent that is asked to leave goes on trying. What it couldn't say then, its next life will.
 const FAREWELL: Duration = Duration::from_secs(20);
 
+/// What stands before the message of a run that was interrupted though nobody had cancelled it.
+const EVICTED: &str = "the agent was asked to leave by its host, which doesn't wait for Terraform to finish: ";
+
 /// A deployment that is behind us.
 #[derive(Debug)]
 pub(super) struct Reported {
-    pub(super) verdict: Verdict,
+    pub(super) outcome: Outcome,
 }
 
-/// Reports, and notes in the run directory that it was heard.
+/// Reports, and notes in the run directory that it was heard. What goes on in another life isn't reported.
 pub(super) async fn report(
     context: &Context,
     claimed: Claimed,
     result: Result<Ran, StepError>,
+    cause: &Cause,
     leaving: &CancellationToken,
 ) -> Reported {
     let run_dir = RunDir::find(&context.config.data, &claimed.candidate.id, claimed.lease.attempt).ok().flatten();
-    let verdict = result.as_ref().map_or_else(StepError::verdict, |_| Verdict::Done);
+    let path = run_dir.as_ref().map(RunDir::path);
+    let mut outcome = Outcome { run_dir: path.map(Path::to_owned), ..Outcome::of(&claimed, &result) };
     let settles = settles(&claimed, &result, run_dir.as_ref());
     let report = match result {
         Ok(ran) => Report::Succeeded { outputs: ran.outputs, message: None },
+        Err(error) if error.goes_on() => {
+            tracing::info!(deployment.id = %claimed.candidate.id, "left the {}: {error}", claimed.target);
+            return Reported { outcome: Outcome { message: Some(error.to_string()), ..outcome } };
+        }
         Err(error) => {
-            let path = run_dir.as_ref().map(RunDir::path);
-            Report::Failed { message: error.message(context.identity.id(), path) }
+            let why = if error.is_interrupt() && matches!(cause, Cause::Leaving(_)) { EVICTED } else { "" };
+            Report::Failed { message: format!("{why}{}", error.message(context.identity.id(), path)) }
         }
     };
+    if let Report::Failed { message } = &report {
+        outcome.message = Some(message.clone());
+    }
+    let verdict = outcome.verdict;
     log(&claimed, verdict, &report);
     let (verdict, heard) = match say_until_heard(context, &claimed, report, (verdict, settles), leaving).await {
         Ok(verdict) => (verdict, true),
@@ -59,7 +74,7 @@ pub(super) async fn report(
         tracing::error!(%error, "old run directories could not be removed");
     }
     context.tell(&claimed.lease, &claimed.target, Stage::Ended(verdict));
-    Reported { verdict }
+    Reported { outcome: Outcome { verdict, ..outcome } }
 }
 
 /// What nobody has settled yet is for whoever claims next.
@@ -99,7 +114,8 @@ async fn say_until_heard(
             _ => {}
         }
         if leaving.is_cancelled() {
-            let until = *last_try.get_or_insert_with(|| Instant::now() + FAREWELL);
+            let until =
+                *last_try.get_or_insert_with(|| Instant::now() + context.config.host.departure.farewell(FAREWELL));
             if Instant::now() >= until {
                 return Err(error);
             }

@@ -17,12 +17,13 @@ use super::workdir::{RunDir, round_folder};
 use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
-use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
+use crate::terraform::{Applied, Backend, Changes, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
 
 /// A run that ended well.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) outputs: Vec<Output>,
+    pub(super) changes: Changes,
 }
 
 /// Runs Terraform, or comes back to the run of an earlier life, and sends its log off meanwhile.
@@ -40,14 +41,17 @@ pub(super) async fn run(
     let recorder = Recorder::start(objects, prefix, run_dir.path(), fresh);
     let gate = Gate { context, claimed, recorder: &recorder, pulse, leaving };
     let applied = terraform(&gate, &run_dir).await;
-    if let Err(error @ (StepError::StillAwaiting | StepError::StillSettling)) = applied {
-        recorder.pause().await;
-        return Err(error);
-    }
+    let applied = match applied {
+        Err(error) if error.goes_on() => {
+            recorder.pause().await;
+            return Err(error);
+        }
+        applied => applied,
+    };
     let result = applied.and_then(|applied| outputs(applied, run_dir.record.mode()));
     let summary = summary(context, claimed, &run_dir, result.as_ref().map(|(_, applied)| applied));
     recorder.finish(&summary).await;
-    result.map(|(outputs, _)| Ran { outputs })
+    result.map(|(outputs, applied)| Ran { outputs, changes: applied.changes })
 }
 
 async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepError> {
@@ -60,7 +64,7 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     let choices = context.config.environment(&claimed.candidate.environment);
     let gated = was_gated(&session) || (choices.approval && !begun);
     if !begun {
-        prepare(&session, pulse).await?;
+        prepare(gate, &session).await?;
         settle::take_over(gate, run_dir, &session).await?;
     }
     let watch = settle::Watch::start(context, &session, run_dir).await;
@@ -68,6 +72,7 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     loop {
         let mut on_event = |event: &Event| {
             signs.note(event, gated, watch.as_ref(), gate, run_dir);
+            pulse.ending.note(event);
             follow(context, claimed, event);
         };
         let applied = if gated {
@@ -77,12 +82,13 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
             session.run_dir = round_folder(run_dir.path(), settle::current_round(run_dir));
             if !session.has_begun(mode) {
                 pulse.may_change().await?;
+                gate.may_still_change()?;
             }
             session.apply(mode, &pulse.interrupt, &mut on_event).await
         };
         let source = match applied {
             Ok(applied) => return Ok(applied),
-            Err(TerraformError::Stopped { .. }) => return Err(StepError::Cancelled),
+            Err(TerraformError::Stopped { .. }) => return Err(pulse.stopped()),
             Err(source) if settle::is_unclean(&source) => source,
             Err(source) => return Err(StepError::Terraform { source, changing: signs.changing }),
         };
@@ -126,14 +132,16 @@ impl Signs {
 }
 
 /// Everything that comes before the first change.
-async fn prepare(session: &Session, pulse: &Pulse) -> Result<(), StepError> {
+async fn prepare(gate: &Gate<'_>, session: &Session) -> Result<(), StepError> {
+    let pulse = gate.pulse;
     let before = |source| StepError::Terraform { source, changing: false };
     tokio::select! {
-        initialised = session.init(&pulse.interrupt) => initialised.map_err(before)?,
-        // Init changes nothing, so it may be left to end by itself.
+        // Init changes nothing and locks nothing, so whoever has to leave lets it end by itself; only a cancel stops it.
+        initialised = session.init(&pulse.cancelled) => initialised.map_err(before)?,
         () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
+        () = gate.context.hurry.cancelled() => return Err(StepError::Left),
     }
-    pulse.may_change().await
+    pulse.may_begin()
 }
 
 fn follow(context: &Context, claimed: &Claimed, event: &Event) {

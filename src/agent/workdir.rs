@@ -23,8 +23,9 @@ use serde::{Deserialize, Serialize};
 use super::StepError;
 use super::poll::Candidate;
 use crate::domain::Files;
+use crate::proton::Lease;
 use crate::support::files;
-use crate::terraform::Mode;
+use crate::terraform::{Mode, Step};
 
 const RECORD: &str = "run.json";
 const REPORTED: &str = "reported";
@@ -49,6 +50,9 @@ pub(super) struct RunRecord {
     pub(super) bucket: String,
     /// When it was rendered, in milliseconds since the epoch.
     pub(super) started_at: i64,
+    /// The claim that it was made under; earlier releases didn't keep it. It holds no secret.
+    #[serde(default)]
+    pub(super) lease: Option<Lease>,
 }
 
 impl RunRecord {
@@ -146,6 +150,12 @@ impl RunDir {
         self.path.join("home")
     }
 
+    /// Whether the step was started that changes things.
+    pub(super) fn has_begun(&self) -> bool {
+        let step = if self.record.destroys { Step::Destroy } else { Step::Apply };
+        (0..MOST_PLANS).any(|round| round_folder(&self.path, round).join(step.folder()).exists())
+    }
+
     /// Whether what earlier runs of the target have left was settled by this one.
     pub(super) fn has_taken_over(&self) -> bool {
         self.path.join(TAKEN_OVER).exists()
@@ -237,7 +247,7 @@ mod tests {
     fn record(id: &str) -> RunRecord {
         let candidate =
             Candidate { id: id.into(), arn: "arn".into(), target_arn: "arn".into(), environment: "dev".into() };
-        RunRecord { candidate, attempt: 2, destroys: false, bucket: "b".into(), started_at: 1 }
+        RunRecord { candidate, attempt: 2, destroys: false, bucket: "b".into(), started_at: 1, lease: None }
     }
 
     fn files(names: &[&str]) -> Files {

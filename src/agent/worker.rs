@@ -8,13 +8,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::claim::Claimed;
 use super::context::Context;
-use super::journey::{Arrival, journey};
+use super::journey::{Arrival, claimed_journey, journey};
 use super::poll::Candidate;
 use super::progress::Progress;
 use super::recovery;
-use super::{AgentError, Config, Verdict};
+use super::{AgentError, Config, HostConfig, Outcome, Shutdown, Verdict, departure, protection, spot};
 use crate::proton::{Poll, ProtonError};
 
 /// An endpoint that can't tell what is claimable is asked this often.
@@ -22,6 +24,9 @@ const STOCK_PAUSE: Duration = Duration::from_secs(15);
 
 /// What somebody else had claimed isn't asked for again so soon.
 const COOLING: Duration = Duration::from_secs(5);
+
+/// A drain ends when nothing comes for this long: what has only just been created becomes claimable a moment later.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// An endpoint that took this long for its answer has held it until there was something to say.
 const HELD: Duration = Duration::from_millis(200);
@@ -73,33 +78,77 @@ impl Agent {
     /// Works until nothing is pending, each deployment whole, and says how the worst one ended.
     ///
     /// # Errors
-    /// [`AgentError::Proton`] when Proton refuses us or can't be reached.
+    /// As [`Agent::drain_all`].
     pub async fn drain(&self, stop: CancellationToken) -> Result<Verdict, AgentError> {
+        self.drain_all(stop).await.map(|(worst, _)| worst)
+    }
+
+    /// Works until nothing is pending, each deployment whole, and says how each one ended, beginning with the verdict on
+    /// the worst.
+    ///
+    /// # Errors
+    /// [`AgentError::Proton`] when Proton refuses us or can't be reached.
+    pub async fn drain_all(&self, stop: CancellationToken) -> Result<(Verdict, Vec<Outcome>), AgentError> {
         self.work(stop, Stay::UntilDrained).await
     }
 
-    /// Does one deployment, and says how it ended.
+    /// Does one deployment, or goes on with it where an earlier life left it, and says how it ended.
     ///
     /// # Errors
     /// [`AgentError::Proton`] when it doesn't exist, has ended, or is somebody else's.
-    pub async fn deploy(&self, deployment_id: &str, stop: CancellationToken) -> Result<Verdict, AgentError> {
+    pub async fn deploy(&self, deployment_id: &str, stop: CancellationToken) -> Result<Outcome, AgentError> {
+        let _host = self.watch_host(&stop);
         let deployment = self.context.proton.deployment(deployment_id).await?;
-        let journey = Box::pin(journey(&self.context, Candidate::from(&deployment), &stop));
-        match journey.await {
-            Arrival::Ended(verdict) => Ok(verdict),
+        let _at_work = self.context.sets_out();
+        let candidate = Candidate::from(&deployment);
+        let journey = Box::pin(journey(&self.context, candidate, &stop));
+        let arrival = tokio::select! {
+            arrival = journey => arrival,
+            () = self.detached(&stop) => return Err(AgentError::Detached),
+        };
+        match arrival {
+            Arrival::Ended(outcome) => Ok(*outcome),
             Arrival::NotClaimed(error) => Err(error.into()),
         }
     }
 
-    async fn work(&self, stop: CancellationToken, stay: Stay) -> Result<Verdict, AgentError> {
-        let mut shift = Shift::new(Arc::clone(&self.context), stop, stay);
-        for candidate in recovery::unfinished(&self.context) {
-            shift.set_out(candidate, true);
+    async fn work(&self, stop: CancellationToken, stay: Stay) -> Result<(Verdict, Vec<Outcome>), AgentError> {
+        let _host = self.watch_host(&stop);
+        let mut shift = Shift::new(Arc::clone(&self.context), stop.clone(), stay);
+        for (candidate, adopted) in recovery::unfinished(&self.context) {
+            shift.come_back(candidate, adopted);
         }
         let worked = shift.work().await;
-        // Whatever ended the shift, what has begun is seen through.
-        shift.finish().await;
-        worked.map(|()| shift.worst)
+        // Whatever ended the shift, what has begun is seen through, unless Terraform is to go on without us.
+        tokio::select! {
+            () = shift.finish() => {}
+            () = self.detached(&stop) => {
+                tracing::info!("left; Terraform goes on under its supervisor, and the next agent here takes it over");
+                shift.worst = shift.worst.max(Verdict::Cancelled);
+            }
+        }
+        worked.map(|()| (shift.worst, shift.outcomes))
+    }
+
+    /// What the host is owed meanwhile; it ends with what this gives. None of it holds on to the data directory.
+    fn watch_host(&self, stop: &CancellationToken) -> [AbortOnDropHandle<()>; 3] {
+        let context = &self.context;
+        let HostConfig { departure, ecs_agent, spot_notices } = context.config.host.clone();
+        let (under_way, waiting) = (context.under_way.subscribe(), context.waiting.subscribe());
+        [
+            tokio::spawn(departure::keep_time(departure, stop.clone(), context.hurry.clone())),
+            tokio::spawn(spot::listen(spot_notices, stop.clone())),
+            tokio::spawn(protection::hold(ecs_agent, under_way, waiting)),
+        ]
+        .map(AbortOnDropHandle::new)
+    }
+
+    /// Until the agent is to leave without its Terraform.
+    async fn detached(&self, stop: &CancellationToken) {
+        if self.context.config.host.departure.how != Shutdown::Detach {
+            return std::future::pending().await;
+        }
+        stop.cancelled().await;
     }
 }
 
@@ -118,6 +167,8 @@ struct Shift {
     /// A drain takes each deployment once.
     done: BTreeSet<String>,
     worst: Verdict,
+    /// How each deployment of a drain ended.
+    outcomes: Vec<Outcome>,
 }
 
 impl Shift {
@@ -133,6 +184,7 @@ impl Shift {
             cooling: HashMap::new(),
             done: BTreeSet::new(),
             worst: Verdict::Done,
+            outcomes: Vec::new(),
         }
     }
 
@@ -179,8 +231,12 @@ impl Shift {
     /// None when something happened meanwhile that makes the answer pointless.
     async fn poll(&mut self, free: usize) -> Option<Result<Poll, ProtonError>> {
         let context = Arc::clone(&self.context);
-        // While journeys are under way their ends are waited for as well; a drain never waits for more.
-        let hold = if self.stay == Stay::UntilDrained { Duration::ZERO } else { context.config.poll_wait };
+        // While journeys are under way their ends are waited for as well; a drain doesn't wait for more.
+        let hold = match self.stay {
+            Stay::ForMore => context.config.poll_wait,
+            Stay::UntilDrained if self.journeys.is_empty() => LAST_LOOK,
+            Stay::UntilDrained => Duration::ZERO,
+        };
         // Others are withheld what we are shown, so we ask for no more than we can take, unless we must choose.
         let limit = if context.config.bound_to.is_empty() { free } else { 100 };
         tokio::select! {
@@ -203,7 +259,7 @@ impl Shift {
         for pending in pending {
             let ours = self.context.config.works_for(&pending.environment);
             if ours && taken < free && self.may_take(&pending.id, &pending.target_arn) {
-                self.set_out(pending.into(), false);
+                self.set_out(pending.into());
                 taken += 1;
             }
         }
@@ -228,14 +284,25 @@ impl Shift {
         !self.busy.contains(target) && !self.cooling.contains_key(id) && !self.done.contains(id)
     }
 
-    fn set_out(&mut self, candidate: Candidate, recovered: bool) {
+    fn set_out(&mut self, candidate: Candidate) {
         self.busy.insert(candidate.target_arn.clone());
         let (context, stop) = (Arc::clone(&self.context), self.stop.clone());
         self.journeys.spawn(async move {
-            let arrival = if recovered {
-                Box::pin(come_back(&context, &candidate, &stop)).await
-            } else {
-                Box::pin(journey(&context, candidate.clone(), &stop)).await
+            let _at_work = context.sets_out();
+            let arrival = Box::pin(journey(&context, candidate.clone(), &stop)).await;
+            (candidate, arrival)
+        });
+    }
+
+    /// Goes on with what an earlier life began; `adopted` if Terraform was started, so that nobody need be asked first.
+    fn come_back(&mut self, candidate: Candidate, adopted: Option<Claimed>) {
+        self.busy.insert(candidate.target_arn.clone());
+        let (context, stop) = (Arc::clone(&self.context), self.stop.clone());
+        self.journeys.spawn(async move {
+            let _at_work = context.sets_out();
+            let arrival = match adopted {
+                Some(claimed) => Box::pin(claimed_journey(&context, claimed, &stop)).await,
+                None => Box::pin(come_back(&context, &candidate, &stop)).await,
             };
             (candidate, arrival)
         });
@@ -275,10 +342,11 @@ impl Shift {
         };
         self.busy.remove(&candidate.target_arn);
         match arrival {
-            Arrival::Ended(verdict) => {
-                self.worst = self.worst.max(verdict);
+            Arrival::Ended(outcome) => {
+                self.worst = self.worst.max(outcome.verdict);
                 if self.stay == Stay::UntilDrained {
                     self.done.insert(candidate.id);
+                    self.outcomes.push(*outcome);
                 }
             }
             Arrival::NotClaimed(error) => {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::keys::KeyPair;
 use super::serve::data_folder;
-use super::{Exit, Failure, remote, trust};
+use super::{Exit, Failure, Form, host, oneshot, remote, trust};
 use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
@@ -31,6 +31,20 @@ pub(super) struct AgentArgs {
     /// Do this one deployment and exit with its outcome
     #[arg(long, value_name = "ID")]
     deployment: Option<String>,
+    /// How long --once and --deployment wait for people who approve a plan, like 30m; without it they exit with 20
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wait: Option<Duration>,
+}
+
+impl AgentArgs {
+    fn one_shot(&self) -> bool {
+        self.once || self.deployment.is_some()
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| "give it like 90s, 30m or 2h".to_owned())?;
+    Duration::try_from(duration).map_err(|_| "it can't be negative".to_owned())
 }
 
 /// Where Proton answers, and as whom we ask.
@@ -70,7 +84,13 @@ fn half_a_key(given: &str, missing: &str) -> Failure {
 }
 
 /// Works until a signal, or as the arguments say.
-pub(super) async fn run(settings: &Resolved, args: &AgentArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(settings: &Resolved, args: &AgentArgs, form: Form) -> Result<Exit, Failure> {
+    if args.wait.is_some() && !args.one_shot() {
+        return Err(Failure::new(
+            Exit::Usage,
+            anyhow!("--wait goes with --once or --deployment: others wait for ever"),
+        ));
+    }
     let lifecycle = Lifecycle::listen()?;
     let access = Access::of(settings)?;
     if access.endpoint.is_none() {
@@ -78,18 +98,24 @@ pub(super) async fn run(settings: &Resolved, args: &AgentArgs) -> Result<Exit, F
             .hint("set HADRON_ENDPOINT to the address of `hadron serve` or `hadron up`"));
     }
     let keys: Vec<String> = access.credentials.iter().map(|(id, _)| id.clone()).collect();
-    let agent = build(settings, access, &keys).await?;
+    let wait = args.one_shot().then(|| args.wait.unwrap_or_default());
+    let agent = build_waiting(settings, access, &keys, wait).await?;
     tracing::info!(agent.id = agent.id(), "agent {} is at work", agent.id());
     let stop = lifecycle.soft.clone();
+    let environment = settings.surroundings().0;
     let working = async {
-        match &args.deployment {
-            Some(id) => agent.deploy(id, stop).await.map(exit),
-            None if args.once => agent.drain(stop).await.map(exit),
-            None => agent.run(stop).await.map(|()| Exit::Done),
-        }
+        let (worst, outcomes) = match &args.deployment {
+            Some(id) => {
+                let outcome = agent.deploy(id, stop).await.map_err(failure)?;
+                (outcome.verdict, vec![outcome])
+            }
+            None if args.once => agent.drain_all(stop).await.map_err(failure)?,
+            None => return agent.run(stop).await.map(|()| Exit::Done).map_err(failure),
+        };
+        oneshot::tell(worst, &outcomes, environment, form)
     };
     tokio::select! {
-        worked = working => worked.map_err(failure),
+        worked = working => worked,
         // The second signal: Terraform goes on under its supervisor, and the next agent here takes it over.
         () = lifecycle.hard.cancelled() => Ok(Exit::Cancelled),
     }
@@ -100,6 +126,16 @@ pub(super) async fn run(settings: &Resolved, args: &AgentArgs) -> Result<Exit, F
 /// # Errors
 /// Terraform is missing, another agent works in the data folder, a setting doesn't parse.
 pub(super) async fn build(settings: &Resolved, access: Access, hadron_keys: &[String]) -> Result<Agent, Failure> {
+    build_waiting(settings, access, hadron_keys, None).await
+}
+
+/// The same, of an agent that waits only so long for people at a gate.
+async fn build_waiting(
+    settings: &Resolved,
+    access: Access,
+    hadron_keys: &[String],
+    approval_wait: Option<Duration>,
+) -> Result<Agent, Failure> {
     let (process, _) = settings.surroundings();
     let mut child_env = child_environment(settings, hadron_keys);
     child_env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
@@ -135,6 +171,8 @@ pub(super) async fn build(settings: &Resolved, access: Access, hadron_keys: &[St
         bound_to: list(settings.text("agent.environments")),
         poll_wait: POLL_WAIT,
         lock_timeout: LOCK_TIMEOUT,
+        approval_wait,
+        host: host::of(settings)?,
         clock: Clock::system(),
     };
     Agent::new(config).await.map_err(failure)
@@ -221,11 +259,13 @@ fn failure(error: AgentError) -> Failure {
         AgentError::Proton(error) => Failure { exit, ..remote::failure(error) },
         AgentError::Io { .. } => Failure::new(exit, error).hint("name another data folder with --data"),
         // They name the way out themselves.
-        AgentError::DataInUse(_) | AgentError::BadName(_) => Failure::new(exit, error),
+        AgentError::DataInUse(_) | AgentError::BadName(_) | AgentError::Detached | AgentError::Keeper(_) => {
+            Failure::new(exit, error)
+        }
     }
 }
 
-fn exit(verdict: Verdict) -> Exit {
+pub(super) fn exit(verdict: Verdict) -> Exit {
     match verdict {
         Verdict::Done => Exit::Done,
         Verdict::Unexpected => Exit::Unexpected,

@@ -12,10 +12,14 @@ mod doctor;
 mod events;
 mod executor;
 mod failure;
+mod github;
+mod host;
 mod key;
 mod keys;
 mod logs;
 mod migrate;
+mod oneshot;
+mod pid1;
 mod policy;
 mod print;
 mod remote;
@@ -211,6 +215,12 @@ pub fn main() -> ExitCode {
         Command::Supervise(args) => return supervise::run(&args),
         Command::Verb(verb) => verb,
     };
+    // The first process of a container only looks after the one that does the work.
+    if matches!(verb, Verb::Agent(_) | Verb::Up(_) | Verb::Serve(_))
+        && let Some(exit) = pid1::stand_in()
+    {
+        return exit;
+    }
     match run(arguments.global, verb) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
@@ -247,7 +257,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
             wait_for(up::run(&settings, with_agent))
         }
         Verb::Serve(_) => wait_for(serve::run(&settings)),
-        Verb::Agent(args) => wait_for(agent::run(&settings, &args)),
+        Verb::Agent(args) => wait_for(agent::run(&settings, &args, output)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),

@@ -40,7 +40,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(kind: &'static str, name: String, status: impl ToString) -> Self {
+    fn new(kind: &'static str, name: String, status: &impl ToString) -> Self {
         let status = status.to_string();
         let (template, deployment, message, waits) = Default::default();
         Self { kind, name, status, template, deployment, message, waits, lock: None, blocked: None }
@@ -103,7 +103,7 @@ async fn mark_states(remote: &Remote, rows: &mut Vec<Row>) {
             let name = short(&target_arn);
             let at = known.or_else(|| rows.iter().position(|row| row.kind == "state" && row.name == name));
             let at = at.unwrap_or_else(|| {
-                rows.push(Row::new("state", name, "GONE"));
+                rows.push(Row::new("state", name, &"GONE"));
                 rows.len() - 1
             });
             (rows[at].lock, rows[at].blocked) = (lock, blocked);
@@ -144,7 +144,7 @@ async fn rows(remote: &Remote) -> Result<Vec<Row>, ProtonError> {
             template: version(&it.template_name, &it.template_major_version, &it.template_minor_version),
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
-            ..Row::new("environment", it.name, it.deployment_status)
+            ..Row::new("environment", it.name, &it.deployment_status)
         });
     }
     let mut services = proton.list_services().into_paginator().items().send();
@@ -157,7 +157,7 @@ async fn rows(remote: &Remote) -> Result<Vec<Row>, ProtonError> {
         rows.push(Row {
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
-            ..Row::new("component", it.name, it.deployment_status)
+            ..Row::new("component", it.name, &it.deployment_status)
         });
     }
     Ok(rows)
@@ -169,7 +169,7 @@ async fn service(remote: &Remote, name: String, rows: &mut Vec<Row>) -> Result<(
     rows.push(Row {
         template: service.template_name,
         message: service.status_message.unwrap_or_default(),
-        ..Row::new("service", name.clone(), service.status)
+        ..Row::new("service", name.clone(), &service.status)
     });
     let mut instances = proton.list_service_instances().service_name(&name).into_paginator().items().send();
     while let Some(it) = instances.next().await {
@@ -178,7 +178,7 @@ async fn service(remote: &Remote, name: String, rows: &mut Vec<Row>) -> Result<(
             template: version(&it.template_name, &it.template_major_version, &it.template_minor_version),
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
-            ..Row::new("instance", format!("{name}/{}", it.name), it.deployment_status)
+            ..Row::new("instance", format!("{name}/{}", it.name), &it.deployment_status)
         });
     }
     if let Some(it) = service.pipeline {
@@ -186,7 +186,7 @@ async fn service(remote: &Remote, name: String, rows: &mut Vec<Row>) -> Result<(
             template: version(&it.template_name, &it.template_major_version, &it.template_minor_version),
             deployment: it.last_attempted_deployment_id.unwrap_or_default(),
             message: it.deployment_status_message.unwrap_or_default(),
-            ..Row::new("pipeline", name, it.deployment_status)
+            ..Row::new("pipeline", name, &it.deployment_status)
         });
     }
     Ok(())

@@ -166,12 +166,13 @@ impl Proton {
         Ok((lease, status))
     }
 
-    /// Renews the lease, and says where the deployment stands: CANCELLING means that it shall be interrupted.
+    /// Renews the lease, with a message for people if there is something new, and says where the deployment stands:
+    /// CANCELLING means that it shall be interrupted.
     ///
     /// # Errors
     /// [`ProtonError::Conflict`] when the lease is lost.
-    pub async fn heartbeat(&self, lease: &Lease) -> Result<DeploymentStatus, ProtonError> {
-        let answer = self.notify(lease, Told::InProgress, None, &[]).await?;
+    pub async fn heartbeat(&self, lease: &Lease, message: Option<&str>) -> Result<DeploymentStatus, ProtonError> {
+        let answer = self.notify(lease, Told::InProgress, message, &[]).await?;
         self.stands(&answer, &lease.deployment_id).await
     }
 

@@ -5,12 +5,14 @@
 
 mod events;
 mod file;
+mod host;
 mod resolved;
 mod site;
 mod table;
 
 pub use events::{Sink, SinkType};
 pub use file::{Environment, File, Gate};
+pub use host::{Facts, Host, UNDER_PID_1};
 pub use resolved::{Resolved, SettingsError, Source, Surroundings};
 pub use site::child_environment;
 pub use table::{Setting, TABLE};

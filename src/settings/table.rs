@@ -126,6 +126,30 @@ pub const TABLE: &[Setting] = &[
         "where bundles lie for a Proton that doesn't tell: s3://B/{template}/{version}.tar.gz",
     ),
     setting(
+        "agent.shutdown",
+        &["HADRON_SHUTDOWN"],
+        None,
+        "what the agent does with Terraform when it is asked to leave: drain, interrupt or detach; by default the host's",
+    ),
+    setting(
+        "agent.grace",
+        &["HADRON_GRACE"],
+        None,
+        "seconds between the host's first signal and its SIGKILL; by default what the detected host usually leaves",
+    ),
+    setting(
+        "agent.reserve",
+        &["HADRON_RESERVE"],
+        None,
+        "seconds of these that an interrupted Terraform gets to end; by default half of them, at most 60",
+    ),
+    setting(
+        "agent.spot_notices",
+        &["HADRON_SPOT_NOTICES"],
+        Some("false"),
+        "`true` asks EC2's instance metadata for Spot interruption notices, and leaves when one comes",
+    ),
+    setting(
         "state.backend",
         &["HADRON_STATE"],
         Some("hadron"),

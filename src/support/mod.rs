@@ -9,11 +9,13 @@ mod clock;
 pub mod credential;
 pub mod files;
 pub mod https;
+mod moment;
 mod secret;
 mod trust;
 
 pub use aws::AwsAccess;
 pub use causes::causes;
 pub use clock::Clock;
+pub use moment::Moment;
 pub use secret::Secret;
 pub use trust::Trust;

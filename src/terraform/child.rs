@@ -78,7 +78,15 @@ impl Child {
     ) -> Result<Exit, TerraformError> {
         let mut tail = Tail::new(self.step.stdout());
         let stdout = self.step.stdout();
-        let mut on_line = move |line: &str| on_event(&Event::parse(line));
+        let folder = self.step.clone();
+        let mut on_line = move |line: &str| {
+            let event = Event::parse(line);
+            // Somebody else was first (a host that signals every process of a service, say): ours would be the second.
+            if event.is_interrupt() {
+                folder.note_interrupt();
+            }
+            on_event(&event);
+        };
         let mut looks = 0;
         loop {
             if let Some(exit) = self.ended()? {

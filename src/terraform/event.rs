@@ -112,6 +112,13 @@ impl Event {
         Self { at: None, message: line.trim_end_matches('\r').to_owned(), kind: EventKind::Text }
     }
 
+    /// Whether Terraform says that somebody has interrupted it. No other event tells, so this one sentence is looked for;
+    /// it has been the same since 0.12, and OpenTofu's is too.
+    pub fn is_interrupt(&self) -> bool {
+        let log = matches!(&self.kind, EventKind::Other { kind, .. } if kind == "log");
+        log && self.message.trim_start().starts_with("Interrupt received")
+    }
+
     /// The event as lines of a log for people; `None` when it has nothing to tell them.
     pub fn human(&self) -> Option<String> {
         let text = match &self.kind {

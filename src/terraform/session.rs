@@ -95,6 +95,13 @@ impl Session {
         self.run_dir.join(mode.step().folder()).exists()
     }
 
+    /// Whether a plan was begun and then interrupted, so that there is none to show.
+    pub fn plan_was_cut_short(&self) -> bool {
+        let folder = StepDir::new(self.run_dir.join(Step::Plan.folder()));
+        let well = |exit: &Exit| matches!(exit.code, Some(0 | PLAN_DIFFERS));
+        folder.interrupted() && folder.exit().ok().flatten().is_some_and(|exit| !well(&exit))
+    }
+
     /// All outputs in clear, by a step that leaves no copy of them. Everything is applied by now, so this isn't stopped.
     async fn outputs(&self) -> Result<BTreeMap<String, OutputValue>, TerraformError> {
         let folder = self.run_dir.join(Step::Output.folder());

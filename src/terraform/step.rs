@@ -174,6 +174,12 @@ impl StepDir {
         }
     }
 
+    /// Notes that Terraform was interrupted, by whomever, so that nobody does it again.
+    pub(super) fn note_interrupt(&self) {
+        // A folder that refuses files has worse to tell, and does so elsewhere.
+        self.may_interrupt().ok();
+    }
+
     /// Waits until no other supervisor is at work here, and keeps others away until the file is dropped.
     pub(super) fn supervise_alone(&self) -> Result<File, TerraformError> {
         let (path, file) = self.lock_file()?;

@@ -85,9 +85,10 @@ async fn a_restore_keeps_newer_states_and_blocks_what_it_cannot_prove() {
     plane.restart();
     let (user, shell) = (Client::of(&plane).await, operator(&plane));
     update(&user, "third").await;
-    // Terraform waits for the lock, as for any other.
-    let reason = "is blocked: it comes from the backup of";
-    eventually(async || plane.process().stderr().contains(reason)).await;
+    // No agent is offered it; `hadron status` says why, and what lets it go on.
+    let told = ["it comes from the backup of", "  hadron state unblock arn:"];
+    let status = || shell.ok("$HADRON status");
+    eventually(async || told.iter().all(|words| status().contains(words))).await;
     shell.run("$HADRON state unblock environment/dev --serial 999").failed(13, &["ConflictException"]);
     shell.ok(&format!("$HADRON state unblock environment/dev --serial {old}"));
     user.deployed("dev").await;

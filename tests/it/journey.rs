@@ -1,6 +1,7 @@
 //! Whole journeys: the agent with real Terraform against a Proton, an object store and a state server on loopback.
 
 mod approval;
+mod leaving;
 mod unclean;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
-use hadron::agent::{Agent, Config, EnvironmentConfig, S3State, Verdict};
+use hadron::agent::{Agent, Config, EnvironmentConfig, HostConfig, S3State, Verdict};
 use hadron::objects::ObjectsConfig;
 use hadron::support::{AwsAccess, Clock, Secret};
 use serde_json::{Value, json};
@@ -110,6 +111,8 @@ impl Scene {
             bound_to: Vec::new(),
             poll_wait: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(5),
+            approval_wait: None,
+            host: HostConfig::default(),
             clock: Clock::system(),
         }
     }
@@ -295,6 +298,15 @@ async fn a_lost_lease_stops_before_apply() {
 }
 
 #[tokio::test]
+async fn a_lease_that_ran_out_unrenewed_stops_before_apply_whatever_the_reason() {
+    let scene = Scene::with(proton::Proton { lease_seconds: 0, revokes: true, ..proton::Proton::default() }).await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    scene.drains().await;
+    assert!(scene.run_dir("d1").join("1-init").exists());
+    assert!(!scene.run_dir("d1").join("2-apply").exists(), "nothing may be applied without the lease");
+}
+
+#[tokio::test]
 async fn a_restarted_agent_follows_the_terraform_that_was_left_at_work() {
     let scene = Scene::hadron().await;
     let (started, go, count) = (scene.file("started"), scene.file("go"), scene.file("count"));
@@ -327,7 +339,7 @@ async fn a_restarted_agent_follows_the_terraform_that_was_left_at_work() {
 }
 
 #[tokio::test]
-async fn a_run_that_became_somebody_elses_is_left_alone() {
+async fn a_run_that_became_somebody_elses_is_followed_and_changes_nothing() {
     let scene = Scene::hadron().await;
     let started = scene.file("started");
     scene.deploys("d1", "dev", &runs(&format!("touch {}; sleep 1", started.display())));
@@ -340,8 +352,8 @@ async fn a_run_that_became_somebody_elses_is_left_alone() {
         deployment.holder = Some("other".into());
         deployment.epoch += 1;
     });
-    assert_eq!(scene.drains().await, Verdict::Done);
-    assert_eq!(scene.proton.deployment("d1").status, "IN_PROGRESS");
+    assert_eq!(scene.drains().await, Verdict::LeaseLost);
+    assert_eq!(scene.proton.deployment("d1").status, "IN_PROGRESS", "a stale epoch changes nothing");
     assert!(scene.run_dir("d1").join("reported").exists(), "the next life doesn't try again");
 }
 

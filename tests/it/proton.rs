@@ -70,9 +70,9 @@ async fn a_heartbeat_learns_of_a_cancel_and_of_a_lost_lease() {
     let proton = client(&far).await;
     let (lease, _) = claim(&proton, "me").await.unwrap();
     far.change("d1", |d| d.status = "CANCELLING".into());
-    assert_eq!(proton.heartbeat(&lease).await.unwrap(), DeploymentStatus::Cancelling);
+    assert_eq!(proton.heartbeat(&lease, None).await.unwrap(), DeploymentStatus::Cancelling);
     far.change("d1", |d| d.epoch += 1);
-    assert!(matches!(proton.heartbeat(&lease).await, Err(ProtonError::Conflict { .. })));
+    assert!(matches!(proton.heartbeat(&lease, None).await, Err(ProtonError::Conflict { .. })));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_stock_endpoint_is_asked_where_the_deployment_stands() {
     let (lease, status) = claim(&proton, "me").await.unwrap();
     assert_eq!((lease.is_fenced(), status), (false, DeploymentStatus::InProgress));
     far.change("d1", |d| d.status = "CANCELLING".into());
-    assert_eq!(proton.heartbeat(&lease).await.unwrap(), DeploymentStatus::Cancelling);
+    assert_eq!(proton.heartbeat(&lease, None).await.unwrap(), DeploymentStatus::Cancelling);
 }
 
 #[tokio::test]

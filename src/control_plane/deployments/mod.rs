@@ -21,6 +21,8 @@ mod delete;
 mod finish;
 mod history;
 mod limits;
+#[cfg(test)]
+mod machine_tests;
 mod offer;
 mod queue;
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Deployments {
         for deployment in in_flight {
             if !waits_for_agents(&deployment)
                 || blocked.contains(&deployment.target_arn)
-                || !ask.binding.holds(&deployment)
+                || !ask.binding.holds(&deployment.target, &deployment.environment)
                 || !within(tx, &self.scope, &ask.environments, &deployment)?
             {
                 continue;

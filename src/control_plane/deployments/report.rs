@@ -109,6 +109,8 @@ impl Deployments {
             self.claim(tx, deployment, report)?;
         } else if report.epoch.is_some() {
             self.renew(deployment);
+        } else if report.agent.is_some() {
+            return Err(ProtonError::conflict("an agent's report carries the epoch of its claim"));
         } else {
             self.refuse_while_leased(deployment)?;
         }
@@ -133,7 +135,10 @@ impl Deployments {
             let asked = self.ask_people(deployment, report);
             // While people decide it leaves its room to others.
             idle = asked.is_some();
-            self.go_on(tx, deployment, asked.as_ref().or(report.message.as_ref()))?;
+            // What is being cancelled is told of by whoever holds it, and by nobody else.
+            let cancelling = deployment.status == DeploymentStatus::Cancelling;
+            let said = report.message.as_ref().filter(|_| report.epoch.is_some() || !cancelling);
+            self.go_on(tx, deployment, asked.as_ref().or(said))?;
         }
         let claimed = if claimed { Some(self.inheritance(tx, deployment)?) } else { None };
         Ok(Heard { deployment: deployment.value.clone(), claimed, ended: ended.is_some() || idle })
@@ -278,8 +283,7 @@ impl Deployments {
         message: Option<&String>,
     ) -> Result<(), ProtonError> {
         deployment.last_modified_at = self.now;
-        let told = message.filter(|_| deployment.status != DeploymentStatus::Cancelling);
-        if let Some(message) = told {
+        if let Some(message) = message {
             deployment.message = Some(message.clone());
             if let Some(mut record) = TargetRecord::load(tx, &self.scope, &deployment.target)?
                 && record.progress().last_attempted_deployment_id.as_ref() == Some(&deployment.id)

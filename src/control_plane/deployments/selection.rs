@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::control_plane::records::Deployment;
 use crate::domain::{Scope, Target};
 
 /// The names that `ListDeployments` and `GetDeployment` take; without any, all deployments are meant.
@@ -15,17 +14,17 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Whether a deployment is meant: an environment's are its own and those of all that lies in it, a service's those
+    /// Whether a deployment of this target in this environment is meant: an environment's are its own and those of all that lies in it, a service's those
     /// of its instances and its pipeline.
-    pub(crate) fn holds(&self, deployment: &Deployment) -> bool {
-        let (service, instance, component) = match &deployment.target {
+    pub(crate) fn holds(&self, target: &Target, environment: &str) -> bool {
+        let (service, instance, component) = match target {
             Target::Environment { .. } => (None, None, None),
             Target::ServiceInstance { service, name } => (Some(service), Some(name), None),
             Target::ServicePipeline { service } => (Some(service), None, None),
             Target::Component { name } => (None, None, Some(name)),
         };
         let fits = |wanted: &Option<String>, has: Option<&String>| wanted.is_none() || wanted.as_ref() == has;
-        fits(&self.environment, Some(&deployment.environment))
+        self.environment.as_ref().is_none_or(|wanted| wanted == environment)
             && fits(&self.service, service)
             && fits(&self.instance, instance)
             && fits(&self.component, component)

@@ -591,3 +591,61 @@ async fn only_history_that_nothing_stands_on_can_be_deleted() {
     assert!(matches!(remove(&first.id).await, Err(ProtonError::ResourceNotFound(_))));
     assert!(test.get::<TagSet>(&test.scope.arn(format!("deployment/{}", first.id))).await.is_none());
 }
+
+/// A sign of life with a message for people.
+async fn say(test: &TestPlane, deployment: &Deployment, epoch: Option<i64>, words: &str) -> Result<(), ProtonError> {
+    let status = Some(hadron_model::ResourceDeploymentStatus::InProgress);
+    let mut input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);
+    input.status_message = Some(words.into());
+    let epoch = epoch.map(|epoch| epoch.to_string());
+    let mut headers = vec![("x-hadron-agent", "a")];
+    headers.extend(epoch.as_deref().map(|epoch| ("x-hadron-epoch", epoch)));
+    test.notify(&test.agent("a").access_key, &headers, input).await.0.map(drop)
+}
+
+#[tokio::test]
+async fn while_it_is_being_cancelled_people_read_what_its_holder_says_and_nobody_elses_words() {
+    let test = TestPlane::new().await;
+    let dev = test.environment("dev").await;
+    let epoch = test.agent("a").claim(&dev).await.unwrap();
+    cancel(&test, "dev").await.unwrap();
+    say(&test, &dev, Some(epoch), "interrupted at noon").await.unwrap();
+    let shown = test.deployment(&dev.id).await;
+    assert_eq!((shown.status, shown.message.as_deref()), (S::Cancelling, Some("interrupted at noon")));
+    assert!(is_conflict(&say(&test, &dev, Some(epoch + 1), "nonsense").await));
+    // The claim once more carries no epoch.
+    say(&test, &dev, None, "nonsense").await.unwrap();
+    test.agent("a").heartbeat(&dev, epoch).await.unwrap();
+    assert_eq!(test.deployment(&dev.id).await.message.as_deref(), Some("interrupted at noon"), "silence keeps it");
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_jumps_ahead_costs_a_lease_only_if_somebody_else_is_quicker() {
+    const HOUR: i64 = 3_600_000;
+    let test = TestPlane::new().await;
+    let dev = test.environment("dev").await;
+    let epoch = test.agent("a").claim(&dev).await.unwrap();
+    test.advance(HOUR);
+    test.agent("a").heartbeat(&dev, epoch).await.unwrap();
+    assert!(is_conflict(&test.agent("b").claim(&dev).await), "the next heartbeat mends it");
+    test.advance(HOUR);
+    assert_eq!(test.agent("b").claim(&dev).await.unwrap(), epoch + 1);
+    assert!(is_conflict(&test.agent("a").heartbeat(&dev, epoch).await), "the fence holds");
+    assert!(is_conflict(&test.agent("a").succeed(&dev, epoch, &[]).await));
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_back_never_gives_a_held_deployment_away() {
+    let test = TestPlane::new().await;
+    let dev = test.environment("dev").await;
+    let epoch = test.agent("a").claim(&dev).await.unwrap();
+    test.advance(-10 * LEASE);
+    assert!(is_conflict(&test.agent("b").claim(&dev).await));
+    test.agent("a").heartbeat(&dev, epoch).await.unwrap();
+    test.advance(LEASE);
+    assert_eq!(
+        test.agent("b").claim(&dev).await.unwrap(),
+        epoch + 1,
+        "the heartbeat counts from the clock as it is now"
+    );
+}

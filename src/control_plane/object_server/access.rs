@@ -298,3 +298,61 @@ pub(super) fn broken(error: std::io::Error) -> S3Error {
     tracing::error!(%error, "the files of objects can't be read or written");
     s3_error!(error, InternalError, "internal error: {}", error.kind())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control_plane::records::Action;
+    use crate::control_plane::test_plane::{LEASE, TestPlane, environment};
+
+    /// Whether a key's wish for `runs/<path>` is for something that it has claimed.
+    async fn is_its(test: &TestPlane, access_key: &'static str, action: ObjectAction, path: &str) -> bool {
+        let wish = (action, OWN_BUCKET.to_owned(), Some(format!("runs/{path}")));
+        let account = test.scope.account.clone();
+        let look = move |tx: &mut dyn Transaction| object(tx, (&account, access_key), &wish, "999999999999");
+        test.plane.store.read::<_, StoreError, _>(look).await.unwrap().claimed
+    }
+
+    #[tokio::test]
+    async fn a_runs_records_are_written_by_whoever_claimed_that_epoch() {
+        let test = TestPlane::new().await;
+        let dev = test.environment("dev").await;
+        test.agent("old").claim(&dev).await.unwrap();
+        test.advance(LEASE + 1);
+        test.agent("new").claim(&dev).await.unwrap();
+        for (key, epoch, its) in [
+            ("AKIAOLD", 1, true),
+            ("AKIAOLD", 2, false),
+            ("AKIANEW", 1, false),
+            ("AKIANEW", 2, true),
+            ("AKIANEW", 3, false),
+            ("AKIAOTHER", 1, false),
+        ] {
+            let path = format!("{}/{epoch}/events/0", dev.id);
+            assert_eq!(is_its(&test, key, ObjectAction::PutObject, &path).await, its, "{key} writes epoch {epoch}");
+        }
+        let earlier = format!("{}/1/events/0", dev.id);
+        assert!(is_its(&test, "AKIANEW", ObjectAction::GetObject, &earlier).await, "the journal is read by the next");
+    }
+
+    #[tokio::test]
+    async fn an_unsettled_runs_records_are_read_by_the_targets_current_claim() {
+        let test = TestPlane::new().await;
+        let dev = test.environment("dev").await;
+        test.agent("lost").claim(&dev).await.unwrap();
+        test.advance(LEASE + 1);
+        let engine = test.engine();
+        test.write(move |tx| engine.cancel(tx, &environment("dev"))).await.unwrap();
+        let next = test.deploy(environment("dev"), Action::Update, "next").await.unwrap();
+        let journal = format!("{}/1/events/0", dev.id);
+        let reads = async || is_its(&test, "AKIAHEIR", ObjectAction::GetObject, &journal).await;
+        assert!(!reads().await);
+        let heir = test.agent("heir");
+        heir.claim(&next).await.unwrap();
+        assert!(reads().await);
+        assert!(!is_its(&test, "AKIAHEIR", ObjectAction::PutObject, &journal).await, "and not written");
+        assert!(!is_its(&test, "AKIAOTHER", ObjectAction::GetObject, &journal).await);
+        heir.fail(&next, 1).await.unwrap();
+        assert!(!reads().await, "settled");
+    }
+}

@@ -3,7 +3,7 @@
 use hadron_model::Action;
 use serde::Serialize;
 
-use crate::control_plane::store::{Document, Select, Stored, Transaction, Typed};
+use crate::control_plane::store::{Select, Stored, Transaction, Typed, View};
 use crate::control_plane::wire::paging::{PageKey, Position};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
@@ -61,7 +61,7 @@ impl Listing {
     }
 
     /// A page of the documents that carry a term and that `keep` wants.
-    pub(crate) fn page<T: Document>(
+    pub(crate) fn page<T: View>(
         &self,
         tx: &mut dyn Transaction,
         (term, value): (&str, &str),
@@ -72,7 +72,7 @@ impl Listing {
     }
 
     /// As [`Self::page`], where it takes a look into the record to tell.
-    pub(crate) fn page_where<T: Document>(
+    pub(crate) fn page_where<T: View>(
         &self,
         tx: &mut dyn Transaction,
         (term, value): (&str, &str),
@@ -121,6 +121,6 @@ impl Listing {
     }
 }
 
-fn position<T: Document>(item: &Stored<T>) -> Position {
-    Position { sort: item.sort.clone(), key: item.value.key() }
+fn position<T>(item: &Stored<T>) -> Position {
+    Position { sort: item.sort.clone(), key: item.key.clone() }
 }

@@ -10,6 +10,7 @@ mod data_key;
 mod deployment;
 mod environment;
 mod environment_account_connection;
+mod listed;
 mod repository;
 mod service;
 mod state;
@@ -27,6 +28,7 @@ pub use data_key::{DataKey, Keyring};
 pub use deployment::{Action, Approval, Deployment, Lease, Output, Progress, TargetState};
 pub use environment::{Environment, Executor};
 pub use environment_account_connection::EnvironmentAccountConnection;
+pub use listed::{ListedDeployment, ListedInstance, ListedProgress};
 pub use repository::{Repository, RepositoryRef};
 pub use service::{Pipeline, Service, ServiceInstance};
 pub use state::{

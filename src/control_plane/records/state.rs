@@ -98,9 +98,11 @@ pub struct Suspect {
     pub in_parked: bool,
 }
 
-/// A state that couldn't be pushed; the bytes lie in a blob of [`ParkedState::BLOB`].
+/// A state that couldn't be pushed; the bytes lie in a blob of the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedState {
+    /// The target whose state it is.
+    pub target_arn: String,
     /// Terraform's own count and the history it belongs to.
     pub stamp: StateStamp,
     /// Size of the state in bytes.
@@ -113,13 +115,11 @@ pub struct ParkedState {
     pub by: BlockingRun,
 }
 
-impl ParkedState {
-    /// The kind of the blobs that hold parked states.
-    pub const BLOB: &'static str = "parked_state";
+impl Document for ParkedState {
+    const KIND: &'static str = "parked_state";
 
-    /// The key of its blob.
-    pub fn key(&self, target_arn: &str) -> String {
-        format!("{target_arn}#{}", self.digest)
+    fn key(&self) -> String {
+        format!("{}#{}", self.target_arn, self.digest)
     }
 }
 

@@ -16,8 +16,8 @@ use crate::control_plane::events::{DeadLetter, Pending};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{
     AccessKey, AccountSettings, Component, Deployment, Environment, EnvironmentAccountConnection, IdempotencyToken,
-    Keyring, Pipeline, Repository, Service, ServiceInstance, ServiceSyncConfig, StateLock, StateVersion, SyncBlocker,
-    TagSet, Template, TemplateSyncConfig, TemplateVersion,
+    Keyring, ParkedState, Pipeline, Repository, Service, ServiceInstance, ServiceSyncConfig, StateLock, StateVersion,
+    SyncBlocker, TagSet, Template, TemplateSyncConfig, TemplateVersion,
 };
 use crate::control_plane::store::{ALL, Document, Open, Select, Store, StoreError, Stored, Transaction, Typed};
 use crate::domain::Scope;
@@ -58,6 +58,7 @@ fn kinds() -> Vec<Kind> {
         kind::<Deployment>(),
         kind::<StateLock>(),
         kind::<StateVersion>(),
+        kind::<ParkedState>(),
         kind::<Template>(),
         kind::<TemplateVersion>(),
         kind::<TagSet>(),
@@ -203,7 +204,7 @@ fn is_current(ring: &Ring, body: &str) -> bool {
     text::is_sealed(body) && text::key_of(body) == Some(ring.current())
 }
 
-/// Of the kinds of documents only states have a blob, under the same key.
+/// Of the kinds of documents only states have a blob, the current ones and those that are parked, under the same key.
 fn blob_is_old(
     tx: &mut dyn Transaction,
     scope: &Scope,
@@ -211,7 +212,7 @@ fn blob_is_old(
     key: &str,
     sealer: &Sealer,
 ) -> Result<bool, StoreError> {
-    if kind != StateVersion::KIND {
+    if ![StateVersion::KIND, ParkedState::KIND].contains(&kind) {
         return Ok(false);
     }
     let blob = tx.blob(scope, kind, key)?;

@@ -6,7 +6,7 @@ use super::addresses::addresses;
 use super::upload::Upload;
 use super::versions::newest;
 use crate::control_plane::records::{BlockingRun, ParkedState, StateBlock, StateLock, Suspect};
-use crate::control_plane::store::{StoreError, Transaction, Typed};
+use crate::control_plane::store::{Document, StoreError, Transaction, Typed};
 use crate::domain::Scope;
 
 /// Blocks the state of a target, with the reason in words. What reads it goes on; UnblockState is the way out.
@@ -55,10 +55,12 @@ pub(super) fn block_for_run(
     if let Some(state) = new {
         park(tx, address, &mut parked, state, (&by, now))?;
     }
-    let top = parked.last().map(|state| tx.blob(scope, ParkedState::BLOB, &state.key(arn))).transpose()?.flatten();
+    let top = parked.last().map(|state| tx.blob(scope, ParkedState::KIND, &state.key())).transpose()?.flatten();
     let there = top.map(|state| addresses(&state)).unwrap_or_default();
     let mut suspects = trouble.suspects.clone();
-    suspects.iter_mut().for_each(|suspect| suspect.in_parked = there.contains(&suspect.address));
+    for suspect in &mut suspects {
+        suspect.in_parked = there.contains(&suspect.address);
+    }
     let block = StateBlock {
         reason: trouble.reason.clone(),
         since,
@@ -82,13 +84,15 @@ fn park(
         return Ok(());
     }
     let new = ParkedState {
+        target_arn: address.arn.clone(),
         stamp: state.stamp.clone(),
         size: i64::try_from(state.bytes.len()).unwrap_or(i64::MAX),
         digest: state.digest.clone(),
         at: now,
         by: by.clone(),
     };
-    tx.put_blob(&address.scope, ParkedState::BLOB, &new.key(&address.arn), &state.bytes)?;
+    tx.put_blob(&address.scope, ParkedState::KIND, &new.key(), &state.bytes)?;
+    tx.add(&address.scope, &new)?;
     let newer = |known: &ParkedState| known.stamp.lineage == new.stamp.lineage && known.stamp.serial > new.stamp.serial;
     let behind = parked.iter().rev().take_while(|known| newer(known)).count();
     parked.insert(parked.len() - behind, new);
@@ -102,7 +106,10 @@ fn park(
 pub(crate) fn lift(tx: &mut dyn Transaction, scope: &Scope, lock: &mut StateLock) -> Result<(), StoreError> {
     let Some(block) = lock.blocked.take() else { return Ok(()) };
     for state in &block.parked {
-        tx.remove_blob(scope, ParkedState::BLOB, &state.key(&lock.target_arn))?;
+        tx.remove_blob(scope, ParkedState::KIND, &state.key())?;
+        if let Some(known) = tx.get::<ParkedState>(scope, &state.key())? {
+            tx.delete(scope, &known)?;
+        }
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ mod tests {
     fn block(suspects: Vec<Suspect>, parked: bool) -> StateBlock {
         let by = BlockingRun { deployment: "d".into(), epoch: 1, agent: "a".into() };
         let stamp = StateStamp { lineage: "l".into(), serial: 9 };
-        let state = ParkedState { stamp, size: 1, digest: "0".into(), at: 1, by: by.clone() };
+        let state = ParkedState { target_arn: "A".into(), stamp, size: 1, digest: "0".into(), at: 1, by: by.clone() };
         let parked = if parked { vec![state] } else { Vec::new() };
         StateBlock { reason: "r".into(), since: 1, serial: Some(3), by: Some(by), suspects, parked }
     }

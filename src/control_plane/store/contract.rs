@@ -14,6 +14,7 @@ pub(super) async fn contract<B: Backend + 'static>(make: impl Fn() -> B) {
     a_stale_update_and_a_stale_removal_change_nothing(store()).await;
     terms_move_with_updates(store()).await;
     pages_walk_both_ways_through_ties(store()).await;
+    a_count_counts_what_a_list_would_show(store()).await;
     an_error_rolls_all_of_its_work_back_and_nobody_elses(store()).await;
     a_panic_is_its_own_error_and_the_store_lives_on(store()).await;
     histories_have_no_gaps_under_concurrency(store()).await;
@@ -146,6 +147,30 @@ async fn walk(store: &Store, descending: bool, limit: usize) -> Vec<(String, Str
         }
         walked.extend(page.into_iter().map(|row| (row.sort, row.key)));
     }
+}
+
+async fn a_count_counts_what_a_list_would_show(store: Store) {
+    for key in ["a", "b", "c", "d\0"] {
+        let terms = vec![Term::new("colour", "red"), Term::new("colour", "re\0d"), Term::new("shape", "red")];
+        add(&store, key, terms).await;
+    }
+    write(&store, |tx| tx.update(&scope(), "thing", "b", 1, "{}", &[Term::new("colour", "blue")])).await.unwrap();
+    write(&store, |tx| tx.remove(&scope(), "thing", "c", 1)).await.unwrap();
+    for (value, limit, expected) in [
+        ("red", 9, 2),
+        ("red", usize::MAX, 2),
+        ("red", 1, 1),
+        ("red", 0, 0),
+        ("re\0d", 9, 2),
+        ("blue", 9, 1),
+        ("", 9, 0),
+    ] {
+        let count = read(&store, move |tx| tx.count(&scope(), "thing", ("colour", value), limit)).await;
+        let listed = read(&store, move |tx| tx.select(&scope(), "thing", &select(value, None, false, limit))).await;
+        assert_eq!((count, listed.len()), (expected, expected), "{value:?} up to {limit}");
+    }
+    let elsewhere = read(&store, |tx| tx.count(&Scope::new("1", "r"), "thing", ("colour", "red"), 9)).await;
+    assert_eq!(elsewhere, 0);
 }
 
 async fn an_error_rolls_all_of_its_work_back_and_nobody_elses(store: Store) {

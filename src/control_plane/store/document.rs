@@ -52,12 +52,25 @@ pub trait Document: Serialize + DeserializeOwned {
     }
 }
 
+/// What is read of a kind of document: all of it, or a part that leaves out what is long and not asked for. Members that
+/// a part doesn't name are skipped without being kept.
+pub trait View: DeserializeOwned {
+    /// The kind of document.
+    const OF: &'static str;
+}
+
+impl<T: Document> View for T {
+    const OF: &'static str = T::KIND;
+}
+
 /// The term that every document carries, with an empty value.
 pub const ALL: &str = "all";
 
 /// A document with the version it was read at.
 #[derive(Debug, Clone)]
 pub struct Stored<T> {
+    /// Its key.
+    pub key: String,
     /// The version to name when it is written back.
     pub version: i64,
     /// Its place in the list it was found in.
@@ -90,11 +103,11 @@ pub trait Typed {
     /// Removes a document; [`StoreError::Stale`] if it has moved on.
     fn delete<T: Document>(&mut self, scope: &Scope, stored: &Stored<T>) -> Result<(), StoreError>;
     /// All documents with a term, in its order.
-    fn by_term<T: Document>(&mut self, scope: &Scope, name: &str, value: &str) -> Result<Vec<Stored<T>>, StoreError>;
+    fn by_term<T: View>(&mut self, scope: &Scope, name: &str, value: &str) -> Result<Vec<Stored<T>>, StoreError>;
     /// All documents of a kind, in their order.
-    fn all<T: Document>(&mut self, scope: &Scope) -> Result<Vec<Stored<T>>, StoreError>;
+    fn all<T: View>(&mut self, scope: &Scope) -> Result<Vec<Stored<T>>, StoreError>;
     /// One page of documents.
-    fn page<T: Document>(&mut self, scope: &Scope, select: &Select<'_>) -> Result<Vec<Stored<T>>, StoreError>;
+    fn page<T: View>(&mut self, scope: &Scope, select: &Select<'_>) -> Result<Vec<Stored<T>>, StoreError>;
 }
 
 impl Typed for dyn Transaction + '_ {
@@ -117,16 +130,16 @@ impl Typed for dyn Transaction + '_ {
         self.remove(scope, T::KIND, &stored.value.key(), stored.version)
     }
 
-    fn by_term<T: Document>(&mut self, scope: &Scope, name: &str, value: &str) -> Result<Vec<Stored<T>>, StoreError> {
+    fn by_term<T: View>(&mut self, scope: &Scope, name: &str, value: &str) -> Result<Vec<Stored<T>>, StoreError> {
         self.page(scope, &Select { term: name, value, after: None, descending: false, limit: usize::MAX })
     }
 
-    fn all<T: Document>(&mut self, scope: &Scope) -> Result<Vec<Stored<T>>, StoreError> {
+    fn all<T: View>(&mut self, scope: &Scope) -> Result<Vec<Stored<T>>, StoreError> {
         self.by_term(scope, ALL, "")
     }
 
-    fn page<T: Document>(&mut self, scope: &Scope, select: &Select<'_>) -> Result<Vec<Stored<T>>, StoreError> {
-        self.select(scope, T::KIND, select)?.into_iter().map(open).collect()
+    fn page<T: View>(&mut self, scope: &Scope, select: &Select<'_>) -> Result<Vec<Stored<T>>, StoreError> {
+        self.select(scope, T::OF, select)?.into_iter().map(open).collect()
     }
 }
 
@@ -140,9 +153,9 @@ fn text<T: Document>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Corrupt { kind: T::KIND, key: value.key(), source })
 }
 
-fn open<T: Document>(row: Row) -> Result<Stored<T>, StoreError> {
+fn open<T: View>(row: Row) -> Result<Stored<T>, StoreError> {
     match serde_json::from_str(&row.body) {
-        Ok(value) => Ok(Stored { version: row.version, sort: row.sort, value }),
-        Err(source) => Err(StoreError::Corrupt { kind: T::KIND, key: row.key, source }),
+        Ok(value) => Ok(Stored { key: row.key, version: row.version, sort: row.sort, value }),
+        Err(source) => Err(StoreError::Corrupt { kind: T::OF, key: row.key, source }),
     }
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{ALL, Document, Stored, Term, Typed};
+pub use document::{ALL, Document, Stored, Term, Typed, View};
 pub(crate) use pass_on::pass_on;
 pub use postgres::{Postgres, PostgresDump, PostgresReplacing};
 pub(crate) use sealed::Open;
@@ -150,16 +150,14 @@ pub trait Transaction {
     fn remove(&mut self, scope: &Scope, kind: &'static str, key: &str, version: i64) -> Result<(), StoreError>;
     /// Lists rows.
     fn select(&mut self, scope: &Scope, kind: &'static str, select: &Select<'_>) -> Result<Vec<Row>, StoreError>;
-    /// How many rows carry a term, up to `limit`.
+    /// How many rows carry a term, a name and a value, up to `limit`; no row is read for that.
     fn count(
         &mut self,
         scope: &Scope,
         kind: &'static str,
-        (term, value): (&str, &str),
+        term: (&str, &str),
         limit: usize,
-    ) -> Result<usize, StoreError> {
-        Ok(self.select(scope, kind, &Select { term, value, after: None, descending: false, limit })?.len())
-    }
+    ) -> Result<usize, StoreError>;
     /// The scopes that hold any row of a kind.
     fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError>;
     /// Appends to a resource's history; returns the sequence number it got.

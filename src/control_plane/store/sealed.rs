@@ -13,11 +13,13 @@ use crate::domain::Scope;
 pub const PLAIN: &[&str] = &[
     "audit_entry",
     "audit_head",
+    "asked",
     "counts",
     "counts_delta",
     "data_key",
     "duty",
     "indexed",
+    "target_runs",
     "turn",
     "state_key",
     "s3_bucket",
@@ -59,13 +61,16 @@ impl<'t> Open<'t> {
         text::seal(&self.sealer.ring(), body, &context("document", kind, scope)).map_err(corrupt(kind, key))
     }
 
-    fn opened(&mut self, scope: &Scope, kind: &'static str, mut row: Row) -> Result<Row, StoreError> {
-        if PLAIN.contains(&kind) || !text::is_sealed(&row.body) {
-            return Ok(row);
+    /// Opens rows of one kind.
+    fn opened(&mut self, scope: &Scope, kind: &'static str, mut rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+        if PLAIN.contains(&kind) {
+            return Ok(rows);
         }
         let context = context("document", kind, scope);
-        row.body = self.with_keys(kind, &row.key, |ring| text::open(ring, &row.body, &context))?;
-        Ok(row)
+        for row in rows.iter_mut().filter(|row| text::is_sealed(&row.body)) {
+            row.body = self.with_keys(kind, &row.key, |ring| text::open(ring, &row.body, &context))?;
+        }
+        Ok(rows)
     }
 
     /// Opens something; under a key that another server has made meanwhile, after a look at the keyring.
@@ -104,7 +109,7 @@ impl Transaction for Open<'_> {
 
     fn fetch(&mut self, scope: &Scope, kind: &'static str, key: &str) -> Result<Option<Row>, StoreError> {
         let row = self.tx.fetch(scope, kind, key)?;
-        row.map(|row| self.opened(scope, kind, row)).transpose()
+        Ok(self.opened(scope, kind, row.into_iter().collect())?.pop())
     }
 
     fn insert(
@@ -134,7 +139,7 @@ impl Transaction for Open<'_> {
 
     fn select(&mut self, scope: &Scope, kind: &'static str, select: &Select<'_>) -> Result<Vec<Row>, StoreError> {
         let rows = self.tx.select(scope, kind, select)?;
-        rows.into_iter().map(|row| self.opened(scope, kind, row)).collect()
+        self.opened(scope, kind, rows)
     }
 
     fn put_blob(&mut self, scope: &Scope, kind: &'static str, key: &str, bytes: &[u8]) -> Result<(), StoreError> {

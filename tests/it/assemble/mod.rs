@@ -18,7 +18,7 @@ use aws_sdk_proton::types::{
     DeploymentUpdateType, S3ObjectSource, ServiceTemplateSupportedComponentSourceType, TemplateVersionSourceInput,
     TemplateVersionStatus,
 };
-use hadron::agent::{Agent, Config, EnvironmentConfig, S3State, Verdict};
+use hadron::agent::{Agent, Config, EnvironmentConfig, HostConfig, S3State, Verdict};
 use hadron::control_plane::deployments::upkeep;
 use hadron::objects::ObjectsConfig;
 use hadron::support::{AwsAccess, Clock, Secret};
@@ -139,6 +139,8 @@ fn config(bench: &Bench, door: &str, data: &tempfile::TempDir) -> Config {
         bound_to: Vec::new(),
         poll_wait: Duration::from_secs(1),
         lock_timeout: Duration::from_secs(5),
+        approval_wait: None,
+        host: HostConfig::default(),
         clock: Clock::system(),
     }
 }
@@ -203,7 +205,7 @@ async fn live(scene: &mut Scene) {
     let update = client.update_environment().name("dev").deployment_type(DeploymentUpdateType::CurrentVersion);
     let update = update.spec(ENVIRONMENT_SPEC.replace("acme", "moved")).send().await.unwrap();
     let id = update.environment.unwrap().last_attempted_deployment_id.unwrap();
-    assert_eq!(scene.agent.deploy(&id, CancellationToken::new()).await.unwrap(), Verdict::Done);
+    assert_eq!(scene.agent.deploy(&id, CancellationToken::new()).await.unwrap().verdict, Verdict::Done);
     assert_ne!(scene.environment_outputs().await, before);
     scene.drain().await;
 

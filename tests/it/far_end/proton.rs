@@ -64,6 +64,8 @@ pub(crate) struct Proton {
     pub(crate) stock: bool,
     /// Takes every deployment away right after it was claimed.
     pub(crate) steals: bool,
+    /// Refuses whoever holds a deployment, as if its key were revoked.
+    pub(crate) revokes: bool,
     /// Where a state server keeps a state per target, named by the target.
     pub(crate) states_at: Mutex<Option<String>>,
     /// How many notifies with a terminal status shall get a 500 before they are heard.
@@ -184,6 +186,9 @@ impl Proton {
             }
             headers.push(("x-hadron-lease-seconds", self.lease_seconds.to_string()));
             headers.extend(self.claim_headers.lock().unwrap().clone());
+        }
+        if self.revokes && seen.header("x-hadron-epoch").is_some() {
+            return Err((400, "AccessDeniedException", "the key is revoked".into()));
         }
         if self.steals && seen.header("x-hadron-epoch").is_none() {
             deployment.epoch += 1;

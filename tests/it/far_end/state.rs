@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 pub(crate) struct States {
     pub(crate) kept: Mutex<BTreeMap<String, Bytes>>,
     pub(crate) locks: Mutex<BTreeMap<String, Bytes>>,
+    /// Whoever holds this keeps every write waiting.
+    pub(crate) writing: tokio::sync::Mutex<()>,
     /// How many writes shall be refused; Terraform doesn't repeat what is answered 400.
     pub(crate) refuse: Mutex<u32>,
     /// What is there after a write was refused, as if somebody else had written.
@@ -66,6 +68,7 @@ async fn answer(
             StatusCode::BAD_REQUEST.into_response()
         }
         "POST" => {
+            drop(states.writing.lock().await);
             states.kept.lock().unwrap().insert(path, body);
             StatusCode::OK.into_response()
         }

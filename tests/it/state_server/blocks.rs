@@ -3,7 +3,7 @@
 use hadron::control_plane::records::{
     Adoption, ParkedState, StateBlock, StateLock, StateStamp, TargetRuns, UnsettledRun,
 };
-use hadron::control_plane::store::{StoreError, Transaction, Typed};
+use hadron::control_plane::store::{Document, StoreError, Transaction, Typed};
 use hadron::domain::Target;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ async fn blocked(bench: &Bench) -> Option<StateBlock> {
 async fn parked(bench: &Bench) -> Vec<String> {
     let block = blocked(bench).await.unwrap();
     let read = move |tx: &mut dyn Transaction| {
-        let blob = |state: &ParkedState| tx.blob(&scope(), ParkedState::BLOB, &state.key(&arn()));
+        let blob = |state: &ParkedState| tx.blob(&scope(), ParkedState::KIND, &state.key());
         block.parked.iter().map(blob).collect::<Result<Vec<_>, StoreError>>()
     };
     let bytes = bench.plane.store.read::<_, StoreError, _>(read).await.unwrap();
@@ -75,7 +75,7 @@ async fn what_is_parked_stays_until_somebody_decides_and_the_newest_lies_on_top(
     assert_eq!(told[0], format!("hadron state push {} --parked", arn()));
     bench.wait_leases(0);
     run.block(&json!({ "reason": "second" })).await;
-    assert_eq!(parked(&bench).await, [seven.clone()], "blocking again keeps it");
+    assert_eq!(parked(&bench).await, std::slice::from_ref(&seven), "blocking again keeps it");
     let block = blocked(&bench).await.unwrap();
     assert_eq!((block.reason.as_str(), block.suspects.len()), ("second", 0));
     assert_eq!(block.parked[0].stamp, StateStamp { lineage: "l".into(), serial: 7 });

@@ -25,7 +25,9 @@ pub(crate) async fn get_deployment(
     plane
         .store
         .read(move |tx| {
-            let found = tx.get::<Deployment>(&scope, &input.id)?.filter(|found| selection.holds(found));
+            let found = tx
+                .get::<Deployment>(&scope, &input.id)?
+                .filter(|found| selection.holds(&found.target, &found.environment));
             let found = found.ok_or_else(|| unknown(&input.id))?;
             Ok(GetDeploymentOutput { deployment: Some(view::full(&scope, &found)) })
         })

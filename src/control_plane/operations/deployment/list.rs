@@ -7,7 +7,7 @@ use super::{poll, view};
 use crate::control_plane::deployments::{Deployments, Selection};
 use crate::control_plane::operations::listing::{Listing, Page};
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{Component, Deployment, Environment, Service, ServiceInstance};
+use crate::control_plane::records::{Component, Environment, ListedDeployment, Service, ServiceInstance};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 
@@ -34,7 +34,7 @@ pub(crate) async fn list_deployments(
     let engine = Deployments::of(plane, call);
     let bound_to = if call.caller.role == Role::Agent { call.caller.environments.clone() } else { Vec::new() };
     let page = plane.store.read(move |tx| history(tx, &engine, &listing, &selection, &bound_to)).await?;
-    let page = page.map(|found| view::summary(&call.scope, &found));
+    let page = page.map(|found| view::summary(&call.scope, found.value));
     Ok(ListDeploymentsOutput { deployments: page.items, next_token: page.next_token })
 }
 
@@ -44,11 +44,13 @@ fn history(
     listing: &Listing,
     selection: &Selection,
     bound_to: &[String],
-) -> Result<Page<Stored<Deployment>>, ProtonError> {
+) -> Result<Page<Stored<ListedDeployment>>, ProtonError> {
     let (term, value) = selection.term(&engine.scope);
     // A bound agent sees the history of its environments; pipelines have none of their own, and are only polled for.
-    let shown = |found: &Deployment| bound_to.is_empty() || bound_to.contains(&found.environment);
-    let page = listing.page::<Deployment>(tx, (term, &value), true, |found| selection.holds(found) && shown(found))?;
+    let shown = |found: &ListedDeployment| bound_to.is_empty() || bound_to.contains(&found.environment);
+    let page = listing.page(tx, (term, &value), true, |found: &ListedDeployment| {
+        selection.holds(&found.target, &found.environment) && shown(found)
+    })?;
     if page.items.is_empty()
         && let Some(missing) = missing(tx, engine, selection)?
     {

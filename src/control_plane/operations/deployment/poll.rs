@@ -67,7 +67,7 @@ pub(super) async fn poll(
         }
     };
     call.answer_header(CLAIMABLE, &offer.claimable.to_string());
-    let deployments = offer.deployments.iter().map(|found| view::summary(&call.scope, found)).collect();
+    let deployments = offer.deployments.iter().map(|found| view::summary(&call.scope, found.into())).collect();
     Ok(ListDeploymentsOutput { deployments, next_token: None })
 }
 

@@ -3,51 +3,47 @@
 use hadron_model as model;
 use hadron_model::Timestamp;
 
-use crate::control_plane::records::{Action, Deployment, TargetState, VersionRef};
+use crate::control_plane::records::{Action, Deployment, ListedDeployment, TargetState, VersionRef};
 use crate::domain::{Scope, Target};
 
 /// The names of a deployment's target: component, service, instance.
-struct Names<'a> {
-    component: Option<&'a String>,
-    service: Option<&'a String>,
-    instance: Option<&'a String>,
-}
+type Names = (Option<String>, Option<String>, Option<String>);
 
-fn names(target: &Target) -> Names<'_> {
-    let (component, service, instance) = match target {
+fn names(target: Target) -> Names {
+    match target {
         Target::Environment { .. } => (None, None, None),
         Target::Component { name } => (Some(name), None, None),
         Target::ServiceInstance { service, name } => (None, Some(service), Some(name)),
         Target::ServicePipeline { service } => (None, Some(service), None),
-    };
-    Names { component, service, instance }
+    }
 }
 
 /// What a list shows of a deployment.
-pub(super) fn summary(scope: &Scope, it: &Deployment) -> model::DeploymentSummary {
-    let names = names(&it.target);
+pub(super) fn summary(scope: &Scope, it: ListedDeployment) -> model::DeploymentSummary {
+    let target_resource_type = it.target.resource_type();
+    let (component_name, service_name, service_instance_name) = names(it.target);
     model::DeploymentSummary {
         arn: scope.arn(format_args!("deployment/{}", it.id)),
         completed_at: it.completed_at.map(Timestamp),
-        component_name: names.component.cloned(),
+        component_name,
         created_at: Timestamp(it.created_at),
         deployment_status: it.status,
-        environment_name: it.environment.clone(),
-        id: it.id.clone(),
-        last_attempted_deployment_id: it.last_attempted_deployment_id.clone(),
+        environment_name: it.environment,
+        id: it.id,
+        last_attempted_deployment_id: it.last_attempted_deployment_id,
         last_modified_at: Timestamp(it.last_modified_at),
-        last_succeeded_deployment_id: it.last_succeeded_deployment_id.clone(),
-        service_instance_name: names.instance.cloned(),
-        service_name: names.service.cloned(),
-        target_arn: it.target_arn.clone(),
+        last_succeeded_deployment_id: it.last_succeeded_deployment_id,
+        service_instance_name,
+        service_name,
+        target_arn: it.target_arn,
         target_resource_created_at: Timestamp(it.target_created_at),
-        target_resource_type: it.target.resource_type(),
+        target_resource_type,
     }
 }
 
 /// The whole deployment. A deletion leads to nothing, so it shows only what it starts from.
 pub(super) fn full(scope: &Scope, it: &Deployment) -> model::Deployment {
-    let shown = summary(scope, it);
+    let shown = summary(scope, it.into());
     let target_state = (it.action != Action::Delete).then_some(&it.target_state);
     model::Deployment {
         arn: shown.arn,

@@ -2,7 +2,7 @@
 
 use hadron_model::{self as model, Timestamp};
 
-use crate::control_plane::records::{Pipeline, Service, ServiceInstance};
+use crate::control_plane::records::{ListedInstance, Pipeline, Service, ServiceInstance};
 use crate::domain::{Scope, Target};
 
 /// A service with its pipeline.
@@ -86,22 +86,22 @@ pub(crate) fn instance(scope: &Scope, it: &ServiceInstance) -> model::ServiceIns
 }
 
 /// An instance in a list: everything but its spec and its token.
-pub(crate) fn instance_summary(scope: &Scope, it: &ServiceInstance) -> model::ServiceInstanceSummary {
-    let whole = instance(scope, it);
+pub(crate) fn instance_summary(scope: &Scope, it: ListedInstance) -> model::ServiceInstanceSummary {
+    let progress = it.progress;
     model::ServiceInstanceSummary {
-        arn: whole.arn,
-        created_at: whole.created_at,
-        deployment_status: whole.deployment_status,
-        deployment_status_message: whole.deployment_status_message,
-        environment_name: whole.environment_name,
-        last_attempted_deployment_id: whole.last_attempted_deployment_id,
-        last_deployment_attempted_at: whole.last_deployment_attempted_at,
-        last_deployment_succeeded_at: whole.last_deployment_succeeded_at,
-        last_succeeded_deployment_id: whole.last_succeeded_deployment_id,
-        name: whole.name,
-        service_name: whole.service_name,
-        template_major_version: whole.template_major_version,
-        template_minor_version: whole.template_minor_version,
-        template_name: whole.template_name,
+        arn: Target::ServiceInstance { service: it.service.clone(), name: it.name.clone() }.arn(scope),
+        created_at: Timestamp(it.created_at),
+        deployment_status: progress.status,
+        deployment_status_message: progress.message,
+        environment_name: it.environment,
+        last_attempted_deployment_id: progress.last_attempted_deployment_id,
+        last_deployment_attempted_at: Timestamp(progress.last_attempted_at),
+        last_deployment_succeeded_at: progress.last_succeeded_at.map(Timestamp),
+        last_succeeded_deployment_id: progress.last_succeeded_deployment_id,
+        name: it.name,
+        service_name: it.service,
+        template_major_version: it.template.version.major.to_string(),
+        template_minor_version: it.template.version.minor.to_string(),
+        template_name: it.template.template,
     }
 }

@@ -10,7 +10,7 @@ use crate::control_plane::Plane;
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::operations::listing::{Listing, Page};
 use crate::control_plane::operations::service::{plan, view};
-use crate::control_plane::records::{ServiceInstance, Template, TemplateKind};
+use crate::control_plane::records::{ListedInstance, ServiceInstance, Template, TemplateKind};
 use crate::control_plane::store::{ALL, Document, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
@@ -44,7 +44,7 @@ pub(crate) async fn list_service_instances(
                 }
                 _ => sorted(&engine, tx, &listing, term, &filters, order)?,
             };
-            let page = page.map(|it| view::instance_summary(&engine.scope, &it));
+            let page = page.map(|it| view::instance_summary(&engine.scope, it.value));
             Ok(ListServiceInstancesOutput { service_instances: page.items, next_token: page.next_token })
         })
         .await
@@ -99,9 +99,9 @@ fn sorted(
     (term, value): (&str, &str),
     filters: &[Filter],
     order: (SortBy, SortOrder),
-) -> Result<Page<Stored<ServiceInstance>>, ProtonError> {
+) -> Result<Page<Stored<ListedInstance>>, ProtonError> {
     let mut instances = Vec::new();
-    for it in tx.by_term::<ServiceInstance>(&engine.scope, term, value)? {
+    for it in tx.by_term::<ListedInstance>(&engine.scope, term, value)? {
         if all_hold(filters, engine, tx, &it)? {
             instances.push(it);
         }
@@ -118,7 +118,7 @@ fn all_hold(
     filters: &[Filter],
     engine: &Deployments,
     tx: &mut dyn Transaction,
-    it: &ServiceInstance,
+    it: &ListedInstance,
 ) -> Result<bool, ProtonError> {
     for filter in filters {
         if !filter.holds(engine, tx, it)? {
@@ -128,7 +128,7 @@ fn all_hold(
     Ok(true)
 }
 
-fn place(by: SortBy, it: &ServiceInstance) -> (String, String, String) {
+fn place(by: SortBy, it: &ListedInstance) -> (String, String, String) {
     let first = match by {
         SortBy::Name => it.name.clone(),
         SortBy::DeploymentStatus => it.progress.status.to_string(),
@@ -143,7 +143,7 @@ fn place(by: SortBy, it: &ServiceInstance) -> (String, String, String) {
 
 /// Where a page ended. What an instance shows for good is a position that lasts, whatever comes or goes before it;
 /// statuses and times change between pages, so there only the rank is left.
-fn position((by, order): (SortBy, SortOrder), rank: usize, it: &ServiceInstance) -> String {
+fn position((by, order): (SortBy, SortOrder), rank: usize, it: &ListedInstance) -> String {
     let lasting = !matches!(by, SortBy::DeploymentStatus | SortBy::LastDeploymentAttemptedAt);
     if lasting && order == SortOrder::Ascending {
         let (first, service, name) = place(by, it);
@@ -187,7 +187,7 @@ impl Filter {
         Ok(Self { by, value, at })
     }
 
-    fn holds(&self, engine: &Deployments, tx: &mut dyn Transaction, it: &ServiceInstance) -> Result<bool, ProtonError> {
+    fn holds(&self, engine: &Deployments, tx: &mut dyn Transaction, it: &ListedInstance) -> Result<bool, ProtonError> {
         use FilterBy as F;
         Ok(match self.by {
             F::Name => it.name == self.value,
@@ -207,11 +207,7 @@ impl Filter {
 /// Proton never published these values; they follow the members of its resource counts.
 const STALENESS: [&str; 3] = ["UP_TO_DATE", "BEHIND_MINOR", "BEHIND_MAJOR"];
 
-fn staleness(
-    engine: &Deployments,
-    tx: &mut dyn Transaction,
-    it: &ServiceInstance,
-) -> Result<&'static str, ProtonError> {
+fn staleness(engine: &Deployments, tx: &mut dyn Transaction, it: &ListedInstance) -> Result<&'static str, ProtonError> {
     let key = Template::key_of(TemplateKind::Service, &it.template.template);
     let recommended = tx.get::<Template>(&engine.scope, &key)?.and_then(|template| template.value.recommended);
     Ok(match it.template.version.staleness(recommended) {

@@ -47,7 +47,7 @@ async fn parked(
         let all = block.map(|block| block.parked).unwrap_or_default();
         let meant = |it: &ParkedState| serial.is_none_or(|serial| it.stamp.serial == serial);
         let Some(parked) = all.into_iter().rfind(meant) else { return Ok(None) };
-        let body = tx.blob(&scope, ParkedState::BLOB, &parked.key(&arn))?;
+        let body = tx.blob(&scope, ParkedState::KIND, &parked.key())?;
         Ok(body.map(|body| (view::parked(&parked), body)))
     });
     let (state_version, body) = found.await?.ok_or_else(|| ProtonError::not_found(missing))?;

@@ -1,6 +1,8 @@
 //! Terraform's states as operators see them: who holds a lock, what was ever written, and a way to put back what is lost.
 
 mod adopt;
+#[cfg(test)]
+mod blocked_tests;
 mod describe;
 mod get_version;
 mod list;

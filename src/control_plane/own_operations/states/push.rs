@@ -115,7 +115,7 @@ impl Push {
         let top = lock.blocked.as_ref().and_then(|block| block.parked.last()).cloned();
         let nothing = || ProtonError::conflict(format!("no state of {} is parked", self.target));
         let parked = top.ok_or_else(nothing)?;
-        let bytes = tx.blob(scope, ParkedState::BLOB, &parked.key(&self.arn))?.ok_or_else(nothing)?;
+        let bytes = tx.blob(scope, ParkedState::KIND, &parked.key())?.ok_or_else(nothing)?;
         let text = String::from_utf8(bytes).map_err(ProtonError::internal)?;
         let last = newest(tx, scope, &self.arn)?;
         self.write(tx, last.as_deref(), &Pushed { stamp: parked.stamp, digest: parked.digest, text })?;

@@ -48,7 +48,21 @@ pub(super) fn migrate(client: &mut Client, shown: &str) -> Result<(), StoreError
         apply(client, number, migration).map_err(refused)?;
         tracing::info!(migration = migration.name, "the record's schema is now at {number}: {}", migration.name);
     }
+    analyse(client).map_err(refused)?;
     client.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}); RESET statement_timeout")).map_err(refused)
+}
+
+/// Gathers statistics of tables that have more than doubled since that was last done, which a restore leaves behind, and
+/// a busy first minute. Autovacuum comes to it later; until then the planner takes an index that fits a whole kind for as
+/// good as one that fits a document, and each update walks through all documents.
+fn analyse(client: &mut Client) -> Result<(), Error> {
+    let grown = "SELECT relname::text FROM pg_class
+                 WHERE oid IN ('records'::regclass, 'terms'::regclass, 'changes'::regclass, 'blobs'::regclass)
+                 AND pg_relation_size(oid) / current_setting('block_size')::bigint > 2 * relpages + 50";
+    for line in client.query(grown, &[])? {
+        client.batch_execute(&format!("ANALYZE (SKIP_LOCKED) {}", line.get::<_, String>(0)))?;
+    }
+    Ok(())
 }
 
 fn apply(client: &mut Client, number: i64, migration: &Migration) -> Result<(), Error> {

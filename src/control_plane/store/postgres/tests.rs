@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::control_plane::plane::Wake;
 use crate::control_plane::store::postgres_server::{Fsync, PostgresServer, psql, shared};
-use crate::control_plane::store::{Store, Transaction, contract};
+use crate::control_plane::store::{Store, Term, Transaction, contract};
 use crate::domain::Scope;
 
 fn scope() -> Scope {
@@ -42,6 +42,27 @@ async fn servers_that_start_at_once_migrate_once() {
     let stores: Vec<Store> = opened.into_iter().map(Store::new).collect();
     put(&stores[0], "a").await.unwrap();
     assert_eq!(blob(&stores[2], "a").await.unwrap(), Some(b"x".to_vec()));
+}
+
+/// Fails without statistics: then the planner walks through the kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_loaded_at_once_finds_a_documents_terms_by_their_index() {
+    let url = shared().database();
+    let store = open(&url).await;
+    let fill = |tx: &mut dyn Transaction| {
+        (0..2_000).try_for_each(|n| {
+            let names = ["all", "environment", "service", "status", "target"];
+            let terms = names.map(|name| Term::new(name, "x").sorted_by(format!("{n:020}")));
+            tx.insert(&scope(), "thing", &format!("{n:08}"), "{}", &terms)
+        })
+    };
+    store.write::<_, StoreError, _>(fill).await.unwrap();
+    drop(store);
+    let _opened_again = open(&url).await;
+    let plan = "EXPLAIN SELECT FROM terms WHERE kind = 'thing' AND account = '123456789012'
+                AND region = 'us-east-1' AND key = '00000100'";
+    let plan = psql(&url, plan);
+    assert!(plan.contains("terms_of_record"), "{plan}");
 }
 
 #[test]

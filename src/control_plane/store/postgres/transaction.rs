@@ -151,6 +151,21 @@ impl Transaction for Open<'_> {
         Ok(lines.into_iter().map(row).collect())
     }
 
+    fn count(
+        &mut self,
+        scope: &Scope,
+        kind: &'static str,
+        (term, value): (&str, &str),
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        // The index alone: documents of a kind may lie far from each other, and would have to be sent.
+        let sql = "SELECT count(*) FROM (SELECT FROM terms WHERE kind = $1 AND account = $2 AND region = $3
+                   AND name = $4 AND value = $5 LIMIT $6) AS few";
+        let all: Values<'_> = &[&kind, &scope.account, &scope.region, &term, &stored(value), &at_most(limit)];
+        let line = self.line("counting documents", sql, all)?;
+        Ok(line.map_or(0, |line| usize::try_from(line.get::<_, i64>(0)).unwrap_or(limit)))
+    }
+
     fn scopes(&mut self, kind: &'static str) -> Result<Vec<Scope>, StoreError> {
         // From each scope straight to the next one, however many documents lie between.
         let sql = "WITH RECURSIVE found (account, region) AS (

@@ -251,6 +251,7 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
+    use crate::control_plane::store::sqlite::connect;
     use crate::control_plane::store::sqlite::migration::migrate;
 
     #[test]
@@ -269,5 +270,20 @@ mod tests {
         let count = statement.query_map(["thing"], |_| Ok(())).unwrap().count();
         let steps = statement.get_status(StatementStatus::VmStep);
         assert!(count == 2 && steps < 500, "{count} scopes took {steps} steps");
+    }
+
+    #[test]
+    fn a_page_is_compiled_once_whatever_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connect(&folder.path().join("x.db")).unwrap();
+        migrate(&mut connection, Path::new("x")).unwrap();
+        let scope = Scope::new("1", "a");
+        for limit in [1, 10, 100] {
+            let select = Select { term: "all", value: "", after: None, descending: false, limit };
+            Open(&connection).select(&scope, "thing", &select).unwrap();
+        }
+        let page = connection.prepare_cached(page_sql(false, false)).unwrap();
+        assert_eq!(page.get_status(StatementStatus::Run), 3);
+        assert_eq!(page.get_status(StatementStatus::RePrepare), 0);
     }
 }

@@ -1,0 +1,54 @@
+//! The thread that keeps the leases: heartbeats have a thread, a runtime and connections of their own, so that nothing the
+//! agent does elsewhere, however long it blocks, can starve them.
+
+use std::io;
+use std::sync::mpsc;
+
+use tokio::runtime::{Builder, Handle};
+use tokio_util::sync::CancellationToken;
+
+use crate::proton::Proton;
+use crate::support::AwsAccess;
+
+/// The thread; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    handle: Handle,
+    proton: Proton,
+    end: CancellationToken,
+}
+
+impl Keeper {
+    /// Starts the thread, with a client that shares no connection with any other.
+    pub(super) fn start(access: AwsAccess) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().thread_name("lease-io").build()?;
+        let (end, handle) = (CancellationToken::new(), runtime.handle().clone());
+        let ended = end.clone();
+        let (tell, told) = mpsc::sync_channel(1);
+        std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                // Whoever waits for it is there until it comes.
+                tell.send(Proton::new(&access).await).ok();
+                ended.cancelled().await;
+            });
+        })?;
+        let proton = told.recv().map_err(|_| io::Error::other("the lease thread ended at once"))?;
+        Ok(Self { handle, proton, end })
+    }
+
+    /// Where tasks are spawned that nothing may starve. They must never block.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// The client of those tasks.
+    pub(super) fn proton(&self) -> &Proton {
+        &self.proton
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
