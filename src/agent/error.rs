@@ -197,6 +197,15 @@ impl StepError {
         matches!(self, Self::Terraform { source: TerraformError::Interrupted { .. }, .. })
     }
 
+    /// Whether trying again later may help.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Proton(error) => error.is_passing(),
+            Self::Objects(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+
     /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is
     /// reported then.
     pub(super) fn goes_on(&self) -> bool {

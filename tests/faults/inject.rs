@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::host::Role;
-use crate::plan::{Fault, Template};
+use crate::plan::{Fault, Round, Template};
 use crate::road::{Call, Deed, Gate, Side, Trap};
 use crate::round::Game;
 use crate::world::{LEASE, PATIENCE};
@@ -16,8 +16,12 @@ use crate::world::{LEASE, PATIENCE};
 const HOUR: i64 = 3600;
 
 /// What else the agents of a round are set up with.
-pub(crate) fn settings(_fault: Fault) -> String {
-    String::new()
+pub(crate) fn settings(round: &Round) -> String {
+    let ways = ["drain", "interrupt", "detach"];
+    match round.fault {
+        Fault::AgentTerminated => format!("[agent]\nshutdown = {:?}\n", ways[round.number % ways.len()]),
+        _ => String::new(),
+    }
 }
 
 /// Lays what happens by itself once the deployment comes by.

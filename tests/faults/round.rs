@@ -282,7 +282,7 @@ impl<'a> Game<'a> {
     }
 
     pub(crate) fn add_host(&mut self, name: &str) {
-        let host = Host::start(self.world, &self.folder, name, &inject::settings(self.round.fault));
+        let host = Host::start(self.world, &self.folder, name, &inject::settings(&self.round));
         if matches!(self.round.fault, Fault::AgentClockAhead | Fault::AgentClockBehind) && name == "a" {
             let library = crate::world::clock_library(self.world.tools);
             let mut host = host;

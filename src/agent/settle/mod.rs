@@ -185,7 +185,9 @@ impl<'a> Settler<'a> {
         let outcome = match self.patiently(|| self.own_end(error)).await {
             Err(StepError::CannotSettle { why }) => self.ask_people(&why).await,
             // Whoever has the deployment next settles it, or this agent's next life.
-            Err(error @ (StepError::LeaseLost | StepError::StillSettling | StepError::Cancelled)) => return Err(error),
+            Err(error) if error.goes_on() || matches!(error, StepError::LeaseLost | StepError::Cancelled) => {
+                return Err(error);
+            }
             Err(error) => self.ask_people(&chain(&error)).await,
             Ok(outcome) => outcome,
         };
