@@ -16,7 +16,8 @@ use super::workdir::RunDir;
 use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
-use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
+use crate::renderer;
+use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, TerraformError, Warm, child_env};
 
 /// A run that ended well.
 #[derive(Debug)]
@@ -69,7 +70,12 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     let applied = if gated {
         gate.apply(&mut session, mode, &mut on_event).await?
     } else {
-        session.apply(mode, &pulse.interrupt, &mut on_event).await
+        match session.apply(mode, &pulse.interrupt, &mut on_event).await {
+            Err(error) if session.doubts_its_copy(mode.into(), &error) => {
+                again(&session, mode, error, pulse, &mut on_event).await?
+            }
+            applied => applied,
+        }
     };
     applied.map_err(|source| match source {
         TerraformError::Stopped { .. } => StepError::Cancelled,
@@ -86,6 +92,26 @@ async fn prepare(session: &Session, pulse: &Pulse) -> Result<(), StepError> {
         () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
     }
     pulse.may_change().await
+}
+
+/// Initialises after all, and applies once more if that made a difference.
+async fn again(
+    session: &Session,
+    mode: Mode,
+    error: TerraformError,
+    pulse: &Pulse,
+    on_event: &mut (dyn FnMut(&Event) + Send),
+) -> Result<Result<Applied, TerraformError>, StepError> {
+    let before = |source| StepError::Terraform { source, changing: false };
+    let differs = tokio::select! {
+        differs = session.init_after_all(mode.into(), &pulse.interrupt) => differs.map_err(before)?,
+        () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
+    };
+    if !differs {
+        return Ok(Err(error));
+    }
+    pulse.may_change().await?;
+    Ok(session.apply(mode, &pulse.interrupt, on_event).await)
 }
 
 fn follow(context: &Context, claimed: &Claimed, event: &Event) {
@@ -110,6 +136,11 @@ async fn session(context: &Context, claimed: &Claimed, run_dir: &RunDir) -> Resu
         env,
         backend,
         lock_timeout: context.config.lock_timeout,
+        state_reader: context.https(),
+        warm: Some(Warm {
+            folder: context.config.data.join("warm"),
+            comments: renderer::comments(&claimed.candidate.target_arn),
+        }),
     })
 }
 

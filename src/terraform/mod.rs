@@ -26,8 +26,10 @@ mod diagnostic;
 mod output;
 
 mod install;
+mod modules;
 mod plan;
 mod session;
+mod warm;
 
 mod error;
 
@@ -44,3 +46,4 @@ pub use plan::Plan;
 pub use session::{Mode, Session};
 pub use step::{Exit, Step};
 pub use supervisor::supervise;
+pub use warm::{SET_ASIDE, Warm};

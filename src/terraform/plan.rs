@@ -49,7 +49,16 @@ impl Session {
         // for its owner alone, until the apply is over: see `forget_plan`.
         let folder = self.run_dir.join("plan");
         files::create_private_folder(&folder).map_err(TerraformError::io("creating", &folder))?;
-        let journal = self.run(Step::Plan, args::plan(mode, self.lock_timeout, &file), stop, on_event).await?;
+        let words = || args::plan(mode, self.lock_timeout, &file);
+        let journal = match self.run(Step::Plan, words(), stop, on_event).await {
+            Err(error) if self.doubts_its_copy(Step::Plan, &error) => {
+                match self.init_after_all(Step::Plan, stop).await? {
+                    true => self.run(Step::Plan, words(), stop, on_event).await?,
+                    false => return Err(error),
+                }
+            }
+            journal => journal?,
+        };
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600))
             .map_err(TerraformError::io("protecting", &file))?;
         Ok(Plan { digest: self.plan_digest()?, changes: journal.intended, differs: journal.code == PLAN_DIFFERS })

@@ -19,7 +19,11 @@ mod session;
 mod state;
 mod state_server;
 mod supervisor;
+#[expect(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/tools.rs"]
+mod tools;
 mod upkeep;
 #[path = "../support/values.rs"]
 mod values;
+mod warm;
 mod wire;
