@@ -26,6 +26,7 @@ mod validate;
 
 mod gate;
 mod heartbeat;
+mod locks;
 mod records;
 mod recovery;
 

@@ -112,8 +112,8 @@ impl Recorder {
         let text = serde_json::to_vec_pretty(summary).expect("a summary can be written");
         let uri = ObjectUri::new(&self.prefix.bucket, format!("{}summary.json", self.prefix.key));
         let sent = tokio::time::timeout(FAREWELL, async {
-            self.task.await.ok();
-            self.objects.put(&uri, Bytes::from(text), "application/json").await
+            let (_, put) = tokio::join!(self.task, self.objects.put(&uri, Bytes::from(text), "application/json"));
+            put
         });
         match sent.await {
             Ok(Ok(())) => {}
@@ -193,10 +193,10 @@ impl Sender {
             }
         }
         self.resumed = true;
-        for stream in &mut self.streams {
-            stream.send(&self.objects, &self.prefix).await?;
-        }
-        Ok(())
+        // At once: what a run waits for at its end is one write of the store's, not two.
+        let [log, events] = &mut self.streams;
+        let (objects, prefix) = (&self.objects, &self.prefix);
+        tokio::try_join!(log.send(objects, prefix), events.send(objects, prefix)).map(drop)
     }
 }
 

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::error::chain;
 use super::gate::{Gate, was_gated};
 use super::heartbeat::Pulse;
+use super::locks;
 use super::progress::Stage;
 use super::records::{Recorder, Summary};
 use super::render::Rendered;
@@ -17,7 +18,9 @@ use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
 use crate::renderer;
-use crate::terraform::{Applied, Backend, Event, EventKind, Mode, Phase, Session, TerraformError, Warm, child_env};
+use crate::terraform::{
+    Applied, Backend, Event, EventKind, Mode, Phase, ProviderStore, Session, TerraformError, Warm, child_env,
+};
 
 /// A run that ended well.
 #[derive(Debug)]
@@ -61,6 +64,7 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     let gated = was_gated(&session) || (choices.approval && !begun);
     if !begun {
         prepare(&session, pulse).await?;
+        locks::record(&context.objects(&claimed.lease, &claimed.scope).await, run_dir).await;
     }
     let mut changing = false;
     let mut on_event = |event: &Event| {
@@ -137,6 +141,7 @@ async fn session(context: &Context, claimed: &Claimed, run_dir: &RunDir) -> Resu
         backend,
         lock_timeout: context.config.lock_timeout,
         state_reader: context.https(),
+        providers: context.config.provider_store.clone().map(|folder| ProviderStore { folder }),
         warm: Some(Warm {
             folder: context.config.data.join("warm"),
             comments: renderer::comments(&claimed.candidate.target_arn),

@@ -26,8 +26,10 @@ mod diagnostic;
 mod output;
 
 mod install;
+mod lock_file;
 mod modules;
 mod plan;
+mod providers;
 mod session;
 mod warm;
 
@@ -41,8 +43,10 @@ pub use env::{child_env, refusal};
 pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
 pub use install::{Terraform, find};
+pub use lock_file::LOCK_FILE;
 pub use output::OutputValue;
 pub use plan::Plan;
+pub use providers::{Package, ProviderStore};
 pub use session::{Mode, Session};
 pub use step::{Exit, Step};
 pub use supervisor::supervise;

@@ -17,7 +17,8 @@ use super::applied::Journal;
 use super::child::{self, Child};
 use super::step::{Exit, Step, StepDir};
 use super::{
-    Applied, Backend, Diagnostic, Event, OutputValue, Severity, Terraform, TerraformError, Warm, args, output,
+    Applied, Backend, Diagnostic, Event, OutputValue, ProviderStore, Severity, Terraform, TerraformError, Warm, args,
+    output,
 };
 
 use crate::support::https::Https;
@@ -72,6 +73,8 @@ pub struct Session {
     pub warm: Option<Warm>,
     /// Reads outputs from the http backend's state; None = Terraform is asked for those that its events hide.
     pub state_reader: Option<Https>,
+    /// Where providers are kept for all runs; None = each init finds its own, as the site's configuration says.
+    pub providers: Option<ProviderStore>,
 }
 
 impl Session {
@@ -86,9 +89,15 @@ impl Session {
     }
 
     /// Runs `init` as a step below that folder, and no other proof of it is asked for.
-    pub(super) async fn run_init(&self, run_dir: &Path, stop: &CancellationToken) -> Result<(), TerraformError> {
+    pub(super) async fn run_init(
+        &self,
+        run_dir: &Path,
+        env: &BTreeMap<String, String>,
+        stop: &CancellationToken,
+    ) -> Result<(), TerraformError> {
         let folder = run_dir.join(Step::Init.folder());
-        self.run_in(&folder, Step::Init, args::init(&self.terraform), stop, &mut |_| {}).await.map(drop)
+        let words = args::init(&self.terraform);
+        self.run_in(&folder, env, Step::Init, words, stop, &mut |_| {}).await.map(drop)
     }
 
     /// Plans and applies in one go. Cancelling `stop` sends Terraform exactly one SIGINT; if it still ends well, that
@@ -171,18 +180,19 @@ impl Session {
         stop: &CancellationToken,
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Journal, TerraformError> {
-        self.run_in(&self.run_dir.join(which.folder()), which, words, stop, on_event).await
+        self.run_in(&self.run_dir.join(which.folder()), &self.env, which, words, stop, on_event).await
     }
 
     async fn run_in(
         &self,
         folder: &Path,
+        env: &BTreeMap<String, String>,
         which: Step,
         words: Vec<String>,
         stop: &CancellationToken,
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Journal, TerraformError> {
-        let child = self.start_or_attach(folder, which, words, stop)?;
+        let child = self.start_or_attach(folder, env, which, words, stop)?;
         let mut journal = Journal::default();
         let mut note = |event: &Event| {
             journal.note(event);
@@ -195,6 +205,7 @@ impl Session {
     fn start_or_attach(
         &self,
         folder: &Path,
+        env: &BTreeMap<String, String>,
         which: Step,
         words: Vec<String>,
         stop: &CancellationToken,
@@ -207,7 +218,7 @@ impl Session {
         }
         let program = self.terraform.binary.to_string_lossy().into_owned();
         let argv = std::iter::once(program).chain(words).collect();
-        child::start(&self.supervisor, folder, argv, &self.env, &self.work_dir)
+        child::start(&self.supervisor, folder, argv, env, &self.work_dir)
     }
 
     /// What the end of a step means.

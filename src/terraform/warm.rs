@@ -27,10 +27,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::lock_file::{self, LOCK_FILE as LOCK};
 use super::modules;
 use super::session::Session;
 use super::step::{Step, StepDir};
-use super::{Event, EventKind, TerraformError};
+use super::{Event, EventKind, ProviderStore, TerraformError};
 use crate::support::files;
 
 /// What a copy holds, and how; another way of keeping them is another key.
@@ -48,8 +49,9 @@ const LARGEST: u64 = 64 << 20;
 /// How often one who waits for another's init looks.
 const LOOK: Duration = Duration::from_millis(10);
 
+const CLI_CONFIG: &str = "TF_CLI_CONFIG_FILE";
+
 const DATA: &str = ".terraform";
-const LOCK: &str = ".terraform.lock.hcl";
 const MARKER: &str = "warm.json";
 
 /// The folder of what a run did before it turned out to need an `init` of its own.
@@ -95,7 +97,10 @@ impl Session {
 
     async fn init_in(&self, run_dir: &Path, stop: &CancellationToken) -> Result<(), TerraformError> {
         let before = lock_digest(&self.work_dir);
-        self.run_init(run_dir, stop).await?;
+        match &self.providers {
+            Some(store) => self.init_from(store, run_dir, stop).await?,
+            None => self.run_init(run_dir, &self.env, stop).await?,
+        }
         self.backend.verify(&self.work_dir)?;
         if let Some(warm) = &self.warm
             && let Err(error) = warm.keep(self, &before)
@@ -103,6 +108,31 @@ impl Session {
             tracing::debug!(%error, "what init came to could not be kept");
         }
         Ok(())
+    }
+
+    /// Runs `init` over the provider store, and brings there what it downloads.
+    async fn init_from(
+        &self,
+        store: &ProviderStore,
+        run_dir: &Path,
+        stop: &CancellationToken,
+    ) -> Result<(), TerraformError> {
+        let locks = lock_file::read(&self.work_dir);
+        let _turn = store.turn(&self.work_dir, stop).await?;
+        // Where the store can't serve, the site's own configuration does.
+        let plugins = self.work_dir.join("terraform.d/plugins").exists();
+        let ours =
+            if plugins || !store.complete(&self.work_dir)? { None } else { store.cli_config(self.site_config())? };
+        let Some(ours) = ours else { return self.run_init(run_dir, &self.env, stop).await };
+        let mut env = self.env.clone();
+        env.insert(CLI_CONFIG.to_owned(), ours.to_string_lossy().into_owned());
+        self.run_init(run_dir, &env, stop).await?;
+        store.adopt(&self.work_dir, &locks)?;
+        store.complete(&self.work_dir).map(drop)
+    }
+
+    fn site_config(&self) -> Option<&Path> {
+        self.env.get(CLI_CONFIG).map(Path::new).filter(|path| *path != Path::new("/dev/null"))
     }
 
     /// Whether this run uses a copy.
@@ -127,6 +157,9 @@ impl Session {
         let note = |source: io::Error| TerraformError::io("writing", &self.run_dir.join(MARKER))(source);
         let digest = laid_out(&self.work_dir).map_err(TerraformError::io("reading", &self.work_dir))?;
         let marker = serde_json::to_vec(&Marker { entry, digest }).map_err(|error| note(error.into()))?;
+        if let Some(store) = &self.providers {
+            store.used(&self.work_dir);
+        }
         fs::create_dir_all(&self.run_dir).map_err(note)?;
         files::write_atomically(&self.run_dir.join(MARKER), &marker).map_err(note)?;
         Ok(true)
@@ -431,7 +464,7 @@ fn copy(from: &Path, to: &Path, size: &mut u64) -> io::Result<()> {
 }
 
 /// Visits everything below a folder, a folder before what it holds; links aren't followed.
-fn walk(folder: &Path, visit: &mut dyn FnMut(&Path, fs::FileType) -> io::Result<()>) -> io::Result<()> {
+pub(super) fn walk(folder: &Path, visit: &mut dyn FnMut(&Path, fs::FileType) -> io::Result<()>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
@@ -476,7 +509,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Notes that a copy was used; one that can't be noted is only let go of sooner.
-fn touch(entry: &Path) {
+pub(super) fn touch(entry: &Path) {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     utimensat(CWD, entry, &Timestamps { last_access: now, last_modification: now }, AtFlags::empty()).ok();
 }

@@ -15,6 +15,7 @@ mod journey;
 mod object_server;
 mod objects;
 mod proton;
+mod providers;
 mod session;
 mod state;
 mod state_server;

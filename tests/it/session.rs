@@ -53,6 +53,7 @@ impl Deployment {
             lock_timeout: Duration::from_secs(5),
             warm: None,
             state_reader: None,
+            providers: None,
         }
     }
 }

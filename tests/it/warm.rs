@@ -55,6 +55,7 @@ impl Machine {
             backend,
             lock_timeout: Duration::from_secs(5),
             state_reader: None,
+            providers: None,
             warm: Some(Warm { folder: self.warm(), comments: vec![format!("\n/*\nfor {name}\n*/\n")] }),
         }
     }
