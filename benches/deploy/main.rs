@@ -58,7 +58,8 @@ async fn bench(rounds: usize) {
     }
     let settings = "[environments.\"*\"]\ngates = [\"approval\"]\n".to_owned();
     let gated = Plane::up(Start { settings, ..quiet() });
-    let approver = Client { approves: true, ..Client::of(&gated).await };
+    let mut approver = Client::of(&gated).await;
+    approver.approves = true;
     let (_, files) = &templates[0];
     compare(&gated, &approver, None, &state, ("gated", files), rounds).await;
     many::report(files, &state).await;

@@ -555,7 +555,8 @@ fn with_provider(scene: &Scene) -> (String, Config) {
 async fn a_template_version_s_first_deployment_records_its_providers_and_every_other_uses_them() {
     let scene = Scene::hadron().await;
     let (main, config) = with_provider(&scene);
-    let drain = async || Agent::new(config.clone()).await.unwrap().drain(CancellationToken::new()).await.unwrap();
+    let agent = Agent::new(config).await.unwrap();
+    let drain = async || agent.drain(CancellationToken::new()).await.unwrap();
     scene.deploys("d1", "dev", &main);
     assert_eq!(drain().await, Verdict::Done);
     let [key] = &scene.s3.keys("proton/locks/")[..] else { panic!("{:?}", scene.s3.keys("proton/")) };
