@@ -13,6 +13,7 @@ use super::StepError;
 use super::assemble::assemble;
 use super::claim::Claimed;
 use super::context::Context;
+use super::locks::TemplateLock;
 use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::proton::{Action, Deployment};
 use crate::terraform::Mode;
@@ -35,6 +36,8 @@ pub(super) struct Fetched {
     pub(super) inputs: Value,
     /// The bucket that run records go to.
     pub(super) bucket: String,
+    /// The provider lock of the bundle; none where there can't be one.
+    pub(super) lock: Option<TemplateLock>,
 }
 
 /// Bundle and inputs, sealed values still masked.
@@ -53,9 +56,9 @@ pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetche
     let deletes = work.action == Some(Action::Delete) || claimed.status == DeploymentStatus::DeleteInProgress;
     let mode = if deletes { Mode::Destroy } else { Mode::Apply };
     let sealed = async { Ok(proton.sealed_inputs(&claimed.lease).await?) };
-    let (material, sealed) = match (&work.bundle, &work.inputs) {
+    let ((material, lock), sealed) = match (&work.bundle, &work.inputs) {
         (Some(bundle), Some(inputs)) => tokio::try_join!(registered(context, claimed, bundle, inputs), sealed)?,
-        _ => tokio::try_join!(assemble(context, claimed, &deployment, mode), sealed)?,
+        _ => tokio::try_join!(assembled(context, claimed, &deployment, mode), sealed)?,
     };
     let Material { archive, mut inputs, bucket } = material;
     for (pointer, value) in sealed {
@@ -67,20 +70,42 @@ pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetche
         return Err(StepError::Sealed);
     }
     tracing::debug!(deployment.id = %claimed.candidate.id, bytes = archive.len(), "fetched the bundle");
-    Ok(Fetched { deployment, mode, bundle: archive, inputs, bucket })
+    Ok(Fetched { deployment, mode, bundle: archive, inputs, bucket, lock })
+}
+
+/// What is put together here; its bundle has no name, so it is given one.
+async fn assembled(
+    context: &Context,
+    claimed: &Claimed,
+    deployment: &Deployment,
+    mode: Mode,
+) -> Result<(Material, Option<TemplateLock>), StepError> {
+    let material = assemble(context, claimed, deployment, mode).await?;
+    let objects = context.objects(&claimed.lease, &claimed.scope).await;
+    let digest = hex::encode(Sha256::digest(&material.archive));
+    let lock = TemplateLock::find(&objects, &material.bucket, &digest, &claimed.target).await?;
+    Ok((material, lock))
 }
 
 /// What the tags name.
-async fn registered(context: &Context, claimed: &Claimed, bundle: &str, inputs: &str) -> Result<Material, StepError> {
+async fn registered(
+    context: &Context,
+    claimed: &Claimed,
+    bundle: &str,
+    inputs: &str,
+) -> Result<(Material, Option<TemplateLock>), StepError> {
     let (bundle, inputs): (ObjectUri, ObjectUri) = (bundle.parse()?, inputs.parse()?);
     let objects = context.objects(&claimed.lease, &claimed.scope).await;
     let patience = if claimed.lease.is_fenced() { Duration::ZERO } else { PUBLISHING };
-    let (archive, document) = tokio::try_join!(
+    let digest = bundle.key.rsplit('/').next().unwrap_or_default();
+    let lock = async { Ok(TemplateLock::find(&objects, &bundle.bucket, digest, &claimed.target).await?) };
+    let (archive, document, lock) = tokio::try_join!(
         exact(&objects, &bundle, LARGEST_BUNDLE, patience),
-        exact(&objects, &inputs, LARGEST_INPUTS, patience)
+        exact(&objects, &inputs, LARGEST_INPUTS, patience),
+        lock
     )?;
     let values = serde_json::from_slice(&document).map_err(|source| StepError::Inputs { uri: inputs, source })?;
-    Ok(Material { archive, inputs: values, bucket: bundle.bucket })
+    Ok((Material { archive, inputs: values, bucket: bundle.bucket }, lock))
 }
 
 /// Reads an object whose name ends in its SHA-256, and refuses any other content. One that isn't there is waited for.

@@ -30,6 +30,7 @@ mod validate;
 mod gate;
 mod heartbeat;
 mod keeper;
+mod locks;
 mod records;
 mod recovery;
 mod retention;

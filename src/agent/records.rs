@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::workdir::{MOST_PLANS, round_folder};
 use crate::objects::{ObjectUri, Objects, ObjectsError};
-use crate::terraform::{Event, Step};
+use crate::terraform::{Event, SET_ASIDE, Step};
 
 /// How often the run directory is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -37,8 +37,10 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// The steps whose output is a run's record, after init's. The outputs step isn't among them: it prints secrets.
 const STEPS: [Step; 3] = [Step::Plan, Step::Apply, Step::Destroy];
 
-/// Init, and then the steps of each round.
-const MOST_STEPS: usize = 1 + STEPS.len() * MOST_PLANS;
+/// Init; what was set aside, and the init after it; then the steps of each round.
+const MOST_STEPS: usize = ROUNDS + STEPS.len() * MOST_PLANS;
+const SECOND_INIT: usize = 1 + STEPS.len();
+const ROUNDS: usize = SECOND_INIT + 1;
 
 /// What `summary.json` says.
 #[derive(Debug, Default, Serialize)]
@@ -120,8 +122,8 @@ impl Recorder {
         let text = serde_json::to_vec_pretty(summary).expect("a summary can be written");
         let uri = ObjectUri::new(&self.prefix.bucket, format!("{}summary.json", self.prefix.key));
         let sent = tokio::time::timeout(FAREWELL, async {
-            self.task.await.ok();
-            self.objects.put(&uri, Bytes::from(text), "application/json").await
+            let (_, put) = tokio::join!(self.task, self.objects.put(&uri, Bytes::from(text), "application/json"));
+            put
         });
         match sent.await {
             Ok(Ok(())) => {}
@@ -201,10 +203,10 @@ impl Sender {
             }
         }
         self.resumed = true;
-        for stream in &mut self.streams {
-            stream.send(&self.objects, &self.prefix).await?;
-        }
-        Ok(())
+        // At once: what a run waits for at its end is one write of the store's, not two.
+        let [log, events] = &mut self.streams;
+        let (objects, prefix) = (&self.objects, &self.prefix);
+        tokio::try_join!(log.send(objects, prefix), events.send(objects, prefix)).map(drop)
     }
 }
 
@@ -259,16 +261,31 @@ struct Source {
     /// Which step, see [`Source::folder`], and how far that step's stdout has been read.
     step: usize,
     offset: u64,
+    /// Whether what may have been set aside was looked for behind us.
+    looked_back: bool,
 }
 
 impl Source {
     fn new(run_dir: &Path) -> Self {
-        Self { run_dir: run_dir.to_owned(), step: 0, offset: 0 }
+        Self { run_dir: run_dir.to_owned(), step: 0, offset: 0, looked_back: false }
+    }
+
+    /// Goes back to a step that was set aside, as far as it has been read, and then on to the init after it.
+    fn look_back(&mut self) {
+        let aside = (1..SECOND_INIT).find(|step| self.folder(*step).exists());
+        let Some(aside) = aside.filter(|_| self.step >= ROUNDS && !self.looked_back) else { return };
+        self.looked_back = true;
+        if self.step == aside - 1 + ROUNDS {
+            self.step = aside;
+        } else {
+            (self.step, self.offset) = (SECOND_INIT, 0);
+        }
     }
 
     /// Appends complete lines: as they are to `events`, as people read them to `log`. `last` says that nobody writes any
     /// more, so that an incomplete line won't be completed.
     fn read(&mut self, last: bool, log: &mut Vec<u8>, events: &mut Vec<u8>) -> io::Result<()> {
+        self.look_back();
         while self.step < MOST_STEPS {
             let folder = self.folder(self.step);
             let ended = last || folder.join("exit.json").exists();
@@ -284,6 +301,8 @@ impl Source {
             } else if let Ok(stderr) = std::fs::read(folder.join("stderr.log")) {
                 log.extend_from_slice(&stderr);
             }
+            // Whoever has come by here in order has read it.
+            self.looked_back |= (1..=SECOND_INIT).contains(&self.step) && folder.exists();
             self.step += 1;
             self.offset = 0;
         }
@@ -295,9 +314,15 @@ impl Source {
     }
 
     fn folder(&self, step: usize) -> PathBuf {
-        match step.checked_sub(1) {
-            None => self.run_dir.join(Step::Init.folder()),
-            Some(later) => round_folder(&self.run_dir, later / STEPS.len()).join(STEPS[later % STEPS.len()].folder()),
+        let aside = self.run_dir.join(SET_ASIDE);
+        match step {
+            0 => self.run_dir.join(Step::Init.folder()),
+            SECOND_INIT => aside.join(Step::Init.folder()),
+            step if step < SECOND_INIT => aside.join(STEPS[step - 1].folder()),
+            step => {
+                let later = step - ROUNDS;
+                round_folder(&self.run_dir, later / STEPS.len()).join(STEPS[later % STEPS.len()].folder())
+            }
         }
     }
 
@@ -362,6 +387,27 @@ mod tests {
         assert_eq!(read(&mut source, false), ("warned\ntwo\n".into(), "{\"@message\":\"two\"}\n".into()));
         assert_eq!(read(&mut source, false), (String::new(), String::new()));
         assert_eq!(read(&mut source, true), ("thr\n".into(), "thr".into()));
+    }
+
+    #[test]
+    fn a_step_that_was_set_aside_comes_before_the_init_after_it_whenever_that_is_noticed() {
+        let write = |folder: &Path, text: &str| {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join("stdout.jsonl"), text).unwrap();
+            fs::write(folder.join("exit.json"), "{}").unwrap();
+        };
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("2-apply"), "in vain\n");
+        let mut live = Source::new(folder.path());
+        let mut seen = read(&mut live, false).0;
+        write(&folder.path().join("0-warm/1-init"), "init\n");
+        seen += &read(&mut live, false).0;
+        fs::rename(folder.path().join("2-apply"), folder.path().join("0-warm/2-apply")).unwrap();
+        write(&folder.path().join("2-apply"), "applied\n");
+        seen += &read(&mut live, false).0;
+        seen += &read(&mut live, true).0;
+        assert_eq!(seen, "in vain\ninit\napplied\n");
+        assert_eq!(read(&mut Source::new(folder.path()), true).0, seen, "a later life reads the same");
     }
 
     #[test]

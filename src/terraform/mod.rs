@@ -30,9 +30,13 @@ mod remains;
 mod statefile;
 
 mod install;
+mod lock_file;
+mod modules;
 mod plan;
+mod providers;
 mod session;
 mod state;
+mod warm;
 
 mod error;
 
@@ -45,11 +49,14 @@ pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
 pub use install::{Terraform, find};
 pub use ledger::{Gap, Known, Ledger, Missing, Replaced, Suspect, lives_outside};
+pub use lock_file::LOCK_FILE;
 pub use output::OutputValue;
 pub use plan::Plan;
+pub use providers::{Package, ProviderStore};
 pub use remains::{Remains, booted_at, wait_for_all};
 pub use session::{Mode, Session};
 pub use state::parking_address;
 pub use statefile::{State, StateObject};
 pub use step::{Exit, Step};
 pub use supervisor::supervise;
+pub use warm::{SET_ASIDE, Warm};

@@ -28,6 +28,9 @@ impl Session {
             env: self.env.clone(),
             backend: self.backend.clone(),
             lock_timeout: self.lock_timeout,
+            warm: None,
+            state_reader: None,
+            providers: self.providers.clone(),
         }
     }
 
