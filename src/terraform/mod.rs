@@ -23,7 +23,11 @@ mod event;
 
 mod applied;
 mod diagnostic;
+mod draw;
+mod memory;
 mod output;
+mod recorded;
+mod timeline;
 
 mod install;
 mod plan;
@@ -41,6 +45,9 @@ pub use event::{Event, EventKind, Phase, ResourceAction};
 pub use install::{Terraform, find};
 pub use output::OutputValue;
 pub use plan::Plan;
+pub use recorded::{StepRecord, recall};
 pub use session::{Mode, Session};
-pub use step::{Exit, Step};
+pub use step::{Exit, Step, Usage};
 pub use supervisor::supervise;
+pub use tail::Lines;
+pub use timeline::{Drift, Operation, Outcome, OutputTold, ResourceTimeline, Timeline};
