@@ -164,6 +164,15 @@ impl StepError {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
+    /// Whether it is only that somebody doesn't answer now.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Proton(error) => error.is_passing(),
+            Self::Objects(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+
     /// What it means for the exit code.
     pub fn verdict(&self) -> Verdict {
         match self {

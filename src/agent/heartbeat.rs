@@ -49,6 +49,14 @@ impl Pulse {
         Ok(())
     }
 
+    /// Waits until the deployment is cancelled or lost.
+    pub(super) async fn over(&self) {
+        tokio::select! {
+            () = self.interrupt.cancelled() => {}
+            () = self.lost.cancelled() => {}
+        }
+    }
+
     /// Asks once more, right before the point of no return. If Proton is away the lease still counts until it runs out.
     pub(super) async fn may_change(&self) -> Result<(), StepError> {
         if let Err(error) = self.beat().await {

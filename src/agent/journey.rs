@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimed, claim};
 use super::context::Context;
-use super::fetch::fetch;
+use super::fetch::fetch_patiently;
 use super::heartbeat::{Heartbeat, Pulse};
 use super::poll::Candidate;
 use super::render::{Rendered, render};
@@ -68,7 +68,7 @@ async fn provision(
         return run(context, claimed, Rendered { run_dir, fresh: false }, pulse, leaving).await;
     }
     pulse.may_begin()?;
-    let fetched = Box::pin(fetch(context, claimed)).await?;
+    let fetched = Box::pin(fetch_patiently(context, claimed, pulse)).await?;
     let checked = validate(claimed, fetched)?;
     let rendered = render(context, claimed, checked).await?;
     run(context, claimed, rendered, pulse, leaving).await

@@ -35,4 +35,5 @@ pub use bundles::{BundleLocation, NotABundleLocation};
 pub use config::{Config, EnvironmentConfig, S3State};
 pub use error::{AgentError, StepError, Verdict};
 pub use progress::{Progress, Stage};
+pub use records::RunSummary;
 pub use worker::Agent;

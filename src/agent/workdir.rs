@@ -7,6 +7,10 @@
 //! 1-init/ 2-apply/  the steps, written by their supervisors
 //! 2-plan/ plan/     where people decide: the plan's step, and the saved plan, which holds secrets and goes in the end
 //! again-N/          the same once more, for each plan that was stale when it was to be applied
+//! records.json      where its log, events, plan and summary are sent to
+//! plan.txt          the plan for people, until it has arrived there
+//! summary.json      what it came to
+//! sent              exists once all of that has arrived
 //! reported          how it ended; once it is there nobody needs to come back
 //! ```
 //!
@@ -118,6 +122,12 @@ impl RunDir {
             }
         }
         found
+    }
+
+    /// The folders of all that were reported, or left to others.
+    pub(super) fn reported(data: &Path) -> Vec<PathBuf> {
+        let attempts = subfolders(&data.join("runs")).into_iter().flat_map(|deployment| subfolders(&deployment));
+        attempts.filter(|attempt| attempt.join(REPORTED).exists()).collect()
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -13,6 +13,7 @@ use super::context::Context;
 use super::journey::{Arrival, journey};
 use super::poll::Candidate;
 use super::progress::Progress;
+use super::records::Backlog;
 use super::recovery;
 use super::{AgentError, Config, Verdict};
 use crate::proton::{Poll, ProtonError};
@@ -84,14 +85,17 @@ impl Agent {
     /// [`AgentError::Proton`] when it doesn't exist, has ended, or is somebody else's.
     pub async fn deploy(&self, deployment_id: &str, stop: CancellationToken) -> Result<Verdict, AgentError> {
         let deployment = self.context.proton.deployment(deployment_id).await?;
-        let journey = Box::pin(journey(&self.context, Candidate::from(&deployment), &stop));
-        match journey.await {
+        let backlog = Backlog::start(Arc::clone(&self.context));
+        let arrival = Box::pin(journey(&self.context, Candidate::from(&deployment), &stop)).await;
+        backlog.finish().await;
+        match arrival {
             Arrival::Ended(verdict) => Ok(verdict),
             Arrival::NotClaimed(error) => Err(error.into()),
         }
     }
 
     async fn work(&self, stop: CancellationToken, stay: Stay) -> Result<Verdict, AgentError> {
+        let backlog = Backlog::start(Arc::clone(&self.context));
         let mut shift = Shift::new(Arc::clone(&self.context), stop, stay);
         for candidate in recovery::unfinished(&self.context) {
             shift.set_out(candidate, true);
@@ -99,6 +103,7 @@ impl Agent {
         let worked = shift.work().await;
         // Whatever ended the shift, what has begun is seen through.
         shift.finish().await;
+        backlog.finish().await;
         worked.map(|()| shift.worst)
     }
 }

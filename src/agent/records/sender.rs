@@ -1,104 +1,154 @@
 //! The task that sends: reads what is new on disk, seals pieces, bears with a store that is away.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::PIECE;
-use super::source::Source;
-use super::stream::{Stream, already_sent};
-use crate::objects::{ObjectUri, Objects, ObjectsError};
+use super::source::{Said, Source};
+use super::store::Destination;
+use super::stream::Stream;
+use super::{PIECE, PLAN};
+use crate::objects::ObjectsError;
 
-/// How often the run directory is looked at.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often the run directory is looked at. The events of a look that found a resource beginning or ending are sealed
+/// at once, so that they are on their way within a quarter of a second.
+const LOOK: Duration = Duration::from_millis(200);
 
-/// A piece is sealed after this time, if it isn't full before.
+/// Everything else is sealed after this time, if there isn't a whole piece before.
 const SEAL_AFTER: Duration = Duration::from_secs(2);
+
+/// A store that is away isn't asked more often than this; the time doubles from [`SEAL_AFTER`] on.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How much may wait in memory for a store that is away; the rest waits on disk.
 const WAITING: usize = 4 * PIECE;
 
+/// Sends the streams of one run directory.
+#[derive(Debug)]
 pub(super) struct Sender {
-    objects: Objects,
-    prefix: ObjectUri,
+    to: Destination,
+    run_dir: PathBuf,
     source: Source,
-    streams: [Stream; 2],
+    log: Stream,
+    events: Stream,
     /// Whether it is known how much an earlier life has sent.
     resumed: bool,
+    /// Whether the last call failed.
+    failing: Arc<AtomicBool>,
     complained: bool,
 }
 
 impl Sender {
     /// Follows a run directory. A run that isn't `fresh` may have been sent in part.
-    pub(super) fn new(objects: Objects, prefix: ObjectUri, run_dir: &Path, fresh: bool) -> Self {
-        let (source, streams) = (Source::new(run_dir), [Stream::new("log"), Stream::new("events")]);
-        Self { objects, prefix, source, streams, resumed: fresh, complained: false }
+    pub(super) fn new(to: Destination, run_dir: &Path, fresh: bool) -> Self {
+        Self {
+            to,
+            run_dir: run_dir.to_owned(),
+            source: Source::new(run_dir),
+            log: Stream::new("log"),
+            events: Stream::new("events"),
+            resumed: fresh,
+            failing: Arc::default(),
+            complained: false,
+        }
     }
 
-    pub(super) async fn send_until(mut self, end: CancellationToken) {
-        let mut sealed = Instant::now();
+    /// True as long as the store's last answer was none, or not the one that was hoped for.
+    pub(super) fn failing(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.failing)
+    }
+
+    /// Sends until the end, and then the rest; whether all of it has arrived.
+    pub(super) async fn send_until(mut self, end: CancellationToken) -> bool {
+        let (mut sealed, mut pause) = (Instant::now(), SEAL_AFTER);
         loop {
-            let last = tokio::select! {
-                () = end.cancelled() => true,
-                () = tokio::time::sleep(LOOK) => false,
-            };
-            let waiting = self.read(last);
-            if !last && waiting < PIECE && sealed.elapsed() < SEAL_AFTER {
+            tokio::select! {
+                () = end.cancelled() => return self.send_rest().await,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let urgent = self.read(false);
+            let away = self.failing.load(Ordering::Relaxed);
+            let full = self.log.waiting().max(self.events.waiting()) >= PIECE;
+            let due = sealed.elapsed() >= pause || (full && !away);
+            if !due && (away || !urgent) {
                 continue;
             }
-            sealed = Instant::now();
-            if last {
-                self.drain().await;
-                return;
+            let sent = if due { self.send().await } else { self.send_events().await };
+            if due {
+                sealed = Instant::now();
             }
-            if let Err(error) = self.send().await {
-                self.complain(&error);
-            }
+            pause = match self.heed(sent) {
+                true => SEAL_AFTER,
+                false => (pause * 2).min(LONGEST_PAUSE),
+            };
         }
     }
 
-    /// The end: everything that is left on disk, however much; a store that is away ends it.
-    async fn drain(&mut self) {
+    /// Sends everything that is left on disk, however much; false as soon as the store is found away.
+    pub(super) async fn send_rest(&mut self) -> bool {
         loop {
-            if let Err(error) = self.send().await {
-                return self.complain(&error);
+            self.read(true);
+            if self.log.waiting().max(self.events.waiting()) == 0 && self.resumed {
+                return true;
             }
-            if self.read(true) == 0 {
-                return;
+            let sent = self.send().await;
+            if !self.heed(sent) {
+                return false;
             }
         }
     }
 
-    fn complain(&mut self, error: &ObjectsError) {
-        if !self.complained {
+    /// Takes note of how the store answered; true if it did well.
+    fn heed(&mut self, sent: Result<(), ObjectsError>) -> bool {
+        self.failing.store(sent.is_err(), Ordering::Relaxed);
+        if let Err(error) = &sent
+            && !std::mem::replace(&mut self.complained, true)
+        {
             tracing::warn!(%error, "a run's records can't be sent now; they stay on disk");
         }
-        self.complained = true;
+        sent.is_ok()
     }
 
-    /// Takes in what is new on disk, as far as there is room; says how much waits.
-    fn read(&mut self, last: bool) -> usize {
-        let [log, events] = &mut self.streams;
-        if log.pending.len().max(events.pending.len()) < WAITING
-            && let Err(error) = self.source.read(last, &mut log.pending, &mut events.pending)
-        {
+    /// Takes in what is new on disk, as far as there is room; whether it is urgent.
+    fn read(&mut self, last: bool) -> bool {
+        if self.log.waiting().max(self.events.waiting()) >= WAITING {
+            return false;
+        }
+        let mut said = Said::default();
+        if let Err(error) = self.source.read(last, &mut said) {
             tracing::debug!(%error, "a run's output can't be read");
         }
-        log.pending.len().max(events.pending.len())
+        self.log.append(&said.log);
+        self.events.append(&said.events);
+        said.urgent
     }
 
     async fn send(&mut self) -> Result<(), ObjectsError> {
-        for stream in &mut self.streams {
-            if !self.resumed {
-                stream.sent = already_sent(&self.objects, &self.prefix, stream.name).await?;
-            }
-        }
-        self.resumed = true;
-        for stream in &mut self.streams {
-            stream.send(&self.objects, &self.prefix).await?;
-        }
-        Ok(())
+        self.send_events().await?;
+        self.log.send(&self.to).await?;
+        send_plan(&self.to, &self.run_dir).await
     }
+
+    async fn send_events(&mut self) -> Result<(), ObjectsError> {
+        if !self.resumed {
+            self.events.resume(&self.to).await?;
+            self.log.resume(&self.to).await?;
+            self.resumed = true;
+        }
+        self.events.send(&self.to).await
+    }
+}
+
+/// Sends the plan that waits in a run directory, if there is one.
+pub(super) async fn send_plan(to: &Destination, run_dir: &Path) -> Result<(), ObjectsError> {
+    let path = run_dir.join(PLAN);
+    let Ok(text) = std::fs::read(&path) else { return Ok(()) };
+    to.put(PLAN, text, "text/plain; charset=utf-8").await?;
+    // If it stays it is sent once more.
+    std::fs::remove_file(&path).ok();
+    Ok(())
 }

@@ -1,4 +1,7 @@
 //! What a run has said, read from the folders of its steps.
+//!
+//! Both streams are functions of these files alone, however they are read: an agent that comes back makes the same bytes
+//! again, and goes on behind those that have arrived.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::PIECE;
 use crate::agent::workdir::{MOST_PLANS, round_folder};
-use crate::terraform::{Event, Step};
+use crate::terraform::{Event, EventKind, Lines, Phase, Step};
 
 /// The steps whose output is a run's record, after init's. The outputs step isn't among them: it prints secrets.
 const STEPS: [Step; 3] = [Step::Plan, Step::Apply, Step::Destroy];
@@ -14,27 +17,68 @@ const STEPS: [Step; 3] = [Step::Plan, Step::Apply, Step::Destroy];
 /// Init, and then the steps of each round.
 const MOST_STEPS: usize = 1 + STEPS.len() * MOST_PLANS;
 
+/// The folder of a run's step, counted from init on, and which it is.
+fn step(run_dir: &Path, number: usize) -> (PathBuf, Step) {
+    match number.checked_sub(1) {
+        None => (run_dir.join(Step::Init.folder()), Step::Init),
+        Some(later) => {
+            let step = STEPS[later % STEPS.len()];
+            (round_folder(run_dir, later / STEPS.len()).join(step.folder()), step)
+        }
+    }
+}
+
+/// The steps that a run has, in their order.
+pub(super) fn steps(run_dir: &Path) -> impl Iterator<Item = (PathBuf, Step)> {
+    (0..MOST_STEPS).map(|number| step(run_dir, number)).filter(|(folder, _)| folder.exists())
+}
+
+/// What was read at once.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// As people read it.
+    pub(super) log: Vec<u8>,
+    /// As Terraform wrote it.
+    pub(super) events: Vec<u8>,
+    /// Whether a resource began or ended: whoever takes a vanished host's run over has nothing but these events.
+    pub(super) urgent: bool,
+}
+
+impl Said {
+    fn line(&mut self, line: &str) {
+        let event = Event::parse(line);
+        if let Some(human) = event.human() {
+            self.log.extend_from_slice(human.as_bytes());
+            self.log.push(b'\n');
+        }
+        let changes = |phase| matches!(phase, Phase::Start | Phase::Complete | Phase::Errored);
+        self.urgent |= matches!(event.kind, EventKind::Apply(phase, _) if changes(phase));
+    }
+}
+
 /// The steps' output files, one after the other.
+#[derive(Debug)]
 pub(super) struct Source {
     run_dir: PathBuf,
-    /// Which step, see [`Source::folder`], and how far that step's stdout has been read.
+    /// Which step, and how far that step's stdout has been read.
     step: usize,
     offset: u64,
+    /// The line that isn't complete yet.
+    lines: Lines,
 }
 
 impl Source {
     pub(super) fn new(run_dir: &Path) -> Self {
-        Self { run_dir: run_dir.to_owned(), step: 0, offset: 0 }
+        Self { run_dir: run_dir.to_owned(), step: 0, offset: 0, lines: Lines::default() }
     }
 
-    /// Appends complete lines: as they are to `events`, as people read them to `log`. `last` says that nobody writes any
-    /// more, so that an incomplete line won't be completed.
-    pub(super) fn read(&mut self, last: bool, log: &mut Vec<u8>, events: &mut Vec<u8>) -> io::Result<()> {
+    /// Reads on, at most one piece. `last` says that nobody writes any more, so that an incomplete line won't be
+    /// completed.
+    pub(super) fn read(&mut self, last: bool, said: &mut Said) -> io::Result<()> {
         while self.step < MOST_STEPS {
-            let folder = self.folder(self.step);
+            let (folder, _) = step(&self.run_dir, self.step);
             let ended = last || folder.join("exit.json").exists();
-            let more = self.read_stdout(&folder, ended, log, events)?;
-            if more {
+            if self.read_stdout(&folder, said)? {
                 return Ok(());
             }
             if !ended {
@@ -42,8 +86,9 @@ impl Source {
                 if folder.exists() || !self.later_step_exists() {
                     return Ok(());
                 }
-            } else if let Ok(stderr) = std::fs::read(folder.join("stderr.log")) {
-                log.extend_from_slice(&stderr);
+            } else {
+                self.lines.finish(&mut |line| said.line(line));
+                said.log.extend(std::fs::read(folder.join("stderr.log")).unwrap_or_default());
             }
             self.step += 1;
             self.offset = 0;
@@ -52,18 +97,11 @@ impl Source {
     }
 
     fn later_step_exists(&self) -> bool {
-        (self.step + 1..MOST_STEPS).any(|step| self.folder(step).exists())
+        (self.step + 1..MOST_STEPS).any(|number| step(&self.run_dir, number).0.exists())
     }
 
-    fn folder(&self, step: usize) -> PathBuf {
-        match step.checked_sub(1) {
-            None => self.run_dir.join(Step::Init.folder()),
-            Some(later) => round_folder(&self.run_dir, later / STEPS.len()).join(STEPS[later % STEPS.len()].folder()),
-        }
-    }
-
-    /// Reads at most one piece; true if there may be more.
-    fn read_stdout(&mut self, folder: &Path, ended: bool, log: &mut Vec<u8>, events: &mut Vec<u8>) -> io::Result<bool> {
+    /// True if there may be more.
+    fn read_stdout(&mut self, folder: &Path, said: &mut Said) -> io::Result<bool> {
         let mut file = match File::open(folder.join("stdout.jsonl")) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -72,23 +110,10 @@ impl Source {
         file.seek(SeekFrom::Start(self.offset))?;
         let mut text = Vec::new();
         file.take(PIECE as u64).read_to_end(&mut text)?;
-        let full = text.len() == PIECE;
-        let complete = match text.iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => end + 1,
-            // A line longer than a piece is passed on in parts; one that is still being written can wait.
-            None if full || ended => text.len(),
-            None => 0,
-        };
-        let complete = if ended && !full { text.len() } else { complete };
-        events.extend_from_slice(&text[..complete]);
-        for line in String::from_utf8_lossy(&text[..complete]).lines() {
-            if let Some(human) = Event::parse(line).human() {
-                log.extend_from_slice(human.as_bytes());
-                log.push(b'\n');
-            }
-        }
-        self.offset += complete as u64;
-        Ok(full)
+        said.events.extend_from_slice(&text);
+        self.lines.take(&text, &mut |line| said.line(line));
+        self.offset += text.len() as u64;
+        Ok(text.len() == PIECE)
     }
 }
 
@@ -99,9 +124,9 @@ mod tests {
     use super::*;
 
     fn read(source: &mut Source, last: bool) -> (String, String) {
-        let (mut log, mut events) = (Vec::new(), Vec::new());
-        source.read(last, &mut log, &mut events).unwrap();
-        (String::from_utf8(log).unwrap(), String::from_utf8(events).unwrap())
+        let mut said = Said::default();
+        source.read(last, &mut said).unwrap();
+        (String::from_utf8(said.log).unwrap(), String::from_utf8(said.events).unwrap())
     }
 
     fn run_dir() -> tempfile::TempDir {
@@ -120,8 +145,44 @@ mod tests {
         assert_eq!(read(&mut source, false).0, "one\n", "init hasn't ended");
         fs::write(folder.path().join("1-init/exit.json"), "{}").unwrap();
         fs::write(folder.path().join("1-init/stderr.log"), "warned\n").unwrap();
-        assert_eq!(read(&mut source, false), ("warned\ntwo\n".into(), "{\"@message\":\"two\"}\n".into()));
+        assert_eq!(read(&mut source, false), ("warned\ntwo\n".into(), "{\"@message\":\"two\"}\nthr".into()));
         assert_eq!(read(&mut source, false), (String::new(), String::new()));
-        assert_eq!(read(&mut source, true), ("thr\n".into(), "thr".into()));
+        assert_eq!(read(&mut source, true), ("thr\n".into(), String::new()));
+        let folders: Vec<_> = steps(folder.path()).map(|(_, step)| step).collect();
+        assert_eq!(folders, [Step::Init, Step::Destroy]);
+    }
+
+    #[test]
+    fn the_log_is_the_same_however_the_bytes_came_in() {
+        let folder = run_dir();
+        let file = folder.path().join("2-destroy/stdout.jsonl");
+        let long = format!("{{\"@message\":\"{}\"}}\n", "é".repeat(PIECE));
+        let text = [long.as_bytes(), b"plain \xff text\r\n\n{\"@message\":\"end\"}"].concat();
+        fs::write(folder.path().join("1-init/exit.json"), "{}").unwrap();
+        let all = |steps: &[usize]| {
+            fs::write(&file, "").unwrap();
+            let (mut source, mut said) = (Source::new(folder.path()), Said::default());
+            for end in steps {
+                fs::write(&file, &text[..*end]).unwrap();
+                source.read(false, &mut said).unwrap();
+            }
+            fs::write(&file, &text).unwrap();
+            (0..4).for_each(|_| source.read(true, &mut said).unwrap());
+            (said.log, said.events)
+        };
+        let whole = all(&[]);
+        assert_eq!(whole.1, [b"one\n", text.as_slice()].concat());
+        assert_eq!(all(&[3, 4000, long.len() / 2, long.len() + 9, text.len() - 1]), whole);
+    }
+
+    #[test]
+    fn only_what_changes_resources_is_urgent() {
+        let urgent = |kind: &str| {
+            let mut said = Said::default();
+            said.line(&format!(r#"{{"type":"{kind}","hook":{{"resource":{{"addr":"a"}},"action":"create"}}}}"#));
+            said.urgent
+        };
+        assert!(urgent("apply_start") && urgent("apply_complete") && urgent("apply_errored"));
+        assert!(!urgent("apply_progress") && !urgent("refresh_complete") && !urgent("later"));
     }
 }
