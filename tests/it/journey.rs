@@ -1,6 +1,7 @@
 //! Whole journeys: the agent with real Terraform against a Proton, an object store and a state server on loopback.
 
 mod approval;
+mod records;
 
 use std::collections::BTreeMap;
 use std::io::Write;

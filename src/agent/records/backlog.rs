@@ -30,10 +30,12 @@ pub(in crate::agent) struct Backlog {
 impl Backlog {
     /// Begins with what earlier lives have left.
     pub(in crate::agent) fn start(context: Arc<Context>) -> Self {
-        let working = Arc::clone(&context);
+        // Between two passes it must not keep the data directory for an agent that is gone.
+        let working = Arc::downgrade(&context);
         let task = tokio::spawn(async move {
-            loop {
-                send_all(&working).await;
+            while let Some(context) = working.upgrade() {
+                send_all(&context).await;
+                drop(context);
                 tokio::time::sleep(EVERY).await;
             }
         });
@@ -42,7 +44,9 @@ impl Backlog {
 
     /// Tries once more, for seconds, if anything is left.
     pub(in crate::agent) async fn finish(self) {
-        drop(self.task);
+        self.task.abort();
+        // Only now it has let go of the data directory.
+        self.task.await.ok();
         tokio::time::timeout(LAST_TRY, send_all(&self.context)).await.ok();
     }
 }

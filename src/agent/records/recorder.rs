@@ -10,12 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::sender::{Sender, send_plan};
-use super::store::{Address, Destination, all_sent};
+use super::store::{Address, Destination, all_sent, lay_down};
 use super::summary::RunSummary;
 use super::{PLAN, SUMMARY};
-use crate::agent::error::chain;
 use crate::objects::Objects;
-use crate::support::files;
 
 /// How long the end of a run, or its plan, waits for the store before it goes on without.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -37,7 +35,7 @@ impl Recorder {
     /// Starts to follow a run directory. A run that isn't `fresh` may have been sent in part.
     pub(in crate::agent) fn start(objects: Objects, address: &Address, run_dir: &Path, fresh: bool) -> Self {
         if let Err(error) = address.keep(run_dir) {
-            tracing::warn!(error = %chain(&error), "a run's records won't be sent after it");
+            tracing::warn!(%error, "what a store doesn't take of this run's records won't be sent after it");
         }
         let end = CancellationToken::new();
         let to = Destination { objects, prefix: address.prefix.clone() };
@@ -49,7 +47,7 @@ impl Recorder {
 
     /// Puts the plan beside the log, so that people can read what they decide on. If the store is away it follows.
     pub(in crate::agent) async fn plan(&self, text: String) {
-        if let Err(error) = files::write_atomically(&self.run_dir.join(PLAN), text.as_bytes()) {
+        if let Err(error) = lay_down(&self.run_dir, PLAN, text.as_bytes()) {
             tracing::warn!(%error, "a run's plan could not be kept");
             return;
         }

@@ -78,7 +78,7 @@ impl Source {
         while self.step < MOST_STEPS {
             let (folder, _) = step(&self.run_dir, self.step);
             let ended = last || folder.join("exit.json").exists();
-            if self.read_stdout(&folder, said)? {
+            if self.read_stdout(&folder, ended, said)? {
                 return Ok(());
             }
             if !ended {
@@ -100,8 +100,8 @@ impl Source {
         (self.step + 1..MOST_STEPS).any(|number| step(&self.run_dir, number).0.exists())
     }
 
-    /// True if there may be more.
-    fn read_stdout(&mut self, folder: &Path, said: &mut Said) -> io::Result<bool> {
+    /// Takes in whole lines, as long as more can be hoped for; true if there may be more now.
+    fn read_stdout(&mut self, folder: &Path, ended: bool, said: &mut Said) -> io::Result<bool> {
         let mut file = match File::open(folder.join("stdout.jsonl")) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -110,10 +110,16 @@ impl Source {
         file.seek(SeekFrom::Start(self.offset))?;
         let mut text = Vec::new();
         file.take(PIECE as u64).read_to_end(&mut text)?;
-        said.events.extend_from_slice(&text);
-        self.lines.take(&text, &mut |line| said.line(line));
-        self.offset += text.len() as u64;
-        Ok(text.len() == PIECE)
+        let full = text.len() == PIECE;
+        let complete = match text.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) if full || !ended => end + 1,
+            None if !full && !ended => 0,
+            _ => text.len(),
+        };
+        said.events.extend_from_slice(&text[..complete]);
+        self.lines.take(&text[..complete], &mut |line| said.line(line));
+        self.offset += complete as u64;
+        Ok(full)
     }
 }
 
@@ -145,9 +151,9 @@ mod tests {
         assert_eq!(read(&mut source, false).0, "one\n", "init hasn't ended");
         fs::write(folder.path().join("1-init/exit.json"), "{}").unwrap();
         fs::write(folder.path().join("1-init/stderr.log"), "warned\n").unwrap();
-        assert_eq!(read(&mut source, false), ("warned\ntwo\n".into(), "{\"@message\":\"two\"}\nthr".into()));
+        assert_eq!(read(&mut source, false), ("warned\ntwo\n".into(), "{\"@message\":\"two\"}\n".into()));
         assert_eq!(read(&mut source, false), (String::new(), String::new()));
-        assert_eq!(read(&mut source, true), ("thr\n".into(), String::new()));
+        assert_eq!(read(&mut source, true), ("thr\n".into(), "thr".into()));
         let folders: Vec<_> = steps(folder.path()).map(|(_, step)| step).collect();
         assert_eq!(folders, [Step::Init, Step::Destroy]);
     }

@@ -1,14 +1,13 @@
 //! Where a run's records go, and how long its answers are waited for.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::agent::StepError;
 use crate::objects::{ObjectInfo, ObjectUri, Objects, ObjectsError};
-use crate::support::files;
 
 /// A call that hasn't been answered by then is given up and tried again later.
 const CALL: Duration = Duration::from_secs(8);
@@ -34,10 +33,8 @@ impl Address {
     }
 
     /// Keeps it in a run directory.
-    pub(super) fn keep(&self, run_dir: &Path) -> Result<(), StepError> {
-        let path = run_dir.join(FILE);
-        let text = serde_json::to_vec(self).expect("an address can be written");
-        files::write_atomically(&path, &text).map_err(StepError::io("writing", &path))
+    pub(super) fn keep(&self, run_dir: &Path) -> io::Result<()> {
+        lay_down(run_dir, FILE, &serde_json::to_vec(self).expect("an address can be written"))
     }
 
     /// That of a run directory whose records have not all arrived.
@@ -53,6 +50,13 @@ impl Address {
 pub(super) fn all_sent(run_dir: &Path) {
     // If not, they are looked for once more.
     std::fs::write(run_dir.join(SENT), "").ok();
+}
+
+/// Writes a file that appears whole. It isn't synced: a run waits for it, and after a power cut it is only not sent.
+pub(super) fn lay_down(run_dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let new = run_dir.join(format!(".{name}.new"));
+    std::fs::write(&new, bytes)?;
+    std::fs::rename(new, run_dir.join(name))
 }
 
 /// The folder of a run's records in a store that answers within a time, or not at all.

@@ -41,7 +41,7 @@ impl Stream {
     pub(super) async fn send(&mut self, to: &Destination) -> Result<(), ObjectsError> {
         self.forget();
         while !self.pending.is_empty() {
-            let length = self.pending.len().min(PIECE);
+            let length = piece_of(&self.pending);
             let piece = Bytes::copy_from_slice(&self.pending[..length]);
             let uri = to.object(&format!("{}/{:020}", self.name, self.offset));
             if to.put_new(&uri, piece).await? {
@@ -75,6 +75,15 @@ impl Stream {
     }
 }
 
+/// How much of what waits makes the next piece: whole lines, where a line isn't longer than a piece.
+fn piece_of(pending: &[u8]) -> usize {
+    let most = &pending[..pending.len().min(PIECE)];
+    match most.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) if most.len() < pending.len() => end + 1,
+        _ => most.len(),
+    }
+}
+
 /// The end of the pieces that begin at 0 and follow each other, given by offset and size in ascending order.
 fn end_of(pieces: impl Iterator<Item = (u64, u64)>) -> u64 {
     pieces.fold(0, |end, (offset, size)| if offset <= end { end.max(offset + size) } else { end })
@@ -100,6 +109,14 @@ mod tests {
         stream.append(b"ab");
         stream.forget();
         assert_eq!((stream.waiting(), stream.offset), (0, 12));
+    }
+
+    #[test]
+    fn pieces_end_with_a_line_unless_it_is_longer_than_a_piece() {
+        let text = |line: usize| [vec![b'x'; line], vec![b'\n'], vec![b'y'; PIECE]].concat();
+        assert_eq!(piece_of(&text(10)), 11);
+        assert_eq!(piece_of(&text(PIECE + 3)), PIECE);
+        assert_eq!(piece_of(b"ab"), 2);
     }
 
     #[test]

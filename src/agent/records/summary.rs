@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SUMMARY;
 use super::source::steps;
-use crate::support::files;
+use super::store::lay_down;
 use crate::terraform::{StepRecord, Timeline, recall};
 
 /// What `summary.json` says. Members are only ever added; a reader takes what is missing for unknown.
@@ -66,7 +66,7 @@ impl RunSummary {
     /// Writes it into the run directory, and returns what was written.
     pub(super) fn kept(&self, run_dir: &Path) -> Vec<u8> {
         let text = serde_json::to_vec_pretty(self).expect("a summary can be written");
-        if let Err(error) = files::write_atomically(&run_dir.join(SUMMARY), &text) {
+        if let Err(error) = lay_down(run_dir, SUMMARY, &text) {
             tracing::warn!(%error, "a run's summary could not be kept");
         }
         text
