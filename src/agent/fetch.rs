@@ -33,7 +33,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// So many leases' time is given to whoever is away, and this where there are no leases.
 const PATIENCE_IN_LEASES: u32 = 4;
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a deployment needs, as it lies in the object store.
 pub(super) struct Fetched {

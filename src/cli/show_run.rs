@@ -71,7 +71,7 @@ async fn shown(records: &RunRecords, args: &ShowArgs, attempt: u64) -> Result<Sh
         run.timeline.close();
     }
     let deletes = [DeploymentStatus::DeleteInProgress, DeploymentStatus::DeleteFailed];
-    run.action = if deletes.contains(&records.deployment.status) { "destroy" } else { "apply" }.to_owned();
+    run.action = if deletes.contains(&records.deployment.status) { "destroy" } else { "apply" }.into();
     run.deployment_id.clone_from(&args.deployment);
     run.target = records.deployment.target.to_string();
     run.attempt = attempt;

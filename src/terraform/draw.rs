@@ -38,7 +38,7 @@ impl Diagnostic {
         lines.extend(self.address.iter().map(|address| format!("  with {address}{comma}")));
         if let Some(file) = &self.file {
             let line = self.line.map(|line| format!(" line {line}")).unwrap_or_default();
-            let context = self.context.iter().map(|context| format!(", in {context}")).collect::<String>();
+            let context = self.context.as_ref().map(|context| format!(", in {context}")).unwrap_or_default();
             let colon = if self.snippet.is_some() { ":" } else { "" };
             lines.push(format!("  on {file}{line}{context}{colon}"));
         }

@@ -120,7 +120,7 @@ impl Event {
 
     /// When Terraform wrote it, in milliseconds since the epoch.
     pub fn moment(&self) -> Option<i64> {
-        self.at.as_deref()?.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond())
+        self.at.as_deref()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
     }
 
     /// The event as lines of a log for people; `None` when it has nothing to tell them.
@@ -170,8 +170,8 @@ struct Resource {
     module: String,
     #[serde(default)]
     implied_provider: String,
-    #[serde(default)]
-    resource_type: String,
+    #[serde(rename = "resource_type", default)]
+    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -223,7 +223,7 @@ impl From<Hook> for ResourceAction {
     fn from(hook: Hook) -> Self {
         Self {
             address: hook.resource.addr,
-            kind: hook.resource.resource_type,
+            kind: hook.resource.kind,
             module: hook.resource.module,
             provider: hook.resource.implied_provider,
             action: hook.action,

@@ -62,7 +62,7 @@ impl MemoryGroup {
 
     /// The group that these two files of `/proc/PID` name.
     fn of(cgroup: &str, mountinfo: &str) -> Option<Self> {
-        let groups = || cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(1).zip(line.splitn(3, ':').nth(2)));
+        let groups = || cgroup.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
         let path = |of: &dyn Fn(&str) -> bool| groups().find(|(controllers, _)| of(controllers)).map(|it| it.1);
         let unified = path(&str::is_empty).and_then(|path| Self::at(path, mount(mountinfo, "cgroup2", "")?, &V2));
         let memory = |controllers: &str| controllers.split(',').any(|name| name == "memory");

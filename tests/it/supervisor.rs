@@ -212,8 +212,8 @@ impl SmallGroup {
     fn make() -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let path = |controllers: &str| {
-            let line = own.lines().find(|line| line.split(':').nth(1) == Some(controllers))?;
-            Some(line.splitn(3, ':').nth(2)?.trim_start_matches('/').to_owned())
+            let mut groups = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+            Some(groups.find(|(names, _)| *names == controllers)?.1.trim_start_matches('/').to_owned())
         };
         let unified = path("").map(|path| (Path::new("/sys/fs/cgroup").join(path), "memory.max"));
         let legacy =

@@ -15,7 +15,7 @@ use crate::agent::workdir::RunDir;
 use crate::objects::ObjectsError;
 
 /// How often what is left is tried again.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// How long an agent that leaves for good tries: its disk may go with it.
 const LAST_TRY: Duration = Duration::from_secs(5);

@@ -81,7 +81,7 @@ impl Sender {
             if due {
                 sealed = Instant::now();
             }
-            pause = match self.heed(sent) {
+            pause = match self.heed(&sent) {
                 true => SEAL_AFTER,
                 false => (pause * 2).min(LONGEST_PAUSE),
             };
@@ -96,16 +96,16 @@ impl Sender {
                 return true;
             }
             let sent = self.send().await;
-            if !self.heed(sent) {
+            if !self.heed(&sent) {
                 return false;
             }
         }
     }
 
     /// Takes note of how the store answered; true if it did well.
-    fn heed(&mut self, sent: Result<(), ObjectsError>) -> bool {
+    fn heed(&mut self, sent: &Result<(), ObjectsError>) -> bool {
         self.failing.store(sent.is_err(), Ordering::Relaxed);
-        if let Err(error) = &sent
+        if let Err(error) = sent
             && !std::mem::replace(&mut self.complained, true)
         {
             tracing::warn!(%error, "a run's records can't be sent now; they stay on disk");

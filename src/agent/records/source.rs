@@ -81,15 +81,13 @@ impl Source {
             if self.read_stdout(&folder, ended, said)? {
                 return Ok(());
             }
-            if !ended {
-                // Another one of the later steps may be the one that runs.
-                if folder.exists() || !self.later_step_exists() {
-                    return Ok(());
-                }
-            } else {
+            if ended {
                 self.lines.finish(&mut |line| said.line(line));
                 said.log.extend(std::fs::read(folder.join("stderr.log")).unwrap_or_default());
+            } else if folder.exists() || !self.later_step_exists() {
+                return Ok(());
             }
+            // Where it hasn't ended, another one of the later steps is the one that runs.
             self.step += 1;
             self.offset = 0;
         }

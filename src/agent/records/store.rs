@@ -88,5 +88,6 @@ impl Destination {
 
 async fn within<T>(uri: &ObjectUri, call: impl Future<Output = Result<T, ObjectsError>>) -> Result<T, ObjectsError> {
     let silent = |_| ObjectsError::Unreachable { uri: uri.clone(), cause: format!("no answer within {CALL:?}") };
-    tokio::time::timeout(CALL, call).await.map_err(silent)?
+    // Boxed: what the SDK keeps for a call is large, and every caller's future would hold it.
+    tokio::time::timeout(CALL, Box::pin(call)).await.map_err(silent)?
 }
