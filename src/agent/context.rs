@@ -113,7 +113,16 @@ impl Context {
     /// The store of a deployment's bundle, inputs and records: the one that the claim named, with the identity that
     /// claimed, else the configured one with its own.
     pub(super) async fn objects(&self, lease: &Lease, scope: &Scope) -> Objects {
-        let named = lease.objects.clone().map(|endpoint| (endpoint, scope.region.clone()));
+        self.store(Self::named_store(lease, scope)).await
+    }
+
+    /// Endpoint and region of the store that the claim named, if it did.
+    pub(super) fn named_store(lease: &Lease, scope: &Scope) -> Option<(String, String)> {
+        lease.objects.clone().map(|endpoint| (endpoint, scope.region.clone()))
+    }
+
+    /// The client of a store that a claim named, or of the configured one.
+    pub(super) async fn store(&self, named: Option<(String, String)>) -> Objects {
         let mut stores = self.stores.lock().await;
         if let Some(objects) = stores.get(&named) {
             return objects.clone();

@@ -203,6 +203,15 @@ impl StepError {
         matches!(self, Self::StillAwaiting | Self::StillSettling | Self::Left)
     }
 
+    /// Whether it is only that somebody doesn't answer now.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Proton(error) => error.is_passing(),
+            Self::Objects(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+
     /// What it means for the exit code.
     pub fn verdict(&self) -> Verdict {
         match self {

@@ -13,6 +13,7 @@ use super::StepError;
 use super::assemble::assemble;
 use super::claim::Claimed;
 use super::context::Context;
+use super::heartbeat::Pulse;
 use super::locks::TemplateLock;
 use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::proton::{Action, Deployment};
@@ -26,6 +27,14 @@ const LARGEST_INPUTS: u64 = 16 << 20;
 
 /// Who isn't offered deployments but looks for them may find one before everything it names lies in the bucket.
 const PUBLISHING: Duration = Duration::from_secs(10);
+
+/// Waits between tries to fetch: the first, doubling up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// So many leases' time is given to whoever is away, and this where there are no leases.
+const PATIENCE_IN_LEASES: u32 = 4;
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a deployment needs, as it lies in the object store.
 pub(super) struct Fetched {
@@ -48,8 +57,32 @@ pub(super) struct Material {
     pub(super) bucket: String,
 }
 
+/// Fetches, again and again while only the store or Proton is away and the lease holds. Then it gives up with the cause:
+/// nothing has been changed yet, and somebody who can mend it shall hear of it.
+pub(super) async fn fetch_patiently(context: &Context, claimed: &Claimed, pulse: &Pulse) -> Result<Fetched, StepError> {
+    let patience = claimed.lease.seconds.map_or(PATIENCE, |lease| Duration::from_secs(lease) * PATIENCE_IN_LEASES);
+    let until = Instant::now() + patience;
+    let mut wait = FIRST_WAIT;
+    loop {
+        let error = tokio::select! {
+            fetched = Box::pin(fetch(context, claimed)) => match fetched {
+                Err(error) if error.is_away() && Instant::now() + wait < until => error,
+                fetched => return fetched,
+            },
+            // What hangs must not keep a cancelled deployment waiting.
+            () = pulse.over() => return Err(pulse.may_begin().err().unwrap_or(StepError::LeaseLost)),
+        };
+        tracing::warn!(deployment.id = %claimed.candidate.id, %error, "the bundle can't be fetched; trying on");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = pulse.over() => pulse.may_begin()?,
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
 /// Reads deployment, tags, bundle and inputs. A stock endpoint sets no tags; there both are assembled.
-pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepError> {
+async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepError> {
     let proton = &context.proton;
     let (deployment, work) =
         tokio::try_join!(proton.deployment(&claimed.candidate.id), proton.work(&claimed.candidate.arn))?;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimed, claim};
 use super::context::Context;
-use super::fetch::fetch;
+use super::fetch::fetch_patiently;
 use super::heartbeat::{Heartbeat, Pulse};
 use super::poll::Candidate;
 use super::render::{Rendered, render};
@@ -73,7 +73,7 @@ async fn provision(
         false => pulse.may_begin(),
     };
     may_go_on()?;
-    let fetched = Box::pin(fetch(context, claimed)).await?;
+    let fetched = Box::pin(fetch_patiently(context, claimed, pulse)).await?;
     may_go_on()?;
     let checked = validate(claimed, fetched)?;
     let rendered = render(context, claimed, checked).await?;

@@ -47,5 +47,6 @@ pub use departure::{Departure, Shutdown};
 pub use error::{AgentError, StepError, Verdict};
 pub use outcome::{Finding, Outcome};
 pub use progress::{Progress, Stage};
+pub use records::RunSummary;
 pub use settle::AtRisk;
 pub use worker::Agent;

@@ -11,7 +11,7 @@ use super::gate::{Gate, was_gated};
 use super::heartbeat::Pulse;
 use super::locks;
 use super::progress::Stage;
-use super::records::{Recorder, Summary};
+use super::records::{Address, Recorder, RunSummary};
 use super::render::Rendered;
 use super::settle::{self, Next};
 use super::workdir::{RunDir, round_folder};
@@ -42,7 +42,8 @@ pub(super) async fn run(
     let prefix = format!("runs/{}/{}/", claimed.candidate.id, claimed.lease.attempt);
     let prefix = ObjectUri::new(&run_dir.record.bucket, prefix);
     let objects = context.objects(&claimed.lease, &claimed.scope).await;
-    let recorder = Recorder::start(objects, prefix, run_dir.path(), fresh);
+    let address = Address::new(prefix, Context::named_store(&claimed.lease, &claimed.scope));
+    let recorder = Recorder::start(objects, &address, run_dir.path(), fresh);
     let gate = Gate { context, claimed, recorder: &recorder, pulse, leaving };
     let applied = terraform(&gate, &run_dir).await;
     let applied = match applied {
@@ -54,7 +55,7 @@ pub(super) async fn run(
     };
     let result = applied.and_then(|applied| outputs(applied, run_dir.record.mode()));
     let summary = summary(context, claimed, &run_dir, result.as_ref().map(|(_, applied)| applied));
-    recorder.finish(&summary).await;
+    recorder.finish(summary).await;
     result.map(|(outputs, applied)| Ran { outputs, changes: applied.changes })
 }
 
@@ -247,18 +248,18 @@ fn outputs(applied: Applied, mode: Mode) -> Result<(Vec<Output>, Applied), StepE
     Ok((outputs, applied))
 }
 
-fn summary(context: &Context, claimed: &Claimed, run_dir: &RunDir, result: Result<&Applied, &StepError>) -> Summary {
+fn summary(context: &Context, claimed: &Claimed, run_dir: &RunDir, result: Result<&Applied, &StepError>) -> RunSummary {
     let action = if run_dir.record.destroys { "destroy" } else { "apply" };
-    let mut summary = Summary {
+    let mut summary = RunSummary {
         deployment_id: claimed.candidate.id.clone(),
         target: claimed.candidate.target_arn.clone(),
         attempt: claimed.lease.attempt,
         agent: context.identity.id().to_owned(),
         terraform: context.terraform.version.to_string(),
-        action,
+        action: action.to_owned(),
         started_at: run_dir.record.started_at,
         ended_at: context.config.clock.now(),
-        ..Summary::default()
+        ..RunSummary::default()
     };
     match result {
         Ok(applied) => {

@@ -23,7 +23,11 @@ mod event;
 
 mod applied;
 mod diagnostic;
+mod draw;
+mod memory;
 mod output;
+mod recorded;
+mod timeline;
 
 mod ledger;
 mod remains;
@@ -53,10 +57,13 @@ pub use lock_file::LOCK_FILE;
 pub use output::OutputValue;
 pub use plan::Plan;
 pub use providers::{Package, ProviderStore};
+pub use recorded::{StepRecord, recall};
 pub use remains::{Remains, booted_at, wait_for_all};
 pub use session::{Mode, Session};
 pub use state::parking_address;
 pub use statefile::{State, StateObject};
-pub use step::{Exit, Step};
+pub use step::{Exit, Step, Usage};
 pub use supervisor::supervise;
+pub use tail::Lines;
+pub use timeline::{Drift, Operation, Outcome, OutputTold, ResourceTimeline, Timeline};
 pub use warm::{SET_ASIDE, Warm};

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::applied::Journal;
 use super::child::{self, Child};
+use super::memory::starved;
 use super::step::{Exit, Step, StepDir};
 use super::{
     Applied, Backend, Diagnostic, Event, OutputValue, ProviderStore, Severity, Terraform, TerraformError, Warm, args,
@@ -237,14 +238,19 @@ impl Session {
         let (signal, code) = (exit.signal, exit.code.unwrap_or(-1));
         // Our own SIGINT kills a Terraform that has only just begun.
         if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
-            return Err(TerraformError::Killed { step, signal });
+            const SIGKILL: i32 = 9;
+            let memory = (exit.oom && signal == SIGKILL).then(|| folder.usage().ok().flatten().unwrap_or_default());
+            return Err(TerraformError::Killed { step, signal, memory });
         }
         let well = code == 0 || (step == Step::Plan && code == PLAN_DIFFERS);
         if signal.is_none() && well {
             journal.code = code;
             return Ok(journal);
         }
-        let diagnostics = said(journal.diagnostics, &folder);
+        let mut diagnostics = said(journal.diagnostics, &folder);
+        if exit.oom {
+            diagnostics.extend(starved(&diagnostics, folder.usage().ok().flatten()));
+        }
         let file = self.work_dir.join("errored.tfstate");
         if matches!(step, Step::Apply | Step::Destroy) && file.exists() {
             return Err(TerraformError::StateAtRisk { step, file, diagnostics });

@@ -2,6 +2,7 @@
 
 mod approval;
 mod leaving;
+mod records;
 mod unclean;
 
 use std::collections::BTreeMap;
