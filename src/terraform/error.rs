@@ -183,6 +183,11 @@ impl TerraformError {
         step.changes() && diagnostics.iter().any(|diagnostic| STALE.contains(&diagnostic.summary.as_str()))
     }
 
+    /// Whether Terraform ended early because we asked it to.
+    pub fn was_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted { .. })
+    }
+
     /// The error in the words that are left once what it warns of was put right.
     pub fn once_settled(&self) -> String {
         match self {
