@@ -196,7 +196,7 @@ impl Sender {
         // At once: what a run waits for at its end is one write of the store's, not two.
         let [log, events] = &mut self.streams;
         let (objects, prefix) = (&self.objects, &self.prefix);
-        tokio::try_join!(log.send(objects, prefix), events.send(objects, prefix)).map(drop)
+        tokio::try_join!(Box::pin(log.send(objects, prefix)), Box::pin(events.send(objects, prefix))).map(drop)
     }
 }
 
