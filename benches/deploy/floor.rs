@@ -90,7 +90,7 @@ pub(crate) fn cpu_of_an_apply(work: &Path, state: &str) -> Duration {
     for time in 0..TIMES {
         terraform(&folder, &format!("{state}-{time}"), &["apply", "-json", "-auto-approve", "-input=false"]);
     }
-    (cpu_of_children() - before) / TIMES
+    cpu_of_children().saturating_sub(before) / TIMES
 }
 
 /// What this process's ended children have used (fields 16 and 17 of proc(5)'s stat, in hundredths of a second).

@@ -11,7 +11,7 @@ use crate::floor::{cpu_of_an_apply, rendered};
 use crate::support::plane::{Plane, Start, agent};
 use crate::{Bundle, quiet, support};
 
-const PENDING: usize = 200;
+const PENDING: u32 = 200;
 const BEGINNINGS: usize = 100;
 
 pub(crate) async fn report(files: &Bundle, state: &str) {
@@ -33,12 +33,12 @@ pub(crate) async fn report(files: &Bundle, state: &str) {
     let work = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path().join("1/work");
     let cpu = cpu_of_an_apply(&work, &format!("{state}/cpu"));
     let cores = std::thread::available_parallelism().unwrap().get();
-    let least = cpu * u32::try_from(PENDING).unwrap() / u32::try_from(cores).unwrap();
+    let least = cpu * PENDING / u32::try_from(cores).unwrap();
     println!(
         "\n{PENDING} pending, {cores} cores: {:.1} s, {:.1} a second; terraform alone needs {} ms of processor time each, \
          so at least {:.1} s: {:.0} % of that rate",
         took.as_secs_f64(),
-        PENDING as f64 / took.as_secs_f64(),
+        f64::from(PENDING) / took.as_secs_f64(),
         cpu.as_millis(),
         least.as_secs_f64(),
         100.0 * least.as_secs_f64() / took.as_secs_f64(),

@@ -66,7 +66,7 @@ pub(super) fn run(settings: &Resolved, command: &ProvidersCommand, form: Form) -
     };
     let lines: Vec<Line> = shown.iter().map(Line::from).collect();
     print::list(form, &lines, ["PROVIDER", "VERSION", "PLATFORM", "MB", "LAST USED"], |line| {
-        let size = format!("{:.1}", line.bytes as f64 / 1_000_000.0);
+        let size = format!("{}.{}", line.bytes / 1_000_000, line.bytes % 1_000_000 / 100_000);
         [line.provider.clone(), line.version.clone(), line.platform.clone(), size, print::moment(line.last_used_at)]
     })?;
     Ok(Exit::Done)

@@ -65,7 +65,9 @@ fn print(locks: &Locks) -> String {
             None => add(&format!("  version = \"{version}\"")),
         }
         add("  hashes = [");
-        hashes.iter().for_each(|hash| add(&format!("    \"{hash}\",")));
+        for hash in hashes {
+            add(&format!("    \"{hash}\","));
+        }
         add("  ]\n}");
     }
     text

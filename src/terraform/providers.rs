@@ -339,7 +339,7 @@ fn with_mirror(site: &str, mirror: &Path) -> Option<String> {
     }
     let methods = std::iter::once(hcl::Structure::Block(ours)).chain(methods);
     let installation = hcl::Block::builder("provider_installation").add_structures(methods).build();
-    let body = hcl::Body::from_iter(rest.into_iter().chain([hcl::Structure::Block(installation)]));
+    let body: hcl::Body = rest.into_iter().chain([hcl::Structure::Block(installation)]).collect();
     hcl::to_string(&body).ok()
 }
 

@@ -16,7 +16,7 @@
 //!
 //! A copy is made beside its place and renamed; a reader that meets one which is being removed does without.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -188,7 +188,7 @@ impl Session {
     ///
     /// # Errors
     /// What `init` says.
-    pub async fn init_after_all(&self, step: Step, stop: &CancellationToken) -> Result<bool, TerraformError> {
+    pub async fn init_after_all(&self, failed: Step, stop: &CancellationToken) -> Result<bool, TerraformError> {
         let aside = self.run_dir.join(SET_ASIDE);
         let path = self.run_dir.join(MARKER);
         let marker = fs::read(&path).map_err(TerraformError::io("reading", &path))?;
@@ -197,7 +197,7 @@ impl Session {
         fs::create_dir_all(&aside).map_err(TerraformError::io("creating", &aside))?;
         if !aside.join(Step::Init.folder()).exists() {
             self.clear_data()?;
-            if marker.entry.ends_with(".any") {
+            if marker.entry.strip_suffix(".any").is_some() {
                 fs::remove_file(self.work_dir.join(LOCK)).ok();
             }
         }
@@ -206,7 +206,7 @@ impl Session {
         if now == marker.digest {
             return Ok(false);
         }
-        let (from, to) = (self.run_dir.join(step.folder()), aside.join(step.folder()));
+        let (from, to) = (self.run_dir.join(failed.folder()), aside.join(failed.folder()));
         fs::rename(&from, &to).map_err(TerraformError::io("moving", &from))?;
         Ok(true)
     }
@@ -295,7 +295,7 @@ impl Warm {
         files::create_private_folder(&self.folder).map_err(broken)?;
         let key = self.key(session)?;
         let after = lock_digest(&session.work_dir);
-        for lock in BTreeMap::from([(before, ()), (after.as_str(), ())]).into_keys() {
+        for lock in BTreeSet::from([before, after.as_str()]) {
             self.add(&format!("{key}.{lock}"), &session.work_dir, &session.run_dir).map_err(broken)?;
         }
         self.bound(MOST, MOST_BYTES).map_err(broken)
