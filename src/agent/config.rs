@@ -33,6 +33,8 @@ pub struct Config {
     pub search_path: OsString,
     /// The `hadron` binary, which supervises Terraform.
     pub supervisor: PathBuf,
+    /// The folder of the provider store; None = every init finds its providers by itself.
+    pub provider_store: Option<PathBuf>,
     /// What Terraform's environment holds besides Hadron's own: credentials, proxies, a CLI configuration.
     pub child_env: BTreeMap<String, String>,
     /// Choices per environment, by its name; `pipeline` for pipelines, which have no environment; `*` for all others.

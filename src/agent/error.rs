@@ -162,14 +162,14 @@ pub enum StepError {
     StillAwaiting,
     #[error("{}\n{note}", source.once_settled())]
     Settled {
-        source: TerraformError,
+        source: Box<TerraformError>,
         /// What it took to bring state and infrastructure together.
         note: String,
     },
     #[error("{}{risk}", source.as_ref().map(|it| format!("{}\n", it.once_settled())).unwrap_or_default())]
     AtRisk {
         /// The end that left it so, if it was this run's own.
-        source: Option<TerraformError>,
+        source: Option<Box<TerraformError>>,
         risk: Box<AtRisk>,
     },
     #[error("the agent left before the last end was settled; it goes on when it is back")]
@@ -197,19 +197,19 @@ impl StepError {
         matches!(self, Self::Terraform { source: TerraformError::Interrupted { .. }, .. })
     }
 
-    /// Whether trying again later may help.
-    pub(super) fn is_passing(&self) -> bool {
+    /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is
+    /// reported then.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self, Self::StillAwaiting | Self::StillSettling | Self::Left)
+    }
+
+    /// Whether it is only that somebody doesn't answer now.
+    pub(super) fn is_away(&self) -> bool {
         match self {
             Self::Proton(error) => error.is_passing(),
             Self::Objects(error) => error.is_passing(),
             _ => false,
         }
-    }
-
-    /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is
-    /// reported then.
-    pub(super) fn goes_on(&self) -> bool {
-        matches!(self, Self::StillAwaiting | Self::StillSettling | Self::Left)
     }
 
     /// What it means for the exit code.
@@ -221,14 +221,13 @@ impl StepError {
             | Self::OverlayCollides(_)
             | Self::CannotAsk
             | Self::Objects(ObjectsError::NoConditionalWrites { .. }) => Verdict::Settings,
-            Self::OutputsAfterApply(_) => Verdict::ApplyFailed,
+            Self::Settled { source, .. } if source.was_interrupted() => Verdict::Cancelled,
+            Self::OutputsAfterApply(_) | Self::Settled { .. } => Verdict::ApplyFailed,
             Self::LeaseLost => Verdict::LeaseLost,
             Self::Cancelled | Self::Left => Verdict::Cancelled,
             Self::Rejected { .. } => Verdict::StoppedByGate,
             Self::StillAwaiting => Verdict::AwaitingApproval,
             Self::AtRisk { .. } | Self::CannotSettle { .. } => Verdict::StateAtRisk,
-            Self::Settled { source: TerraformError::Interrupted { .. }, .. } => Verdict::Cancelled,
-            Self::Settled { .. } => Verdict::ApplyFailed,
             Self::Terraform { source, changing } => terraform_verdict(source, *changing),
             _ => Verdict::Unexpected,
         }
@@ -255,7 +254,7 @@ impl StepError {
                 "If it was cancelled, only the record goes back to what it was: infrastructure may be half changed. What \
                  was done is in the state, so update again to finish it, with the old spec to undo it."
             }
-            Self::Settled { source: TerraformError::Interrupted { .. }, .. } => {
+            Self::Settled { source, .. } if source.was_interrupted() => {
                 "Only the record goes back to what it was. What was done is in the state, so update again to finish it, \
                  with the old spec to undo it."
             }

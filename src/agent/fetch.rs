@@ -13,6 +13,8 @@ use super::StepError;
 use super::assemble::assemble;
 use super::claim::Claimed;
 use super::context::Context;
+use super::heartbeat::Pulse;
+use super::locks::TemplateLock;
 use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::proton::{Action, Deployment};
 use crate::terraform::Mode;
@@ -26,6 +28,14 @@ const LARGEST_INPUTS: u64 = 16 << 20;
 /// Who isn't offered deployments but looks for them may find one before everything it names lies in the bucket.
 const PUBLISHING: Duration = Duration::from_secs(10);
 
+/// Waits between tries to fetch: the first, doubling up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// So many leases' time is given to whoever is away, and this where there are no leases.
+const PATIENCE_IN_LEASES: u32 = 4;
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// What a deployment needs, as it lies in the object store.
 pub(super) struct Fetched {
     pub(super) deployment: Deployment,
@@ -35,6 +45,8 @@ pub(super) struct Fetched {
     pub(super) inputs: Value,
     /// The bucket that run records go to.
     pub(super) bucket: String,
+    /// The provider lock of the bundle; none where there can't be one.
+    pub(super) lock: Option<TemplateLock>,
 }
 
 /// Bundle and inputs, sealed values still masked.
@@ -45,17 +57,41 @@ pub(super) struct Material {
     pub(super) bucket: String,
 }
 
+/// Fetches, again and again while only the store or Proton is away and the lease holds. Then it gives up with the cause:
+/// nothing has been changed yet, and somebody who can mend it shall hear of it.
+pub(super) async fn fetch_patiently(context: &Context, claimed: &Claimed, pulse: &Pulse) -> Result<Fetched, StepError> {
+    let patience = claimed.lease.seconds.map_or(PATIENCE, |lease| Duration::from_secs(lease) * PATIENCE_IN_LEASES);
+    let until = Instant::now() + patience;
+    let mut wait = FIRST_WAIT;
+    loop {
+        let error = tokio::select! {
+            fetched = Box::pin(fetch(context, claimed)) => match fetched {
+                Err(error) if error.is_away() && Instant::now() + wait < until => error,
+                fetched => return fetched,
+            },
+            // What hangs must not keep a cancelled deployment waiting.
+            () = pulse.over() => return Err(pulse.may_begin().err().unwrap_or(StepError::LeaseLost)),
+        };
+        tracing::warn!(deployment.id = %claimed.candidate.id, %error, "the bundle can't be fetched; trying on");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = pulse.over() => pulse.may_begin()?,
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
 /// Reads deployment, tags, bundle and inputs. A stock endpoint sets no tags; there both are assembled.
-pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepError> {
+async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepError> {
     let proton = &context.proton;
     let (deployment, work) =
         tokio::try_join!(proton.deployment(&claimed.candidate.id), proton.work(&claimed.candidate.arn))?;
     let deletes = work.action == Some(Action::Delete) || claimed.status == DeploymentStatus::DeleteInProgress;
     let mode = if deletes { Mode::Destroy } else { Mode::Apply };
     let sealed = async { Ok(proton.sealed_inputs(&claimed.lease).await?) };
-    let (material, sealed) = match (&work.bundle, &work.inputs) {
+    let ((material, lock), sealed) = match (&work.bundle, &work.inputs) {
         (Some(bundle), Some(inputs)) => tokio::try_join!(registered(context, claimed, bundle, inputs), sealed)?,
-        _ => tokio::try_join!(assemble(context, claimed, &deployment, mode), sealed)?,
+        _ => tokio::try_join!(assembled(context, claimed, &deployment, mode), sealed)?,
     };
     let Material { archive, mut inputs, bucket } = material;
     for (pointer, value) in sealed {
@@ -67,20 +103,42 @@ pub(super) async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetche
         return Err(StepError::Sealed);
     }
     tracing::debug!(deployment.id = %claimed.candidate.id, bytes = archive.len(), "fetched the bundle");
-    Ok(Fetched { deployment, mode, bundle: archive, inputs, bucket })
+    Ok(Fetched { deployment, mode, bundle: archive, inputs, bucket, lock })
+}
+
+/// What is put together here; its bundle has no name, so it is given one.
+async fn assembled(
+    context: &Context,
+    claimed: &Claimed,
+    deployment: &Deployment,
+    mode: Mode,
+) -> Result<(Material, Option<TemplateLock>), StepError> {
+    let material = assemble(context, claimed, deployment, mode).await?;
+    let objects = context.objects(&claimed.lease, &claimed.scope).await;
+    let digest = hex::encode(Sha256::digest(&material.archive));
+    let lock = TemplateLock::find(&objects, &material.bucket, &digest, &claimed.target).await?;
+    Ok((material, lock))
 }
 
 /// What the tags name.
-async fn registered(context: &Context, claimed: &Claimed, bundle: &str, inputs: &str) -> Result<Material, StepError> {
+async fn registered(
+    context: &Context,
+    claimed: &Claimed,
+    bundle: &str,
+    inputs: &str,
+) -> Result<(Material, Option<TemplateLock>), StepError> {
     let (bundle, inputs): (ObjectUri, ObjectUri) = (bundle.parse()?, inputs.parse()?);
     let objects = context.objects(&claimed.lease, &claimed.scope).await;
     let patience = if claimed.lease.is_fenced() { Duration::ZERO } else { PUBLISHING };
-    let (archive, document) = tokio::try_join!(
+    let digest = bundle.key.rsplit('/').next().unwrap_or_default();
+    let lock = async { Ok(TemplateLock::find(&objects, &bundle.bucket, digest, &claimed.target).await?) };
+    let (archive, document, lock) = tokio::try_join!(
         exact(&objects, &bundle, LARGEST_BUNDLE, patience),
-        exact(&objects, &inputs, LARGEST_INPUTS, patience)
+        exact(&objects, &inputs, LARGEST_INPUTS, patience),
+        lock
     )?;
     let values = serde_json::from_slice(&document).map_err(|source| StepError::Inputs { uri: inputs, source })?;
-    Ok(Material { archive, inputs: values, bucket: bundle.bucket })
+    Ok((Material { archive, inputs: values, bucket: bundle.bucket }, lock))
 }
 
 /// Reads an object whose name ends in its SHA-256, and refuses any other content. One that isn't there is waited for.

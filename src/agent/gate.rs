@@ -3,6 +3,8 @@
 //! While it waits, nothing runs and nothing is locked: there is the saved plan, sealed, and a heartbeat that asks. A
 //! restarted agent finds the finished plan and asks again; what doesn't open any more is planned, and asked about, anew.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,9 @@ const MASK: &str = "(sealed value)";
 
 /// Shorter texts are masked only where they are a whole value: they occur everywhere.
 const SHORT: usize = 4;
+
+/// The pause after the first question; it doubles up to the heartbeat's.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// One run at the gate.
 pub(super) struct Gate<'a> {
@@ -147,6 +152,8 @@ impl Gate<'_> {
         let summary = plan.summary();
         tracing::info!(deployment.id = %self.id(), plan = plan.digest, "awaiting approval: {summary}");
         self.say(&format!("awaiting approval: {summary}"));
+        // A machine may decide at once; people take longer.
+        let mut pause = FIRST_PAUSE;
         loop {
             match self.pulse.ask(plan).await {
                 Ok(Some(Decision::Approved)) => return Ok(()),
@@ -163,7 +170,7 @@ impl Gate<'_> {
                 Err(error) => self.pulse.may_begin().and(Err(StepError::Proton(error)))?,
             }
             tokio::select! {
-                () = tokio::time::sleep(self.pulse.ask_every()) => {}
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.pulse.ask_every()),
                 () = self.pulse.cancelled.cancelled() => return Err(StepError::Cancelled),
                 () = self.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
                 () = self.leaving.cancelled() => return Err(StepError::StillAwaiting),

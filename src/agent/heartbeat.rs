@@ -72,6 +72,14 @@ impl Pulse {
         if leaving { Cause::Leaving(self.lease.agent.clone()) } else { Cause::Cancelled }
     }
 
+    /// Waits until the deployment is cancelled or lost.
+    pub(super) async fn over(&self) {
+        tokio::select! {
+            () = self.interrupt.cancelled() => {}
+            () = self.lost.cancelled() => {}
+        }
+    }
+
     /// Asks once more, right before the point of no return. Without an answer that renews it, the lease still counts until
     /// it runs out.
     pub(super) async fn may_change(&self) -> Result<(), StepError> {

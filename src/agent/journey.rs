@@ -14,14 +14,11 @@
 //! A restarted agent sets out on the same journey again. The claim gives it the same lease, the work directory is there
 //! already, and `run` comes back to the Terraform that was left at work.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimed, claim};
 use super::context::Context;
-use super::fetch::fetch;
+use super::fetch::fetch_patiently;
 use super::heartbeat::{Heartbeat, Pulse};
 use super::poll::Candidate;
 use super::render::{Rendered, render};
@@ -31,13 +28,6 @@ use super::validate::validate;
 use super::workdir::RunDir;
 use super::{Outcome, StepError};
 use crate::proton::ProtonError;
-
-/// How long what is fetched is waited for.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Waits between the tries: the first, doubling up to the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How a journey ended.
 #[derive(Debug)]
@@ -83,24 +73,7 @@ async fn provision(
         false => pulse.may_begin(),
     };
     may_go_on()?;
-    // Nothing has begun, so a server that restarts and a store that has a bad moment are waited for.
-    let (until, mut wait) = (Instant::now() + PATIENCE, FIRST_WAIT);
-    let fetched = loop {
-        match Box::pin(fetch(context, claimed)).await {
-            Err(error) if error.is_passing() && Instant::now() < until => {
-                tracing::warn!(deployment.id = %claimed.candidate.id, %error, "fetching failed; trying on");
-            }
-            fetched => break fetched?,
-        }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = pulse.lost.cancelled() => {}
-            () = pulse.interrupt.cancelled() => {}
-            () = leaving.cancelled(), if !leaving.is_cancelled() => {}
-        }
-        may_go_on()?;
-        wait = (wait * 2).min(LONGEST_WAIT);
-    };
+    let fetched = Box::pin(fetch_patiently(context, claimed, pulse)).await?;
     may_go_on()?;
     let checked = validate(claimed, fetched)?;
     let rendered = render(context, claimed, checked).await?;

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::StepError;
 use super::claim::Claimed;
 use super::context::Context;
+use super::locks::{self, TemplateLock};
 use super::progress::Stage;
 use super::validate::Checked;
 use super::workdir::{RunDir, RunRecord};
@@ -37,15 +38,20 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
     refuse_too_many_outputs(&files)?;
     let choices = context.config.environment(&claimed.candidate.environment);
     files.extend(site_variables(&choices.variables));
+    let lock = checked.fetched.lock.as_ref().filter(|_| !locks::is_given(&files, choices.overlay.as_deref()));
+    files.extend(lock.and_then(TemplateLock::file));
     let record = RunRecord {
         candidate: claimed.candidate.clone(),
         attempt: claimed.lease.attempt,
         destroys: checked.fetched.mode == Mode::Destroy,
-        bucket: checked.fetched.bucket,
+        bucket: checked.fetched.bucket.clone(),
         started_at: context.config.clock.now(),
         lease: Some(claimed.lease.clone()),
     };
     let run_dir = RunDir::create(&context.config.data, record, &files, choices.overlay.as_deref())?;
+    if let Some(lock) = lock {
+        lock.note(&run_dir)?;
+    }
     let count = files.len();
     tracing::info!(deployment.id = %claimed.candidate.id, step = "render", "rendered {count} files");
     context.tell(&claimed.lease, &claimed.target, Stage::Rendered);

@@ -9,15 +9,19 @@ use super::context::Context;
 use super::error::chain;
 use super::gate::{Gate, was_gated};
 use super::heartbeat::Pulse;
+use super::locks;
 use super::progress::Stage;
-use super::records::{Recorder, Summary};
+use super::records::{Address, Recorder, RunSummary};
 use super::render::Rendered;
 use super::settle::{self, Next};
 use super::workdir::{RunDir, round_folder};
 use super::{EnvironmentConfig, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
-use crate::terraform::{Applied, Backend, Changes, Event, EventKind, Mode, Phase, Session, TerraformError, child_env};
+use crate::renderer;
+use crate::terraform::{
+    Applied, Backend, Changes, Event, EventKind, Mode, Phase, ProviderStore, Session, TerraformError, Warm, child_env,
+};
 
 /// A run that ended well.
 #[derive(Debug)]
@@ -38,7 +42,8 @@ pub(super) async fn run(
     let prefix = format!("runs/{}/{}/", claimed.candidate.id, claimed.lease.attempt);
     let prefix = ObjectUri::new(&run_dir.record.bucket, prefix);
     let objects = context.objects(&claimed.lease, &claimed.scope).await;
-    let recorder = Recorder::start(objects, prefix, run_dir.path(), fresh);
+    let address = Address::new(prefix, Context::named_store(&claimed.lease, &claimed.scope));
+    let recorder = Recorder::start(objects, &address, run_dir.path(), fresh);
     let gate = Gate { context, claimed, recorder: &recorder, pulse, leaving };
     let applied = terraform(&gate, &run_dir).await;
     let applied = match applied {
@@ -50,7 +55,7 @@ pub(super) async fn run(
     };
     let result = applied.and_then(|applied| outputs(applied, run_dir.record.mode()));
     let summary = summary(context, claimed, &run_dir, result.as_ref().map(|(_, applied)| applied));
-    recorder.finish(&summary).await;
+    recorder.finish(summary).await;
     result.map(|(outputs, applied)| Ran { outputs, changes: applied.changes })
 }
 
@@ -65,6 +70,7 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     let gated = was_gated(&session) || (choices.approval && !begun);
     if !begun {
         prepare(gate, &session).await?;
+        locks::record(&context.objects(&claimed.lease, &claimed.scope).await, run_dir).await;
         settle::take_over(gate, run_dir, &session).await?;
     }
     let watch = settle::Watch::start(context, &session, run_dir).await;
@@ -84,7 +90,12 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
                 pulse.may_change().await?;
                 gate.may_still_change()?;
             }
-            session.apply(mode, &pulse.interrupt, &mut on_event).await
+            match session.apply(mode, &pulse.interrupt, &mut on_event).await {
+                Err(error) if session.doubts_its_copy(mode.into(), &error) => {
+                    again(&session, mode, error, pulse, &mut on_event).await?
+                }
+                applied => applied,
+            }
         };
         let source = match applied {
             Ok(applied) => return Ok(applied),
@@ -144,6 +155,26 @@ async fn prepare(gate: &Gate<'_>, session: &Session) -> Result<(), StepError> {
     pulse.may_begin()
 }
 
+/// Initialises after all, and applies once more if that made a difference.
+async fn again(
+    session: &Session,
+    mode: Mode,
+    error: TerraformError,
+    pulse: &Pulse,
+    on_event: &mut (dyn FnMut(&Event) + Send),
+) -> Result<Result<Applied, TerraformError>, StepError> {
+    let before = |source| StepError::Terraform { source, changing: false };
+    let differs = tokio::select! {
+        differs = session.init_after_all(mode.into(), &pulse.interrupt) => differs.map_err(before)?,
+        () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
+    };
+    if !differs {
+        return Ok(Err(error));
+    }
+    pulse.may_change().await?;
+    Ok(session.apply(mode, &pulse.interrupt, on_event).await)
+}
+
 fn follow(context: &Context, claimed: &Claimed, event: &Event) {
     if let Some(text) = event.human() {
         tracing::debug!(deployment.id = %claimed.candidate.id, step = "run", "{text}");
@@ -166,6 +197,13 @@ async fn session(context: &Context, claimed: &Claimed, run_dir: &RunDir) -> Resu
         env,
         backend,
         lock_timeout: context.config.lock_timeout,
+        state_reader: context.https(),
+        providers: context.config.provider_store.clone().map(|folder| ProviderStore { folder }),
+        // What is to be settled first is settled with an init of its own: no apply would notice a copy that doesn't fit.
+        warm: (claimed.lease.unsettled.is_empty() && claimed.lease.adopt == 0).then(|| Warm {
+            folder: context.config.data.join("warm"),
+            comments: renderer::comments(&claimed.candidate.target_arn),
+        }),
     })
 }
 
@@ -210,18 +248,18 @@ fn outputs(applied: Applied, mode: Mode) -> Result<(Vec<Output>, Applied), StepE
     Ok((outputs, applied))
 }
 
-fn summary(context: &Context, claimed: &Claimed, run_dir: &RunDir, result: Result<&Applied, &StepError>) -> Summary {
+fn summary(context: &Context, claimed: &Claimed, run_dir: &RunDir, result: Result<&Applied, &StepError>) -> RunSummary {
     let action = if run_dir.record.destroys { "destroy" } else { "apply" };
-    let mut summary = Summary {
+    let mut summary = RunSummary {
         deployment_id: claimed.candidate.id.clone(),
         target: claimed.candidate.target_arn.clone(),
         attempt: claimed.lease.attempt,
         agent: context.identity.id().to_owned(),
         terraform: context.terraform.version.to_string(),
-        action,
+        action: action.to_owned(),
         started_at: run_dir.record.started_at,
         ended_at: context.config.clock.now(),
-        ..Summary::default()
+        ..RunSummary::default()
     };
     match result {
         Ok(applied) => {

@@ -9,6 +9,10 @@
 //! again-N/          the same once more, for each plan that was stale when it was to be applied
 //! settling/         commands that brought state and journal together after an unclean end
 //! taken-over        once what earlier runs have left is settled
+//! records.json      where its log, events, plan and summary are sent to
+//! plan.txt          the plan for people, until it has arrived there
+//! summary.json      what it came to
+//! sent              exists once all of that has arrived
 //! reported          how it ended; once it is there nobody needs to come back
 //! ```
 //!
@@ -136,6 +140,12 @@ impl RunDir {
             }
         }
         found
+    }
+
+    /// The folders of all that were reported, or left to others.
+    pub(super) fn reported(data: &Path) -> Vec<PathBuf> {
+        let attempts = subfolders(&data.join("runs")).into_iter().flat_map(|deployment| subfolders(&deployment));
+        attempts.filter(|attempt| attempt.join(REPORTED).exists()).collect()
     }
 
     pub(super) fn path(&self) -> &Path {

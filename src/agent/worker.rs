@@ -15,6 +15,7 @@ use super::context::Context;
 use super::journey::{Arrival, claimed_journey, journey};
 use super::poll::Candidate;
 use super::progress::Progress;
+use super::records::Backlog;
 use super::recovery;
 use super::{AgentError, Config, HostConfig, Outcome, Shutdown, Verdict, departure, protection, spot};
 use crate::proton::{Poll, ProtonError};
@@ -99,6 +100,7 @@ impl Agent {
     pub async fn deploy(&self, deployment_id: &str, stop: CancellationToken) -> Result<Outcome, AgentError> {
         let _host = self.watch_host(&stop);
         let deployment = self.context.proton.deployment(deployment_id).await?;
+        let backlog = Backlog::start(Arc::clone(&self.context));
         let _at_work = self.context.sets_out();
         let candidate = Candidate::from(&deployment);
         let journey = Box::pin(journey(&self.context, candidate, &stop));
@@ -106,6 +108,7 @@ impl Agent {
             arrival = journey => arrival,
             () = self.detached(&stop) => return Err(AgentError::Detached),
         };
+        backlog.finish().await;
         match arrival {
             Arrival::Ended(outcome) => Ok(*outcome),
             Arrival::NotClaimed(error) => Err(error.into()),
@@ -114,6 +117,7 @@ impl Agent {
 
     async fn work(&self, stop: CancellationToken, stay: Stay) -> Result<(Verdict, Vec<Outcome>), AgentError> {
         let _host = self.watch_host(&stop);
+        let backlog = Backlog::start(Arc::clone(&self.context));
         let mut shift = Shift::new(Arc::clone(&self.context), stop.clone(), stay);
         for (candidate, adopted) in recovery::unfinished(&self.context) {
             shift.come_back(candidate, adopted);
@@ -127,6 +131,7 @@ impl Agent {
                 shift.worst = shift.worst.max(Verdict::Cancelled);
             }
         }
+        backlog.finish().await;
         worked.map(|()| (shift.worst, shift.outcomes))
     }
 

@@ -15,7 +15,7 @@ use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
 use crate::settings::{Gate, Resolved, child_environment};
 use crate::support::{AwsAccess, Clock, Secret, Trust, files};
-use crate::terraform::{self, Terraform, TerraformError};
+use crate::terraform::{self, ProviderStore, Terraform, TerraformError};
 
 /// How long an endpoint that can may hold a poll.
 const POLL_WAIT: Duration = Duration::from_secs(20);
@@ -165,6 +165,7 @@ async fn build_waiting(
         proton: access.aws(),
         terraform: settings.text("terraform.path").map(PathBuf::from),
         search_path: process.get("PATH").cloned().unwrap_or_default().into(),
+        provider_store: provider_store(settings)?.map(|store| store.folder),
         supervisor: std::env::current_exe().context("finding this program's own file")?,
         child_env,
         environments: environments(settings)?,
@@ -176,6 +177,16 @@ async fn build_waiting(
         clock: Clock::system(),
     };
     Agent::new(config).await.map_err(failure)
+}
+
+/// The provider store of the settings: a folder in the data folder by default, and none if it is `off`.
+pub(super) fn provider_store(settings: &Resolved) -> Result<Option<ProviderStore>, Failure> {
+    let folder = match settings.text("terraform.provider_store").as_deref() {
+        Some("off") => return Ok(None),
+        Some(folder) => std::path::absolute(folder)?,
+        None => std::path::absolute(data_folder(settings)?)?.join("providers"),
+    };
+    Ok(Some(ProviderStore { folder }))
 }
 
 /// Lets Terraform trust what the agent trusts, in its http backend and its providers: `SSL_CERT_FILE`, which Go reads in

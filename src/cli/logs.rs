@@ -3,14 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
-use hadron_model::DeploymentStatus;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::remote::{self, Remote};
+use super::run_records::RunRecords;
 use super::{Exit, Failure};
-use crate::objects::{ObjectUri, ObjectsError};
-use crate::proton::ProtonError;
 use crate::settings::Resolved;
 
 /// How often a running deployment's records are looked for.
@@ -24,7 +22,7 @@ pub(super) struct LogsArgs {
     #[arg(short, long)]
     follow: bool,
     /// The plan that people decide on, where the environment's runs need approval
-    #[arg(long, conflicts_with_all = ["follow", "events"])]
+    #[arg(long, conflicts_with_all = ["follow", "events", "from"])]
     plan: bool,
     /// Terraform's own JSON events instead of readable lines
     #[arg(long)]
@@ -32,122 +30,150 @@ pub(super) struct LogsArgs {
     /// Which attempt; the last one by default
     #[arg(long, value_name = "N")]
     attempt: Option<u64>,
+    /// Leave out so many bytes, which were read before
+    #[arg(long, value_name = "OFFSET", default_value_t = 0)]
+    from: u64,
 }
 
-/// Prints the records, piece by piece, in their order.
+/// Prints the records, piece by piece, in their order. Who is interrupted is told how to go on.
 pub(super) async fn run(settings: &Resolved, args: &LogsArgs) -> Result<Exit, Failure> {
-    let remote = Remote::of(settings).await?;
-    let deployment = remote.proton.deployment(&args.deployment).await.map_err(|error| match error {
-        ProtonError::NotFound { .. } => remote::failure(error).hint("`hadron status` lists the deployments"),
-        error => remote::failure(error),
-    })?;
-    let work = remote.proton.work(&deployment.arn).await.map_err(remote::failure)?;
-    let bundle = work.bundle.ok_or_else(|| {
-        Failure::new(Exit::Unexpected, anyhow!("this Proton endpoint doesn't say where the run's records lie"))
-    })?;
-    let bundle: ObjectUri = bundle.parse().context("reading the tag hadron:bundle")?;
-    let mut reader = Reader {
-        remote,
-        run: ObjectUri::new(bundle.bucket, format!("runs/{}/", args.deployment)),
-        last: None,
-        events: Events::default(),
-    };
+    let records = RunRecords::of(settings, &args.deployment).await?;
     if args.plan {
-        return reader.print_plan(args).await;
+        return print_plan(&records, args).await;
     }
-    loop {
-        // The status is asked before the records: what is written until the end is read after it is known.
-        let status = reader.remote.proton.deployment(&args.deployment).await.map(|it| it.status);
-        let running = matches!(
-            status,
-            Ok(DeploymentStatus::InProgress | DeploymentStatus::Cancelling | DeploymentStatus::DeleteInProgress)
-        );
-        reader.print_new(args).await?;
-        if !args.follow || !running {
-            break;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut reader = Reader { records, attempt: None, last: None, lines: None, next: args.from };
+    let printed = tokio::select! {
+        printed = reader.print_all(args) => printed,
+        _ = interrupt.recv() => Ok(Exit::Cancelled),
+        _ = terminate.recv() => Ok(Exit::Cancelled),
+    };
+    match (printed, reader.go_on(args)) {
+        (Ok(Exit::Cancelled), Some(words)) => {
+            writeln!(io::stderr(), "\nto go on: {words}")?;
+            Ok(Exit::Cancelled)
         }
-        tokio::time::sleep(LOOK).await;
+        (Err(failure), Some(words)) => Err(failure.hint(format!("to go on: {words}"))),
+        (printed, _) => printed,
     }
-    if reader.last.is_none() {
-        let words = "no agent has sent records of this deployment yet";
-        writeln!(io::stderr(), "{words}; it is {}", deployment.status)?;
-    }
+}
+
+async fn print_plan(records: &RunRecords, args: &LogsArgs) -> Result<Exit, Failure> {
+    let none = || Failure::new(Exit::Unexpected, anyhow!("this run has no plan that people decide on"));
+    let attempt = match args.attempt {
+        Some(attempt) => attempt,
+        None => records.last_attempt().await?.ok_or_else(none)?,
+    };
+    let text = records.document(attempt, "plan.txt").await?.ok_or_else(none)?;
+    io::stdout().lock().write_all(&text)?;
     Ok(Exit::Done)
 }
 
 struct Reader {
-    remote: Remote,
-    /// `runs/<deployment>/`.
-    run: ObjectUri,
+    records: RunRecords,
+    /// The attempt that is printed.
+    attempt: Option<u64>,
     /// The key of the last piece that was printed.
     last: Option<String>,
-    events: Events,
-}
-
-/// Terraform's stdout without what isn't JSON: `init -json` prints empty lines, and older versions' `init` plain text.
-#[derive(Debug, Default)]
-struct Events {
-    /// Whether a line goes on in the next piece, and whether it is wanted.
-    unfinished: Option<bool>,
-}
-
-impl Events {
-    fn only_json(&mut self, piece: &[u8]) -> Vec<u8> {
-        let mut kept = Vec::with_capacity(piece.len());
-        for line in piece.split_inclusive(|byte| *byte == b'\n') {
-            let wanted = self.unfinished.take().unwrap_or(line.starts_with(b"{"));
-            if wanted {
-                kept.extend_from_slice(line);
-            }
-            self.unfinished = (!line.ends_with(b"\n")).then_some(wanted);
-        }
-        kept
-    }
+    /// The end of what was printed.
+    next: u64,
+    /// For events: what waits to be a whole line.
+    lines: Option<Events>,
 }
 
 impl Reader {
+    async fn print_all(&mut self, args: &LogsArgs) -> Result<Exit, Failure> {
+        loop {
+            // The status is asked before the records: what is written until the end is read after it is known.
+            let running = self.records.is_running().await;
+            self.print_new(args).await?;
+            if !args.follow || !running {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        if let Some(events) = &mut self.lines {
+            io::stdout().lock().write_all(&events.rest())?;
+        }
+        if self.attempt.is_none() {
+            let words = "no agent has sent records of this deployment yet";
+            writeln!(io::stderr(), "{words}; it is {}", self.records.deployment.status)?;
+        }
+        Ok(Exit::Done)
+    }
+
     async fn print_new(&mut self, args: &LogsArgs) -> Result<(), Failure> {
-        let Some(attempt) = self.attempt(args).await? else { return Ok(()) };
+        let attempt = match args.attempt {
+            Some(attempt) => Some(attempt),
+            None => self.records.last_attempt().await?,
+        };
+        let Some(attempt) = attempt else { return Ok(()) };
+        if self.attempt.is_some_and(|before| before != attempt) {
+            // Another one has begun, and its stream from its beginning.
+            (self.next, self.last, self.lines) = (0, None, None);
+        }
+        self.attempt = Some(attempt);
         let stream = if args.events { "events" } else { "log" };
-        let prefix = ObjectUri::new(&self.run.bucket, format!("{}{attempt}/{stream}/", self.run.key));
-        let after = self.last.clone().filter(|last| last.starts_with(&prefix.key));
-        for piece in self.remote.objects.list(&prefix, after.as_deref()).await.map_err(unreadable)? {
-            let bytes =
-                self.remote.objects.get(&ObjectUri::new(&prefix.bucket, &piece.key)).await.map_err(unreadable)?;
-            match args.events {
-                true => io::stdout().lock().write_all(&self.events.only_json(&bytes))?,
-                false => io::stdout().lock().write_all(&bytes)?,
+        for piece in self.records.pieces(attempt, stream, self.last.as_deref()).await? {
+            if piece.end > self.next {
+                let bytes = self.records.piece(&piece).await?;
+                let known = usize::try_from(self.next.saturating_sub(piece.begin)).unwrap_or(usize::MAX);
+                self.print(args, bytes.get(known..).unwrap_or_default())?;
+                self.next = piece.end;
             }
             self.last = Some(piece.key);
         }
         Ok(())
     }
 
-    async fn print_plan(&self, args: &LogsArgs) -> Result<Exit, Failure> {
-        let none = || Failure::new(Exit::Unexpected, anyhow!("this run has no plan that people decide on"));
-        let attempt = self.attempt(args).await?.ok_or_else(none)?;
-        let uri = ObjectUri::new(&self.run.bucket, format!("{}{attempt}/plan.txt", self.run.key));
-        let text = self.remote.objects.get(&uri).await.map_err(|error| match error {
-            ObjectsError::NotFound { .. } => none(),
-            error => unreadable(error),
-        })?;
-        io::stdout().lock().write_all(&text)?;
-        Ok(Exit::Done)
+    fn print(&mut self, args: &LogsArgs, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match args.events {
+            true => out.write_all(&self.lines.get_or_insert_default().complete(bytes))?,
+            false => out.write_all(bytes)?,
+        }
+        out.flush()
     }
 
-    /// The attempt to show: attempts are numbered from 1, and their names sort as numbers only here.
-    async fn attempt(&self, args: &LogsArgs) -> Result<Option<u64>, Failure> {
-        if args.attempt.is_some() {
-            return Ok(args.attempt);
-        }
-        let found = self.remote.objects.list(&self.run, None).await.map_err(unreadable)?;
-        let number = |key: &str| key.strip_prefix(&self.run.key)?.split('/').next()?.parse::<u64>().ok();
-        Ok(found.iter().filter_map(|piece| number(&piece.key)).max())
+    /// The command that prints what this one hasn't.
+    fn go_on(&self, args: &LogsArgs) -> Option<String> {
+        let attempt = self.attempt?;
+        // A line of which a part waits is printed whole next time.
+        let from = self.next - self.lines.as_ref().map_or(0, Events::waiting);
+        let follow = if args.follow { " --follow" } else { "" };
+        let events = if args.events { " --events" } else { "" };
+        Some(format!("hadron logs {}{follow}{events} --attempt {attempt} --from {from}", args.deployment))
     }
 }
 
-fn unreadable(error: ObjectsError) -> Failure {
-    Failure::new(Exit::Unexpected, error).hint("set HADRON_OBJECTS_ENDPOINT if the bucket isn't Hadron's own")
+/// Terraform's stdout without what isn't JSON: `init -json` prints empty lines, and older versions' `init` plain text.
+#[derive(Debug, Default)]
+struct Events {
+    /// The line that isn't complete yet.
+    unfinished: Vec<u8>,
+}
+
+impl Events {
+    /// The lines of JSON that these bytes complete.
+    fn complete(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.unfinished.extend_from_slice(bytes);
+        let end = self.unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let whole: Vec<u8> = self.unfinished.drain(..end).collect();
+        only_json(&whole)
+    }
+
+    /// What nobody will complete.
+    fn rest(&mut self) -> Vec<u8> {
+        only_json(&std::mem::take(&mut self.unfinished))
+    }
+
+    fn waiting(&self) -> u64 {
+        self.unfinished.len() as u64
+    }
+}
+
+fn only_json(text: &[u8]) -> Vec<u8> {
+    text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")).flatten().copied().collect()
 }
 
 #[cfg(test)]
@@ -157,8 +183,10 @@ mod tests {
     #[test]
     fn only_lines_of_json_pass_even_across_pieces() {
         let mut events = Events::default();
-        assert_eq!(events.only_json(b"{\"a\":1}\n\nplain\n{\"b\""), b"{\"a\":1}\n{\"b\"");
-        assert_eq!(events.only_json(b":2}\nplain {\n{}\npla"), b":2}\n{}\n");
-        assert_eq!(events.only_json(b"{in}\n"), b"");
+        assert_eq!(events.complete(b"{\"a\":1}\n\nplain\n{\"b\""), b"{\"a\":1}\n");
+        assert_eq!(events.waiting(), 4);
+        assert_eq!(events.complete(b":2}\nplain {\n{}\npla"), b"{\"b\":2}\n{}\n");
+        assert_eq!(events.complete(b"{in}\n"), b"");
+        assert_eq!((events.complete(b"{\"c\":3}"), events.rest()), (vec![], b"{\"c\":3}".to_vec()));
     }
 }

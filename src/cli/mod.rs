@@ -22,12 +22,15 @@ mod oneshot;
 mod pid1;
 mod policy;
 mod print;
+mod providers;
 mod remote;
 mod report;
 mod restore;
+mod run_records;
 mod runs;
 mod serve;
 mod settings;
+mod show_run;
 mod state;
 mod status;
 mod supervise;
@@ -148,6 +151,9 @@ enum Verb {
     /// Check and show the policies that say who may do what
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// The providers that this machine keeps for all runs
+    #[command(subcommand)]
+    Providers(providers::ProvidersCommand),
     /// Show every setting, its value and where it comes from
     Settings,
 }
@@ -278,6 +284,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Policy(command) => policy::run(&command, &settings).map(|()| Exit::Done),
+        Verb::Providers(command) => providers::run(&settings, &command, output),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),
     }
 }

@@ -38,12 +38,17 @@ pub(super) fn one<T: Serialize>(form: Form, value: &T, lines: &[(&str, String)])
     if form == Form::Json {
         return json(value);
     }
+    text(&self::lines(lines))
+}
+
+/// Lines of names and what they are; what is empty is left out.
+pub(super) fn lines(lines: &[(&str, String)]) -> String {
     let wide = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "{name:<wide$}  {value}").expect("text takes text");
     }
-    text(&out)
+    out
 }
 
 /// A moment for people, to the second.
@@ -56,7 +61,8 @@ pub(super) fn maybe(at: Option<Timestamp>) -> String {
     at.map(moment).unwrap_or_default()
 }
 
-fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String {
+/// Rows below their headers.
+pub(super) fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String {
     let headers = headers.map(str::to_owned);
     let rows: Vec<&[String; N]> = std::iter::once(&headers).chain(rows).collect();
     let wide: [usize; N] =

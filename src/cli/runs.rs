@@ -1,16 +1,18 @@
 //! `hadron runs`: who works on what, and whether it is still alive.
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use hadron_model::hadron::{DescribeRunInput, DescribeRunOutput, ListRunsInput, Operation, Run, RunStatus};
 
 use super::target::{Named, short};
-use super::{Exit, Failure, Form, print, remote};
+use super::{Exit, Failure, Form, print, remote, show_run};
 use crate::hadron::Client;
 use crate::settings::Resolved;
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    command: Option<RunsCommand>,
     /// One run in full, by its deployment's id
     #[arg(conflicts_with_all = ["environment", "target", "status"])]
     deployment: Option<String>,
@@ -25,8 +27,17 @@ pub(super) struct RunsArgs {
     status: Option<RunStatus>,
 }
 
+#[derive(Debug, Subcommand)]
+enum RunsCommand {
+    /// What a run did to each resource, its problems and outputs, also while it goes on
+    Show(show_run::ShowArgs),
+}
+
 /// Prints one run, or a table of them, newest first.
 pub(super) async fn run(settings: &Resolved, args: RunsArgs, form: Form) -> Result<Exit, Failure> {
+    if let Some(RunsCommand::Show(show)) = &args.command {
+        return show_run::run(settings, show, form).await;
+    }
     let client = remote::hadron(settings)?;
     match args.deployment {
         Some(deployment_id) => one(&client, deployment_id, form).await?,

@@ -19,6 +19,9 @@ use crate::support::{AwsAccess, Secret, Trust};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
 const CONDITIONAL_TRIES: usize = 4;
 
+/// A store that sends nothing for so long while an object is read sends nothing any more.
+const STALL: Duration = Duration::from_secs(15);
+
 /// Which store, and as whom.
 #[derive(Debug, Clone)]
 pub struct ObjectsConfig {
@@ -82,7 +85,8 @@ impl Objects {
     /// [`ObjectsError::TooLarge`] and the rest.
     pub async fn get_limited(&self, uri: &ObjectUri, max_bytes: u64) -> Result<Bytes, ObjectsError> {
         let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
-        let answer = request.send().await.map_err(|error| ObjectsError::from_sdk(uri, &error))?;
+        let answer = tokio::time::timeout(STALL, request.send()).await.map_err(|_| stalled(uri))?;
+        let answer = answer.map_err(|error| ObjectsError::from_sdk(uri, &error))?;
         read_limited(uri, answer, max_bytes).await
     }
 
@@ -116,10 +120,19 @@ impl Objects {
     /// # Errors
     /// [`ObjectsError`]; that the object exists is no error.
     pub async fn put_if_absent(&self, uri: &ObjectUri, bytes: Bytes) -> Result<bool, ObjectsError> {
+        self.put_new(uri, bytes, "application/octet-stream").await
+    }
+
+    /// The same, with a content type.
+    ///
+    /// # Errors
+    /// As [`Objects::put_if_absent`].
+    pub async fn put_new(&self, uri: &ObjectUri, bytes: Bytes, content_type: &str) -> Result<bool, ObjectsError> {
         let mut tries = 0;
         loop {
             tries += 1;
             let request = self.client.put_object().bucket(&uri.bucket).key(&uri.key).if_none_match("*");
+            let request = request.content_type(content_type);
             match request.body(ByteStream::from(bytes.clone())).send().await {
                 Ok(_) => return Ok(true),
                 Err(error) if status(&error) == Some(412) => return Ok(false),
@@ -202,7 +215,7 @@ async fn read_limited(uri: &ObjectUri, answer: GetObjectOutput, max_bytes: u64) 
     // The announcement may lie, so it sizes the buffer only up to a harmless bound.
     let mut bytes = BytesMut::with_capacity(usize::try_from(announced.min(16 << 20)).unwrap_or(0));
     let mut body = answer.body;
-    while let Some(piece) = body.next().await {
+    while let Some(piece) = tokio::time::timeout(STALL, body.next()).await.map_err(|_| stalled(uri))? {
         let piece = piece.map_err(|error| ObjectsError::BrokenOff { uri: uri.clone(), cause: error.to_string() })?;
         if (bytes.len() + piece.len()) as u64 > max_bytes {
             return Err(too_large());
@@ -210,4 +223,8 @@ async fn read_limited(uri: &ObjectUri, answer: GetObjectOutput, max_bytes: u64) 
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes.freeze())
+}
+
+fn stalled(uri: &ObjectUri) -> ObjectsError {
+    ObjectsError::BrokenOff { uri: uri.clone(), cause: format!("nothing came for {} s", STALL.as_secs()) }
 }

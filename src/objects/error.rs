@@ -18,6 +18,8 @@ pub enum ObjectsError {
     Unreachable { uri: ObjectUri, cause: String },
     #[error("the object store refused {uri} ({code}: {message})")]
     Refused { uri: ObjectUri, code: String, message: String },
+    #[error("the object store of {uri} can't serve it now ({code}: {message})")]
+    Busy { uri: ObjectUri, code: String, message: String },
     #[error("{uri} is larger than the {limit} bytes that are allowed here")]
     TooLarge { uri: ObjectUri, limit: u64 },
     #[error("{uri} broke off while it was read: {cause}")]
@@ -32,7 +34,7 @@ pub enum ObjectsError {
 impl ObjectsError {
     /// Whether trying again later may help.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::BrokenOff { .. })
+        matches!(self, Self::Unreachable { .. } | Self::BrokenOff { .. } | Self::Busy { .. })
     }
 
     /// Reads the SDK's error; the code and message of S3 are kept, since its `Display` says neither.
@@ -50,6 +52,7 @@ impl ObjectsError {
         match status {
             404 => Self::NotFound { uri },
             401 | 403 => Self::Denied { uri, code, message },
+            429 | 500.. => Self::Busy { uri, code, message },
             _ => Self::Refused { uri, code, message },
         }
     }

@@ -20,7 +20,7 @@ use crate::support::causes;
 use crate::support::https::{HttpError, Https};
 
 /// How long one answer may take: a state of many megabytes travels in it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The state of one target, asked as one run.
 #[derive(Debug, Clone)]

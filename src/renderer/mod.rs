@@ -79,6 +79,13 @@ pub fn render(request: &Request<'_>) -> Result<Rendered, Problems> {
     Ok(Rendered { files, large_template })
 }
 
+/// The comments in a target's files that name it and mean nothing to Terraform: what stands at the end of its author's
+/// files, and at the beginning of the generated ones.
+pub fn comments(arn: &str) -> Vec<String> {
+    let texts = [false, true].map(|is_resource_deleted| banner::text(arn, is_resource_deleted));
+    texts.iter().flat_map(|text| [format!("\n{text}"), format!("{text}\n")]).collect()
+}
+
 /// The bundle's files, and the declaration of the variables that Proton gives them.
 fn terraform_files(request: &Request<'_>) -> Result<Files, Problems> {
     let banner = banner::text(request.arn, request.metadata.is_resource_deleted);

@@ -161,6 +161,12 @@ pub const TABLE: &[Setting] = &[
     setting("terraform.path", &["HADRON_TERRAFORM"], None, "the terraform or tofu binary; by default found on PATH"),
     setting("terraform.cli_config", &["TF_CLI_CONFIG_FILE"], None, "Terraform's own configuration file, for mirrors"),
     setting("terraform.plugin_cache", &["TF_PLUGIN_CACHE_DIR"], None, "Terraform's provider cache"),
+    setting(
+        "terraform.provider_store",
+        &["HADRON_PROVIDER_STORE"],
+        None,
+        "folder where providers are kept for all runs, also of other agents; by default in `data`; `off` for none",
+    ),
     setting("log.level", &["HADRON_LOG"], Some("info"), "what is logged to stderr: error, warn, info, debug, trace"),
     setting("log.format", &["HADRON_LOG_FORMAT"], Some("text"), "`text` or `json`"),
 ];

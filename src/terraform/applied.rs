@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Diagnostic, Event, EventKind, OutputValue, Phase, ResourceAction};
 
@@ -31,7 +31,7 @@ pub struct Resource {
 }
 
 /// How many resources a run changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Changes {
     /// Created, imports not included.

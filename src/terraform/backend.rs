@@ -45,7 +45,8 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The override file: its name and its content. It holds no secret.
+    /// The override file: its name and its content. It holds no secret. The http backend's is the same for every target,
+    /// since its address goes by environment; what `init` makes of it is then the same too.
     pub fn override_file(&self) -> (&'static str, Vec<u8>) {
         let mut kind = Map::new();
         kind.insert(self.kind().to_owned(), Value::Object(self.config()));
@@ -55,11 +56,14 @@ impl Backend {
         (OVERRIDE_FILE, bytes)
     }
 
-    /// What Terraform learns of the backend from its environment: credentials, and enough patience to bridge a restart
+    /// What Terraform learns of the backend from its environment: address, credentials, and enough patience to bridge a restart
     /// of the state server. With its defaults Terraform gives up within seconds and leaves the state in a file.
     pub fn env(&self) -> BTreeMap<String, String> {
-        let Self::Http { username, password, .. } = self else { return BTreeMap::new() };
+        let Self::Http { address, username, password } = self else { return BTreeMap::new() };
         let pairs = [
+            ("TF_HTTP_ADDRESS", address.as_str()),
+            ("TF_HTTP_LOCK_ADDRESS", address.as_str()),
+            ("TF_HTTP_UNLOCK_ADDRESS", address.as_str()),
             ("TF_HTTP_USERNAME", username.as_str()),
             ("TF_HTTP_PASSWORD", password.reveal()),
             ("TF_HTTP_RETRY_MAX", "60"),
@@ -102,8 +106,11 @@ impl Backend {
     /// [`TerraformError::BackendNotOurs`] unless the type and every setting that we gave are there.
     pub fn verify(&self, workdir: &Path) -> Result<(), TerraformError> {
         let found = settled(workdir)?;
-        let ours = found.kind == self.kind() && covers(&Value::Object(self.config()), &found.config);
-        if ours && found.workspace == "default" {
+        let ours = match self {
+            Self::Http { address, .. } => left_to_the_environment(&found.config, address),
+            Self::S3 { .. } => covers(&Value::Object(self.config()), &found.config),
+        };
+        if ours && found.kind == self.kind() && found.workspace == "default" {
             return Ok(());
         }
         Err(TerraformError::BackendNotOurs { expected: self.place(), found: found.to_string() })
@@ -127,9 +134,7 @@ impl Backend {
     /// The backend block.
     fn config(&self) -> Map<String, Value> {
         match self {
-            Self::Http { address, .. } => {
-                object(json!({ "address": address, "lock_address": address, "unlock_address": address }))
-            }
+            Self::Http { .. } => Map::new(),
             Self::S3 { bucket, key, region, endpoint, use_path_style, dynamodb_table } => {
                 let mut config = object(json!({ "bucket": bucket, "key": key, "region": region }));
                 match dynamodb_table {
@@ -158,6 +163,16 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+/// Whether an http backend's block gives nothing that would win over the environment, where its address, password and
+/// method stand; how often it tries is its author's to say.
+fn left_to_the_environment(config: &Value, address: &str) -> bool {
+    let Value::Object(config) = config else { return false };
+    config.iter().all(|(name, value)| {
+        let address = name.ends_with("address") && value == address;
+        value.is_null() || address || name.starts_with("retry_")
+    })
 }
 
 /// Whether everything in `ours` stands in `theirs` with the same value. More may stand there: Terraform adds defaults.
@@ -256,16 +271,15 @@ mod tests {
         {
           "terraform": {
             "backend": {
-              "http": {
-                "address": "http://127.0.0.1:1/state/arn",
-                "lock_address": "http://127.0.0.1:1/state/arn",
-                "unlock_address": "http://127.0.0.1:1/state/arn"
-              }
+              "http": {}
             }
           }
         }
         "#);
         assert_eq!(http().env()["TF_HTTP_PASSWORD"], "hush");
+        for name in ["TF_HTTP_ADDRESS", "TF_HTTP_LOCK_ADDRESS", "TF_HTTP_UNLOCK_ADDRESS"] {
+            assert_eq!(http().env()[name], "http://127.0.0.1:1/state/arn");
+        }
         assert!(!format!("{:?}", http()).contains("hush"));
     }
 
@@ -301,11 +315,28 @@ mod tests {
 
     #[test]
     fn our_own_backend_is_recognised_beside_the_defaults_that_terraform_adds() {
-        let url = "http://127.0.0.1:1/state/arn";
-        let config =
-            json!({ "address": url, "lock_address": url, "unlock_address": url, "username": null, "retry_max": 2 });
+        let config = json!({ "address": null, "lock_address": null, "username": null, "retry_max": 2 });
         let workdir = remembered(&json!({ "backend": { "type": "http", "config": config } }));
         http().verify(workdir.path()).unwrap();
+        let url = "http://127.0.0.1:1/state/arn";
+        let earlier = json!({ "address": url, "lock_address": url, "unlock_address": url, "username": null });
+        let workdir = remembered(&json!({ "backend": { "type": "http", "config": earlier } }));
+        http().verify(workdir.path()).unwrap();
+    }
+
+    #[test]
+    fn an_http_backend_that_says_anything_itself_is_not_ours() {
+        for (name, value) in [
+            ("address", json!("http://elsewhere/state")),
+            ("lock_address", json!("http://elsewhere/state")),
+            ("username", json!("somebody")),
+            ("update_method", json!("PUT")),
+            ("skip_cert_verification", json!(true)),
+        ] {
+            let workdir =
+                remembered(&json!({ "backend": { "type": "http", "config": { "address": null, name: value } } }));
+            assert!(http().verify(workdir.path()).is_err(), "{name}");
+        }
     }
 
     #[test]

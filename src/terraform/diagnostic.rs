@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How bad a diagnostic is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Terraform stopped because of it.
@@ -18,13 +18,14 @@ pub enum Severity {
 }
 
 /// One problem in Terraform's own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
     /// The problem in one line.
     pub summary: String,
     /// The explanation; often several lines, often empty.
+    #[serde(default)]
     pub detail: String,
     /// The resource it arose in, such as `aws_vpc.main`.
     pub address: Option<String>,
@@ -32,8 +33,23 @@ pub struct Diagnostic {
     pub file: Option<String>,
     /// The line in that file, from 1.
     pub line: Option<u64>,
+    /// The column in that line, from 1.
+    #[serde(default)]
+    pub column: Option<u64>,
     /// The source text there.
     pub snippet: Option<String>,
+    /// What surrounds that text, such as `resource "aws_vpc" "main"`.
+    #[serde(default)]
+    pub context: Option<String>,
+    /// The line that the text begins at, from 1.
+    #[serde(default)]
+    pub snippet_line: Option<u64>,
+    /// Where in the text, in bytes, the problem begins and ends.
+    #[serde(default)]
+    pub highlight: Option<(usize, usize)>,
+    /// What the expressions in that text stood for, such as `var.name` and `is "dev"`.
+    #[serde(default)]
+    pub values: Vec<(String, String)>,
 }
 
 /// What Terraform says when a provider ended, or was cut off, in the middle of a call
@@ -51,8 +67,25 @@ impl Diagnostic {
         let text = text.trim();
         let (summary, detail) = text.split_once('\n').unwrap_or((text, ""));
         let summary = summary.trim().trim_start_matches("Error:").trim().to_owned();
-        let detail = detail.trim().to_owned();
-        Self { severity: Severity::Error, summary, detail, address: None, file: None, line: None, snippet: None }
+        Self::error(summary, detail.trim())
+    }
+
+    /// An error without a place.
+    pub(super) fn error(summary: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            summary: summary.into(),
+            detail: detail.into(),
+            address: None,
+            file: None,
+            line: None,
+            column: None,
+            snippet: None,
+            context: None,
+            snippet_line: None,
+            highlight: None,
+            values: Vec::new(),
+        }
     }
 }
 
@@ -104,24 +137,50 @@ struct Range {
 #[derive(Deserialize)]
 struct Position {
     line: Option<u64>,
+    column: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+struct Snippet {
+    context: Option<String>,
+    code: Option<String>,
+    start_line: Option<u64>,
+    highlight_start_offset: Option<usize>,
+    highlight_end_offset: Option<usize>,
+    values: Option<Vec<Traversal>>,
 }
 
 #[derive(Deserialize)]
-struct Snippet {
-    code: Option<String>,
+struct Traversal {
+    #[serde(default)]
+    traversal: String,
+    #[serde(default)]
+    statement: String,
 }
 
 impl From<WireDiagnostic> for Diagnostic {
     fn from(wire: WireDiagnostic) -> Self {
         let (file, start) = wire.range.map_or((None, None), |range| (range.filename, range.start));
+        let (line, column) = start.map_or((None, None), |start| (start.line, start.column));
+        let snippet = wire.snippet.unwrap_or_default();
+        let code = snippet.code.filter(|code| !code.trim().is_empty());
+        let within = |(from, to): &(usize, usize)| {
+            from < to && code.as_deref().is_some_and(|code| code.get(*from..*to).is_some())
+        };
+        let values = snippet.values.unwrap_or_default().into_iter();
         Self {
             severity: wire.severity,
             summary: wire.summary,
             detail: wire.detail,
             address: wire.address.filter(|address| !address.is_empty()),
             file: file.filter(|file| !file.is_empty()),
-            line: start.and_then(|start| start.line),
-            snippet: wire.snippet.and_then(|snippet| snippet.code).filter(|code| !code.trim().is_empty()),
+            line,
+            column,
+            context: snippet.context.filter(|context| !context.is_empty()),
+            snippet_line: snippet.start_line.or(line),
+            highlight: snippet.highlight_start_offset.zip(snippet.highlight_end_offset).filter(within),
+            values: values.map(|value| (value.traversal, value.statement)).collect(),
+            snippet: code,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use semver::Version;
 
-use super::{Diagnostic, Severity, Step};
+use super::memory::{RAN_OUT, REMEDY};
+use super::{Diagnostic, Severity, Step, Usage};
 
 /// Why Terraform could not be found, started, trusted or finished. Each names the way out where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +102,14 @@ pub enum TerraformError {
         diagnostics: Vec<Diagnostic>,
     },
     /// Somebody killed Terraform.
-    #[error("terraform {step} was killed by signal {signal}{}", likely(*signal))]
+    #[error("terraform {step} {}", killed(*signal, memory.as_ref()))]
     Killed {
         /// The command.
         step: Step,
         /// The signal's number.
         signal: i32,
+        /// What it had taken, if the kernel killed it for memory.
+        memory: Option<Usage>,
     },
     /// Stop was asked for before Terraform ran.
     #[error("terraform {step} was not started, since the deployment is being stopped")]
@@ -180,6 +183,11 @@ impl TerraformError {
         step.changes() && diagnostics.iter().any(|diagnostic| STALE.contains(&diagnostic.summary.as_str()))
     }
 
+    /// Whether Terraform ended early because we asked it to.
+    pub fn was_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted { .. })
+    }
+
     /// The error in the words that are left once what it warns of was put right.
     pub fn once_settled(&self) -> String {
         match self {
@@ -211,8 +219,9 @@ impl TerraformError {
 /// introductions. Warnings are left to the log.
 fn told(diagnostics: &[Diagnostic]) -> String {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.severity != Severity::Warning);
-    let placed = errors().filter(|error| error.file.is_some());
-    let unplaced = errors().filter(|error| error.file.is_none());
+    let first = |error: &&Diagnostic| error.file.is_some() || error.summary.starts_with(RAN_OUT);
+    let placed = errors().filter(first);
+    let unplaced = errors().filter(|error| !first(error));
     placed.chain(unplaced).fold(String::new(), |text, error| text + "\n" + &error.to_string())
 }
 
@@ -220,13 +229,16 @@ fn half_done(step: Step) -> &'static str {
     if step.changes() { "; infrastructure may be half changed" } else { "" }
 }
 
-/// What a signal usually means.
-fn likely(signal: i32) -> &'static str {
+/// What a signal means, or usually means.
+fn killed(signal: i32, memory: Option<&Usage>) -> String {
     const SIGKILL: i32 = 9;
-    if signal == SIGKILL {
-        " (as the kernel does when memory runs out: give it more, or lower its parallelism)"
-    } else {
-        ""
+    match memory {
+        Some(usage) => format!("{RAN_OUT}: the kernel killed it{}; {REMEDY}", usage.words()),
+        None if signal == SIGKILL => format!(
+            "was killed by signal {signal} (as the kernel does when memory runs out: give it more, or lower its \
+             parallelism)"
+        ),
+        None => format!("was killed by signal {signal}"),
     }
 }
 
@@ -272,12 +284,32 @@ mod tests {
 
     #[test]
     fn a_killed_terraform_hints_at_memory() {
-        let text = TerraformError::Killed { step: Step::Apply, signal: 9 }.to_string();
+        let text = TerraformError::Killed { step: Step::Apply, signal: 9, memory: None }.to_string();
         assert!(
             text.starts_with("terraform apply was killed by signal 9 (as the kernel does when memory runs out"),
             "{text}"
         );
-        let text = TerraformError::Killed { step: Step::Apply, signal: 11 }.to_string();
+        let text = TerraformError::Killed { step: Step::Apply, signal: 11, memory: None }.to_string();
         assert!(!text.contains("memory"), "{text}");
+    }
+
+    #[test]
+    fn what_the_kernel_killed_for_memory_is_named_as_such_with_the_remedy() {
+        let memory = Some(Usage { peak_rss: Some(60 << 20), limit: Some(64 << 20), group_peak: Some((64 << 20) - 5) });
+        insta::assert_snapshot!(TerraformError::Killed { step: Step::Plan, signal: 9, memory }, @"terraform plan ran out of memory: the kernel killed it (limit 64 MiB, peak 64 MiB); give the agent's machine or container more memory, or lower agent.concurrency or Terraform's parallelism");
+        let nothing_known = TerraformError::Killed { step: Step::Plan, signal: 9, memory: Some(Usage::default()) };
+        assert!(nothing_known.to_string().contains("the kernel killed it; give"), "{nothing_known}");
+    }
+
+    #[test]
+    fn a_killed_provider_is_told_before_terraforms_own_words_and_other_failures_are_not_blamed_on_memory() {
+        let died = Diagnostic::error("Plugin did not respond", "The plugin encountered an error.");
+        let diagnostics: Vec<_> =
+            super::super::memory::starved(std::slice::from_ref(&died), None).into_iter().chain([died]).collect();
+        let text = TerraformError::Failed { step: Step::Apply, exit: 1, diagnostics }.to_string();
+        let (memory, plugin) = (text.find("ran out of memory").unwrap(), text.find("Plugin did not respond").unwrap());
+        assert!(memory < plugin && text.contains("lower agent.concurrency"), "{text}");
+        let quota = Diagnostic::error("no quota left", "");
+        assert_eq!(super::super::memory::starved(&[quota], None), None);
     }
 }

@@ -84,12 +84,18 @@ pub struct ResourceAction {
     pub address: String,
     /// Its type, such as `aws_subnet`.
     pub kind: String,
+    /// The module it lies in, such as `module.net`; empty for the root module.
+    pub module: String,
+    /// The provider that its type's name implies, such as `aws`.
+    pub provider: String,
     /// `create`, `read`, `update`, `replace`, `delete`, `noop` and so on; empty while it is only refreshed.
     pub action: String,
     /// The provider's identifier of it, once there is one.
     pub id: Option<String>,
     /// Seconds since it began.
     pub elapsed_seconds: Option<u64>,
+    /// Why it is planned, where that isn't plain, such as `cannot_update` or `tainted`.
+    pub reason: Option<String>,
 }
 
 impl Event {
@@ -117,6 +123,11 @@ impl Event {
     pub fn is_interrupt(&self) -> bool {
         let log = matches!(&self.kind, EventKind::Other { kind, .. } if kind == "log");
         log && self.message.trim_start().starts_with("Interrupt received")
+    }
+
+    /// When Terraform wrote it, in milliseconds since the epoch.
+    pub fn moment(&self) -> Option<i64> {
+        self.at.as_deref()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
     }
 
     /// The event as lines of a log for people; `None` when it has nothing to tell them.
@@ -156,13 +167,18 @@ struct Hook {
     action: String,
     id_value: Option<String>,
     elapsed_seconds: Option<u64>,
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Resource {
     addr: String,
     #[serde(default)]
-    resource_type: String,
+    module: String,
+    #[serde(default)]
+    implied_provider: String,
+    #[serde(rename = "resource_type", default)]
+    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -214,10 +230,13 @@ impl From<Hook> for ResourceAction {
     fn from(hook: Hook) -> Self {
         Self {
             address: hook.resource.addr,
-            kind: hook.resource.resource_type,
+            kind: hook.resource.kind,
+            module: hook.resource.module,
+            provider: hook.resource.implied_provider,
             action: hook.action,
             id: hook.id_value.filter(|id| !id.is_empty()),
             elapsed_seconds: hook.elapsed_seconds,
+            reason: hook.reason.filter(|reason| !reason.is_empty()),
         }
     }
 }

@@ -23,16 +23,24 @@ mod event;
 
 mod applied;
 mod diagnostic;
+mod draw;
+mod memory;
 mod output;
+mod recorded;
+mod timeline;
 
 mod ledger;
 mod remains;
 mod statefile;
 
 mod install;
+mod lock_file;
+mod modules;
 mod plan;
+mod providers;
 mod session;
 mod state;
+mod warm;
 
 mod error;
 
@@ -45,11 +53,17 @@ pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
 pub use install::{Terraform, find};
 pub use ledger::{Gap, Known, Ledger, Missing, Replaced, Suspect, lives_outside};
+pub use lock_file::LOCK_FILE;
 pub use output::OutputValue;
 pub use plan::Plan;
+pub use providers::{Package, ProviderStore};
+pub use recorded::{StepRecord, recall};
 pub use remains::{Remains, booted_at, wait_for_all};
 pub use session::{Mode, Session};
 pub use state::parking_address;
 pub use statefile::{State, StateObject};
-pub use step::{Exit, Step};
+pub use step::{Exit, Step, Usage};
 pub use supervisor::supervise;
+pub use tail::Lines;
+pub use timeline::{Drift, Operation, Outcome, OutputTold, ResourceTimeline, Timeline};
+pub use warm::{SET_ASIDE, Warm};

@@ -35,6 +35,22 @@ pub(super) fn parse(stdout: &[u8]) -> Result<BTreeMap<String, OutputValue>, Terr
     serde_json::from_slice(stdout).map_err(TerraformError::Outputs)
 }
 
+/// A state as Terraform stores it (format 4). One that OpenTofu has encrypted has no outputs to read.
+#[derive(Deserialize)]
+struct State {
+    version: u64,
+    outputs: BTreeMap<String, OutputValue>,
+}
+
+/// Reads the outputs in clear from a state, if they are the outputs that the run has told of.
+pub(super) fn of_state(state: &[u8], told: &BTreeMap<String, OutputValue>) -> Option<BTreeMap<String, OutputValue>> {
+    let State { version, outputs } = serde_json::from_slice(state).ok()?;
+    let same = |(name, told): (&String, &OutputValue)| {
+        outputs.get(name).is_some_and(|found| found.sensitive == told.sensitive && (told.sensitive || found == told))
+    };
+    (version == 4 && outputs.len() == told.len() && told.iter().all(same)).then_some(outputs)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +60,20 @@ mod tests {
         let outputs = parse(br#"{"secret":{"sensitive":true,"type":"string","value":"hush"}}"#).unwrap();
         assert_eq!(outputs["secret"].value, "hush");
         assert_eq!(format!("{outputs:?}"), r#"{"secret": ***}"#);
+    }
+
+    #[test]
+    fn a_states_outputs_count_only_if_they_are_those_that_were_told() {
+        let told = |value: &str| {
+            let hidden = OutputValue { value: Value::Null, sensitive: true };
+            BTreeMap::from([("a".into(), OutputValue { value: value.into(), sensitive: false }), ("s".into(), hidden)])
+        };
+        let state = br#"{"version":4,"serial":7,"outputs":{"a":{"value":"x","type":"string"},
+            "s":{"value":"hush","type":"string","sensitive":true}},"resources":[]}"#;
+        assert_eq!(of_state(state, &told("x")).unwrap()["s"].value, "hush");
+        assert_eq!(of_state(state, &told("y")), None, "another run's");
+        assert_eq!(of_state(br#"{"serial":1,"encrypted_data":"x"}"#, &told("x")), None);
+        assert_eq!(of_state(br#"{"version":4,"outputs":{}}"#, &told("x")), None);
     }
 
     #[test]

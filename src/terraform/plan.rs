@@ -53,7 +53,16 @@ impl Session {
         // for its owner alone. Who lets it wait seals it, and it goes when the apply is over: see `forget_plan`.
         let folder = self.run_dir.join("plan");
         files::create_private_folder(&folder).map_err(TerraformError::io("creating", &folder))?;
-        let journal = self.run(Step::Plan, args::plan(mode, self.lock_timeout, &file), stop, on_event).await?;
+        let words = || args::plan(mode, self.lock_timeout, &file);
+        let journal = match self.run(Step::Plan, words(), stop, on_event).await {
+            Err(error) if self.doubts_its_copy(Step::Plan, &error) => {
+                match self.init_after_all(Step::Plan, stop).await? {
+                    true => self.run(Step::Plan, words(), stop, on_event).await?,
+                    false => return Err(error),
+                }
+            }
+            journal => journal?,
+        };
         match fs::set_permissions(&file, fs::Permissions::from_mode(0o600)) {
             // An earlier life has got this far, and the file was removed since.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(TerraformError::PlanGone { file }),

@@ -68,8 +68,8 @@ pub async fn wait_for_all(run_dir: &Path, stop: &CancellationToken) -> Result<()
         if StepDir::new(&step_dir).exit()?.is_some() {
             continue;
         }
-        let Some(step) = child::attach(&step_dir)? else { continue };
-        match step.wait(stop, &mut |_| {}).await {
+        let Some(begun) = child::attach(&step_dir)? else { continue };
+        match begun.wait(stop, &mut |_| {}).await {
             Ok(_) | Err(TerraformError::SupervisorLost { .. }) => {}
             Err(error) => return Err(error),
         }

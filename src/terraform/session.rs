@@ -2,16 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::Request;
+use http::header::AUTHORIZATION;
 use signal_hook::consts::SIGINT;
 use tokio_util::sync::CancellationToken;
 
 use super::applied::Journal;
 use super::child::{self, Child};
+use super::memory::starved;
 use super::step::{Exit, Step, StepDir};
-use super::{Applied, Backend, Diagnostic, Event, OutputValue, Severity, Terraform, TerraformError, args, output};
+use super::{
+    Applied, Backend, Diagnostic, Event, OutputValue, ProviderStore, Severity, Terraform, TerraformError, Warm, args,
+    output,
+};
+
+use crate::support::https::Https;
 
 /// How `plan -detailed-exitcode` says that there is something to do.
 pub(super) const PLAN_DIFFERS: i32 = 2;
@@ -34,6 +45,12 @@ impl Mode {
     }
 }
 
+impl From<Mode> for Step {
+    fn from(mode: Mode) -> Self {
+        mode.step()
+    }
+}
+
 /// One run: its directory, its files and its backend.
 ///
 /// Each method either starts its step or, when the run directory shows that it was begun before, comes back to it: an
@@ -53,18 +70,35 @@ pub struct Session {
     pub backend: Backend,
     /// How long Terraform waits for a state that somebody else has locked.
     pub lock_timeout: Duration,
+    /// Where results of `init` are kept, so that it can be skipped; None = it never is.
+    pub warm: Option<Warm>,
+    /// Reads outputs from the http backend's state; None = Terraform is asked for those that its events hide.
+    pub state_reader: Option<Https>,
+    /// Where providers are kept for all runs; None = each init finds its own, as the site's configuration says.
+    pub providers: Option<ProviderStore>,
 }
 
 impl Session {
-    /// Puts the state where it belongs and prepares providers and modules.
+    /// Puts the state where it belongs and prepares providers and modules, or finds that done: see [`Warm`].
     ///
     /// # Errors
     /// Terraform's own, or [`TerraformError::BackendNotOurs`] when the bundle would keep its state elsewhere.
     pub async fn init(&self, stop: &CancellationToken) -> Result<(), TerraformError> {
         self.backend.supported_by(&self.terraform)?;
         self.prepare()?;
-        self.run(Step::Init, args::init(&self.terraform), stop, &mut |_| {}).await?;
-        self.backend.verify(&self.work_dir)
+        self.init_once(stop).await
+    }
+
+    /// Runs `init` as a step below that folder, and no other proof of it is asked for.
+    pub(super) async fn run_init(
+        &self,
+        run_dir: &Path,
+        env: &BTreeMap<String, String>,
+        stop: &CancellationToken,
+    ) -> Result<(), TerraformError> {
+        let folder = run_dir.join(Step::Init.folder());
+        let words = args::init(&self.terraform);
+        self.run_in(&folder, env, Step::Init, words, stop, &mut |_| {}).await.map(drop)
     }
 
     /// Plans and applies in one go. Cancelling `stop` sends Terraform exactly one SIGINT; if it still ends well, that
@@ -85,7 +119,10 @@ impl Session {
     /// Adds the outputs that the events don't tell.
     pub(super) async fn complete(&self, mut applied: Applied) -> Result<Applied, TerraformError> {
         if output::any_hidden(&applied.outputs) {
-            applied.outputs = self.outputs().await?;
+            applied.outputs = match self.outputs_in_state(&applied.outputs).await {
+                Some(outputs) => outputs,
+                None => self.outputs().await?,
+            };
         }
         Ok(applied)
     }
@@ -100,6 +137,18 @@ impl Session {
         let folder = StepDir::new(self.run_dir.join(Step::Plan.folder()));
         let well = |exit: &Exit| matches!(exit.code, Some(0 | PLAN_DIFFERS));
         folder.interrupted() && folder.exit().ok().flatten().is_some_and(|exit| !well(&exit))
+    }
+
+    /// All outputs in clear, read where the http backend has just put them: that spares a process. None wherever that
+    /// doesn't work; Terraform may still be able to tell.
+    async fn outputs_in_state(&self, told: &BTreeMap<String, OutputValue>) -> Option<BTreeMap<String, OutputValue>> {
+        let Backend::Http { address, username, password } = &self.backend else { return None };
+        let credential = STANDARD.encode(format!("{username}:{}", password.reveal()));
+        let request = Request::get(address).header(AUTHORIZATION, format!("Basic {credential}"));
+        let answer = self.state_reader.as_ref()?.send(request.body(Bytes::new()).ok()?).await;
+        let answer =
+            answer.inspect_err(|error| tracing::debug!(%error, "the state can't be read for its outputs")).ok()?;
+        answer.status().is_success().then(|| output::of_state(answer.body(), told))?
     }
 
     /// All outputs in clear, by a step that leaves no copy of them. Everything is applied by now, so this isn't stopped.
@@ -139,24 +188,37 @@ impl Session {
         stop: &CancellationToken,
         on_event: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Journal, TerraformError> {
-        let child = self.start_or_attach(which, words, stop)?;
+        self.run_in(&self.run_dir.join(which.folder()), &self.env, which, words, stop, on_event).await
+    }
+
+    async fn run_in(
+        &self,
+        folder: &Path,
+        env: &BTreeMap<String, String>,
+        which: Step,
+        words: Vec<String>,
+        stop: &CancellationToken,
+        on_event: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Journal, TerraformError> {
+        let child = self.start_or_attach(folder, env, which, words, stop)?;
         let mut journal = Journal::default();
         let mut note = |event: &Event| {
             journal.note(event);
             on_event(event);
         };
         let exit = child.wait(stop, &mut note).await?;
-        self.judge(which, exit, journal)
+        self.judge(folder, which, exit, journal)
     }
 
     fn start_or_attach(
         &self,
+        folder: &Path,
+        env: &BTreeMap<String, String>,
         which: Step,
         words: Vec<String>,
         stop: &CancellationToken,
     ) -> Result<Child, TerraformError> {
-        let folder = self.run_dir.join(which.folder());
-        if let Some(child) = child::attach(&folder)? {
+        if let Some(child) = child::attach(folder)? {
             return Ok(child);
         }
         if stop.is_cancelled() {
@@ -164,26 +226,31 @@ impl Session {
         }
         let program = self.terraform.binary.to_string_lossy().into_owned();
         let argv = std::iter::once(program).chain(words).collect();
-        child::start(&self.supervisor, &folder, argv, &self.env, &self.work_dir)
+        child::start(&self.supervisor, folder, argv, env, &self.work_dir)
     }
 
     /// What the end of a step means.
-    fn judge(&self, step: Step, exit: Exit, mut journal: Journal) -> Result<Journal, TerraformError> {
+    fn judge(&self, folder: &Path, step: Step, exit: Exit, mut journal: Journal) -> Result<Journal, TerraformError> {
         if let Some(reason) = exit.error {
             return Err(TerraformError::NotStarted { reason });
         }
-        let folder = StepDir::new(self.run_dir.join(step.folder()));
+        let folder = StepDir::new(folder);
         let (signal, code) = (exit.signal, exit.code.unwrap_or(-1));
         // Our own SIGINT kills a Terraform that has only just begun.
         if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
-            return Err(TerraformError::Killed { step, signal });
+            const SIGKILL: i32 = 9;
+            let memory = (exit.oom && signal == SIGKILL).then(|| folder.usage().ok().flatten().unwrap_or_default());
+            return Err(TerraformError::Killed { step, signal, memory });
         }
         let well = code == 0 || (step == Step::Plan && code == PLAN_DIFFERS);
         if signal.is_none() && well {
             journal.code = code;
             return Ok(journal);
         }
-        let diagnostics = said(journal.diagnostics, &folder);
+        let mut diagnostics = said(journal.diagnostics, &folder);
+        if exit.oom {
+            diagnostics.extend(starved(&diagnostics, folder.usage().ok().flatten()));
+        }
         let file = self.work_dir.join("errored.tfstate");
         if matches!(step, Step::Apply | Step::Destroy) && file.exists() {
             return Err(TerraformError::StateAtRisk { step, file, diagnostics });

@@ -28,6 +28,9 @@ impl Session {
             env: self.env.clone(),
             backend: self.backend.clone(),
             lock_timeout: self.lock_timeout,
+            warm: None,
+            state_reader: None,
+            providers: self.providers.clone(),
         }
     }
 
@@ -101,9 +104,9 @@ impl Session {
     }
 
     /// Runs a step that leaves no trace of an earlier one of its kind. Whoever calls has waited for that.
-    async fn anew(&self, step: Step, words: Vec<String>, stop: &CancellationToken) -> Result<(), TerraformError> {
-        self.clear(step)?;
-        self.run(step, words, stop, &mut |_| {}).await.map(drop)
+    async fn anew(&self, which: Step, words: Vec<String>, stop: &CancellationToken) -> Result<(), TerraformError> {
+        self.clear(which)?;
+        self.run(which, words, stop, &mut |_| {}).await.map(drop)
     }
 
     fn clear(&self, step: Step) -> Result<(), TerraformError> {

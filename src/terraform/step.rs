@@ -8,6 +8,7 @@
 //! stderr.log        terraform
 //! interrupted       agent       exists once SIGINT was sent
 //! exit.json         supervisor  how terraform ended
+//! usage.json        supervisor  the memory that it took, written before the exit
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -93,6 +94,25 @@ pub struct Exit {
     /// It never ran, and this is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The kernel killed something of this machine's share of memory meanwhile, be it Terraform, a provider, or a
+    /// neighbour within the same control group.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom: bool,
+}
+
+/// The memory that a step took, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// The most that a single process of it had resident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_rss: Option<u64>,
+    /// The limit of the control group, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The most that the control group has ever used, neighbours included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_peak: Option<u64>,
 }
 
 impl Exit {
@@ -157,6 +177,14 @@ impl StepDir {
 
     pub(super) fn write_exit(&self, exit: &Exit) -> Result<(), TerraformError> {
         self.write("exit.json", exit)
+    }
+
+    pub(super) fn usage(&self) -> Result<Option<Usage>, TerraformError> {
+        self.read("usage.json")
+    }
+
+    pub(super) fn write_usage(&self, usage: &Usage) -> Result<(), TerraformError> {
+        self.write("usage.json", usage)
     }
 
     /// Whether SIGINT was already sent.

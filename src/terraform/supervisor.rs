@@ -11,12 +11,14 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use nix::sys::resource::{UsageWho, getrusage};
 use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::TerraformError;
+use super::memory::MemoryGroup;
 use super::process::ProcessId;
-use super::step::{Command, Exit, StepDir};
+use super::step::{Command, Exit, StepDir, Usage};
 
 /// Starts the Terraform that `step_dir/command.json` describes and waits until it ends. Whatever happens is written to
 /// `exit.json`; a step that already has one is left alone.
@@ -39,11 +41,28 @@ fn run(step: &StepDir) -> Result<Exit, TerraformError> {
     };
     catch_signals().map_err(TerraformError::Session)?;
     rustix::process::setsid().map_err(|error| TerraformError::Session(error.into()))?;
+    let group = MemoryGroup::own();
+    let kills = || group.as_ref().and_then(MemoryGroup::kills);
+    let killed_before = kills();
     let terraform = start(step, &command)?;
     let output = terraform.wait().map_err(TerraformError::io("waiting for", Path::new(&command.argv[0])))?;
-    let exit = Exit { code: output.status.code(), signal: output.status.signal(), error: None };
+    // The kernel counts before it kills, so whoever is dead has been counted.
+    let oom = killed_before.zip(kills()).is_some_and(|(before, now)| now > before);
+    let exit = Exit { code: output.status.code(), signal: output.status.signal(), error: None, oom };
     clear_up(&terraform, output.status);
+    // It is told beside the exit; a full disk must not take the exit along.
+    step.write_usage(&usage(group.as_ref())).ok();
     Ok(exit)
+}
+
+/// What Terraform and all that it waited for have taken.
+fn usage(group: Option<&MemoryGroup>) -> Usage {
+    let kilobytes = getrusage(UsageWho::RUSAGE_CHILDREN).ok().and_then(|usage| u64::try_from(usage.max_rss()).ok());
+    Usage {
+        peak_rss: kilobytes.map(|kilobytes| kilobytes * 1024),
+        limit: group.and_then(MemoryGroup::limit),
+        group_peak: group.and_then(MemoryGroup::peak),
+    }
 }
 
 /// Handlers that do nothing, rather than ignoring: what is ignored stays ignored in Terraform, a handler does not.

@@ -11,13 +11,19 @@ const LONGEST_LINE: usize = 32 << 20;
 pub(super) struct Tail {
     path: PathBuf,
     file: Option<File>,
+    lines: Lines,
+}
+
+/// Cuts bytes into lines, to the same ones however the bytes come in.
+#[derive(Debug, Default)]
+pub struct Lines {
     pending: Vec<u8>,
     skipping: bool,
 }
 
 impl Tail {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, pending: Vec::new(), skipping: false }
+        Self { path, file: None, lines: Lines::default() }
     }
 
     /// Hands on every line that has been completed since the last call. A file that isn't there yet has none.
@@ -36,36 +42,44 @@ impl Tail {
             if length == 0 {
                 return Ok(());
             }
-            take(&mut self.pending, &mut self.skipping, &piece[..length], on_line);
+            self.lines.take(&piece[..length], on_line);
         }
     }
 
     /// The same, and then what stands after the last line end: the writer is gone and won't complete it.
     pub(super) fn finish(&mut self, on_line: &mut dyn FnMut(&str)) -> io::Result<()> {
         self.read(on_line)?;
-        if !self.pending.is_empty() {
-            hand_on(&std::mem::take(&mut self.pending), on_line);
-        }
+        self.lines.finish(on_line);
         Ok(())
     }
 }
 
-fn take(pending: &mut Vec<u8>, skipping: &mut bool, piece: &[u8], on_line: &mut dyn FnMut(&str)) {
-    for part in piece.split_inclusive(|byte| *byte == b'\n') {
-        let (text, complete) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-        if !*skipping {
-            pending.extend_from_slice(text);
+impl Lines {
+    /// Hands on every line that these bytes complete, without its end; empty ones are left out.
+    pub fn take(&mut self, piece: &[u8], on_line: &mut dyn FnMut(&str)) {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            let (text, complete) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+            if !self.skipping {
+                self.pending.extend_from_slice(text);
+            }
+            if self.pending.len() > LONGEST_LINE {
+                self.pending.truncate(LONGEST_LINE);
+                hand_on(&std::mem::take(&mut self.pending), on_line);
+                self.skipping = true;
+            } else if complete && !self.skipping {
+                hand_on(&self.pending, on_line);
+                self.pending.clear();
+            }
+            if complete {
+                self.skipping = false;
+            }
         }
-        if pending.len() > LONGEST_LINE {
-            pending.truncate(LONGEST_LINE);
-            hand_on(&std::mem::take(pending), on_line);
-            *skipping = true;
-        } else if complete && !*skipping {
-            hand_on(pending, on_line);
-            pending.clear();
-        }
-        if complete {
-            *skipping = false;
+    }
+
+    /// Hands on what stands after the last line end: nobody will complete it.
+    pub fn finish(&mut self, on_line: &mut dyn FnMut(&str)) {
+        if !self.pending.is_empty() {
+            hand_on(&std::mem::take(&mut self.pending), on_line);
         }
     }
 }
@@ -114,10 +128,10 @@ mod tests {
 
     #[test]
     fn an_endless_line_is_cut_and_the_next_one_is_whole() {
-        let (mut pending, mut skipping) = (Vec::new(), false);
+        let mut cut = Lines::default();
         let read = lines(|on| {
-            take(&mut pending, &mut skipping, &vec![b'x'; LONGEST_LINE + 1], on);
-            take(&mut pending, &mut skipping, b"yyy\nnext\n", on);
+            cut.take(&vec![b'x'; LONGEST_LINE + 1], on);
+            cut.take(b"yyy\nnext\n", on);
         });
         assert_eq!(read.len(), 2);
         assert_eq!((read[0].len(), read[1].as_str()), (LONGEST_LINE, "next"));

@@ -211,6 +211,48 @@ async fn status_and_logs_follow_a_running_deployment_to_its_end() {
     assert!(unknown.err.contains("doesn't exist") && unknown.err.contains("hadron status"), "{}", unknown.err);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_shown_while_it_goes_on_and_its_log_is_read_on_where_it_was_left() {
+    let folder = TempDir::new().unwrap();
+    let (plane, site) = under_way(&folder.path().join("notes"), 4).await;
+    let rows: Value = serde_json::from_str(&told(beside(&plane, "status", &["--output", "json"])).out).unwrap();
+    let id = rows[0]["deployment"].as_str().unwrap().to_owned();
+
+    let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+    let mut following = beside(&plane, "logs", &[&id, "--follow"]);
+    following.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
+    let mut following = following.spawn().unwrap();
+    let began = Instant::now();
+    while !fs::read_to_string(&out).unwrap().contains("Creating...") {
+        assert!(began.elapsed() < PATIENCE, "{}", fs::read_to_string(&err).unwrap());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let now: Value =
+        serde_json::from_str(&told(beside(&plane, "runs", &["show", &id, "--output", "json"])).out).unwrap();
+    assert_eq!((&now["running"], &now["timeline"][0]["outcome"]), (&true.into(), &"running".into()), "{now}");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(following.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(following.wait().unwrap().code(), Some(130));
+    let said = fs::read_to_string(&err).unwrap();
+    let command = said.trim().strip_prefix("to go on: hadron logs ").unwrap_or_else(|| panic!("{said}"));
+    let first = fs::read_to_string(&out).unwrap();
+
+    let flags: Vec<&str> = command.split(' ').collect();
+    let second = told(beside(&plane, "logs", &flags));
+    assert_eq!(second.code, 0, "{}", second.err);
+    let whole = told(beside(&plane, "logs", &[&id])).out;
+    assert!(second.out.contains("Apply complete!") && !first.contains("Apply complete!"));
+    assert_eq!(first + &second.out, whole, "nothing is lost and nothing repeated");
+
+    site.environment_settled("dev").await.unwrap();
+    let shown = told(beside(&plane, "runs", &["show", &id])).out;
+    for words in ["status       succeeded", "changes      1 added", "done", "outputs\nOwner = "] {
+        assert!(shown.contains(words), "no `{words}` in:\n{shown}");
+    }
+    let one = told(beside(&plane, "runs", &[&id])).out;
+    assert!(one.contains(&format!("deployment   {id}")) || one.contains(&id), "the id alone still describes it: {one}");
+}
+
 #[test]
 fn nobody_home_is_said_in_one_plain_line() {
     let folder = TempDir::new().unwrap();

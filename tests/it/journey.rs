@@ -2,6 +2,7 @@
 
 mod approval;
 mod leaving;
+mod records;
 mod unclean;
 
 use std::collections::BTreeMap;
@@ -105,6 +106,7 @@ impl Scene {
             bundles: None,
             terraform: None,
             search_path: search_path(),
+            provider_store: None,
             supervisor: PathBuf::from(env!("CARGO_BIN_EXE_hadron")),
             child_env: BTreeMap::new(),
             environments: BTreeMap::new(),
@@ -144,13 +146,17 @@ fn access(key: &str, url: &str) -> AwsAccess {
 }
 
 fn bundle(main_tf: &str) -> Vec<u8> {
+    bundle_with(main_tf, &[])
+}
+
+fn bundle_with(main_tf: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     let files = [
         ("schema/schema.yaml", SCHEMA),
         ("infrastructure/manifest.yaml", MANIFEST),
         ("infrastructure/main.tf", main_tf),
     ];
-    for (name, text) in files {
+    for (name, text) in files.iter().chain(more) {
         let mut header = tar::Header::new_gnu();
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
@@ -547,4 +553,53 @@ async fn an_overlay_is_laid_beside_the_templates_files() {
     assert_eq!(agent.drain(CancellationToken::new()).await.unwrap(), Verdict::Done);
     let outputs = scene.proton.deployment("d1").outputs;
     assert!(outputs.contains(&("vpc".into(), "from the overlay".into())), "{outputs:?}");
+}
+
+/// A bundle whose template needs a provider, and Terraform's configuration that finds it.
+fn with_provider(scene: &Scene) -> (String, Config) {
+    let rc = crate::tools::Tools::get().terraform_rc().display().to_string();
+    let main = "terraform {\n  required_providers {\n    aws = { source = \"hashicorp/aws\" }\n  }\n}\n\
+                resource \"terraform_data\" \"one\" {}\n";
+    let mut config = scene.config();
+    config.child_env.insert("TF_CLI_CONFIG_FILE".into(), rc);
+    (main.to_owned(), config)
+}
+
+#[tokio::test]
+async fn a_template_version_s_first_deployment_records_its_providers_and_every_other_uses_them() {
+    let scene = Scene::hadron().await;
+    let (main, config) = with_provider(&scene);
+    let agent = Agent::new(config).await.unwrap();
+    let drain = async || agent.drain(CancellationToken::new()).await.unwrap();
+    scene.deploys("d1", "dev", &main);
+    assert_eq!(drain().await, Verdict::Done);
+    let [key] = &scene.s3.keys("proton/locks/")[..] else { panic!("{:?}", scene.s3.keys("proton/")) };
+    let digest = hex::encode(Sha256::digest(bundle(&main)));
+    assert_eq!(*key, format!("proton/locks/sha256/{digest}/environment.hcl"));
+    let recorded = String::from_utf8(scene.s3.get(key).unwrap().to_vec()).unwrap();
+    assert!(recorded.contains("version = \"3.39.0\""), "the newest there is: {recorded}");
+
+    // Another version stands there now; that is what the next one is made with.
+    let older = "provider \"registry.terraform.io/hashicorp/aws\" {\n  version = \"2.70.0\"\n}\n";
+    scene.s3.put(key, older.as_bytes().to_vec());
+    scene.deploys("d2", "prod", &main);
+    assert_eq!(drain().await, Verdict::Done);
+    let used = std::fs::read_to_string(scene.run_dir("d2").join("work/.terraform.lock.hcl")).unwrap();
+    assert!(used.contains("version = \"2.70.0\""), "{used}");
+    assert_eq!(scene.s3.get(key).unwrap().as_ref(), older.as_bytes(), "what is recorded stays");
+}
+
+#[tokio::test]
+async fn a_bundle_s_own_lock_file_wins_and_nothing_is_recorded() {
+    let scene = Scene::hadron().await;
+    let (main, config) = with_provider(&scene);
+    let own = "provider \"registry.terraform.io/hashicorp/aws\" {\n  version = \"2.70.0\"\n}\n";
+    let bundle = scene.keep("bundles", "", &bundle_with(&main, &[("infrastructure/.terraform.lock.hcl", own)]));
+    scene.deploys("d1", "dev", &main);
+    scene.proton.add("d1", scene.proton.deployment("d1").tagged("hadron:bundle", &bundle));
+    let verdict = Agent::new(config).await.unwrap().drain(CancellationToken::new()).await.unwrap();
+    assert_eq!(verdict, Verdict::Done);
+    let used = std::fs::read_to_string(scene.run_dir("d1").join("work/.terraform.lock.hcl")).unwrap();
+    assert!(used.contains("version = \"2.70.0\""), "{used}");
+    assert!(scene.s3.keys("proton/locks/").is_empty());
 }

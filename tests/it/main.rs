@@ -15,11 +15,16 @@ mod journey;
 mod object_server;
 mod objects;
 mod proton;
+mod providers;
 mod session;
 mod state;
 mod state_server;
 mod supervisor;
+#[expect(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/tools.rs"]
+mod tools;
 mod upkeep;
 #[path = "../support/values.rs"]
 mod values;
+mod warm;
 mod wire;

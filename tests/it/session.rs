@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hadron::support::Secret;
+use hadron::support::https::Https;
 use hadron::terraform::{Backend, Event, EventKind, Mode, Phase, Session, Step, TerraformError, child_env, find};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,9 @@ impl Deployment {
             work_dir: self.work_dir(),
             backend,
             lock_timeout: Duration::from_secs(5),
+            warm: None,
+            state_reader: None,
+            providers: None,
         }
     }
 }
@@ -90,10 +94,13 @@ async fn an_apply_gives_outputs_and_resources_and_a_destroy_takes_them_away() {
     assert!(log.iter().any(|line| line.starts_with("terraform_data.one: Creation complete")), "{log:#?}");
     assert!(deployment.state.kept(|kept| kept.authorizations.iter().all(|value| value.starts_with("Basic "))));
 
-    let second = deployment.attempt(2);
+    let second =
+        Session { state_reader: Some(Https::new(None, Duration::from_secs(5)).unwrap()), ..deployment.attempt(2) };
     second.init(&never()).await.unwrap();
     let again = second.apply(Mode::Apply, &never(), &mut |_| {}).await.unwrap();
     assert_eq!(again.outputs, applied.outputs);
+    let asked = |session: &Session| session.run_dir.join(Step::Output.folder()).exists();
+    assert!(asked(&first) && !asked(&second), "who may read the state needs no other process");
     assert_eq!((again.changes.add, again.resources[0].action.as_str()), (0, "noop"));
 
     let third = deployment.attempt(3);

@@ -202,3 +202,82 @@ async fn a_relative_folder_is_the_same_folder() {
 async fn a_folder_that_no_step_began_in_has_nothing_to_come_back_to() {
     assert!(child::attach(folder().path()).unwrap().is_none());
 }
+
+/// A control group below our own in which little memory may be used.
+struct SmallGroup(std::path::PathBuf);
+
+impl SmallGroup {
+    /// None where nobody may make one, or where a group can't account for memory: there the reader's own tests, which
+    /// need no kernel, stand alone.
+    fn make() -> Option<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let path = |controllers: &str| {
+            let mut groups = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+            Some(groups.find(|(names, _)| *names == controllers)?.1.trim_start_matches('/').to_owned())
+        };
+        let unified = path("").map(|path| (Path::new("/sys/fs/cgroup").join(path), "memory.max"));
+        let legacy =
+            path("memory").map(|path| (Path::new("/sys/fs/cgroup/memory").join(path), "memory.limit_in_bytes"));
+        unified.into_iter().chain(legacy).find_map(|(parent, limit)| {
+            let group = Self(parent.join(format!("hadron-test-{}", std::process::id())));
+            fs::create_dir(&group.0).ok()?;
+            // The kernel makes the file, or the group doesn't account for memory.
+            let limit = group.0.join(limit);
+            (limit.exists() && fs::write(limit, "67108864").is_ok()).then_some(group)
+        })
+    }
+
+    /// A `hadron` that moves into the group before it begins.
+    fn hadron(&self, folder: &Path) -> std::path::PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let script = folder.join("hadron");
+        let text = format!("#!/bin/sh\necho $$ > {}/cgroup.procs && exec {HADRON} \"$@\"\n", self.0.display());
+        fs::write(&script, text).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        script
+    }
+}
+
+impl Drop for SmallGroup {
+    fn drop(&mut self) {
+        // A member that was killed is gone within moments.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() || !self.0.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_kernel_kills_for_memory_is_told_as_such_and_nothing_else_is() {
+    let Some(group) = SmallGroup::make() else { return };
+    let folder = folder();
+    let run = |name: &str, script: &str| {
+        let argv = ["/bin/sh", "-c", script].map(ToOwned::to_owned).to_vec();
+        let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+        child::start(&group.hadron(folder.path()), &folder.path().join(name), argv, &env, folder.path()).unwrap()
+    };
+    // `tail` keeps what has no line end; should the group not hold it, it is to fail by itself before the machine does.
+    let greedy = wait(run("greedy", "ulimit -v 400000; exec tail /dev/zero")).await.unwrap();
+    assert_eq!(greedy, Exit { signal: Some(9), oom: true, ..Exit::default() });
+    let usage = json(&folder.path().join("greedy/usage.json")).unwrap();
+    assert_eq!(usage["limit"], 67_108_864);
+    assert!(
+        usage["peak_rss"].as_u64().unwrap() > 20 << 20 && usage["group_peak"].as_u64().unwrap() > 20 << 20,
+        "{usage}"
+    );
+    let below = wait(run("below", "ulimit -v 400000; tail /dev/zero; exit 7")).await.unwrap();
+    assert_eq!(below, Exit { code: Some(7), oom: true, ..Exit::default() }, "a process below it was killed");
+    let killed = wait(run("killed", "kill -9 $$")).await.unwrap();
+    assert_eq!(killed, Exit { signal: Some(9), ..Exit::default() }, "the kernel has killed here before, but not now");
+}
+
+#[tokio::test]
+async fn the_memory_that_a_step_took_is_written_down() {
+    let step = folder();
+    wait(start(step.path(), "head -c 30000000 /dev/zero | tail -c 29000000 | wc -c")).await.unwrap();
+    let usage = json(&step.path().join("usage.json")).unwrap();
+    assert!(usage["peak_rss"].as_u64().unwrap() > 25_000_000, "{usage}");
+}

@@ -111,5 +111,5 @@ fn trouble(error: ObjectsError) -> Trouble {
     if error.is_passing() || matches!(error, ObjectsError::Refused { .. }) {
         return Trouble::Passing(chain(&error));
     }
-    Trouble::Final(StepError::Objects(error))
+    Trouble::Final(Box::new(StepError::Objects(error)))
 }

@@ -95,7 +95,7 @@ pub(super) async fn release(settler: &Settler<'_>, run_dir: &RunDir) -> Result<(
         Ok(found) => found,
         Err(ObjectsError::NotFound { .. }) => return Ok(()),
         Err(error) if error.is_passing() => return Err(Trouble::Passing(chain(&error))),
-        Err(error) => return Err(Trouble::Final(StepError::Objects(error))),
+        Err(error) => return Err(Trouble::Final(Box::new(StepError::Objects(error)))),
     };
     let same = serde_json::from_slice::<Info>(&bytes).is_ok_and(|info| info.id == recorded.id);
     if same && etag == recorded.etag {

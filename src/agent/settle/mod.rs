@@ -96,12 +96,12 @@ enum Trouble {
     /// It may work later.
     Passing(String),
     /// It won't.
-    Final(StepError),
+    Final(Box<StepError>),
 }
 
 impl From<ProtonError> for Trouble {
     fn from(error: ProtonError) -> Self {
-        if error.is_passing() { Self::Passing(chain(&error)) } else { Self::Final(StepError::Proton(error)) }
+        if error.is_passing() { Self::Passing(chain(&error)) } else { Self::Final(Box::new(StepError::Proton(error))) }
     }
 }
 
@@ -113,7 +113,7 @@ impl From<TerraformError> for Trouble {
 
 impl From<StepError> for Trouble {
     fn from(error: StepError) -> Self {
-        Self::Final(error)
+        Self::Final(Box::new(error))
     }
 }
 
@@ -145,9 +145,11 @@ pub(super) async fn settle(gate: &Gate<'_>, run_dir: &RunDir, session: &Session,
                 tracing::warn!(deployment.id = %gate.claimed.candidate.id, "the run goes on after its terraform was lost: {note}");
                 return Next::Again;
             }
-            Next::Over(StepError::Settled { source: error, note })
+            Next::Over(StepError::Settled { source: Box::new(error), note })
         }
-        Ok(Outcome::AtRisk(risk)) => Next::Over(StepError::AtRisk { source: Some(error), risk: Box::new(risk) }),
+        Ok(Outcome::AtRisk(risk)) => {
+            Next::Over(StepError::AtRisk { source: Some(Box::new(error)), risk: Box::new(risk) })
+        }
         Err(error) => Next::Over(error),
     }
 }
@@ -249,7 +251,7 @@ impl<'a> Settler<'a> {
             };
             let why = match tried {
                 Ok(value) => return Ok(value),
-                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Final(error)) => return Err(*error),
                 Err(Trouble::Passing(why)) => why,
             };
             tracing::warn!(deployment.id = %self.id(), "not settled yet, trying on: {why}");

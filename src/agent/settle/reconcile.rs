@@ -47,7 +47,8 @@ pub(super) async fn reconcile(
     let never = CancellationToken::new();
     let mut found = Found::default();
     let mut refused: Vec<Suspect> = Vec::new();
-    for pass in 1..=PASSES {
+    // The second pass also sees that what was imported is there.
+    for _ in 0..PASSES {
         let state = State::parse(&session.state_pull(&never).await?)?;
         let gap = ledger.gap(state.as_ref(), known);
         found.suspects = gap.suspects;
@@ -63,10 +64,6 @@ pub(super) async fn reconcile(
                 Err(error @ TerraformError::Failed { .. }) => refused.push(in_doubt(&missing, &error)),
                 Err(error) => return Err(error.into()),
             }
-        }
-        if refused.is_empty() && pass < PASSES {
-            // Once more, to see that it is so.
-            continue;
         }
     }
     found.suspects.extend(refused);

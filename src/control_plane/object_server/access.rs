@@ -12,7 +12,7 @@ use super::catalog::{Bucket, scope};
 use super::{Guard, OWN_BUCKET};
 use crate::control_plane::authority::{ObjectAction, ObjectCaller, ObjectResource};
 use crate::control_plane::records::{AccessKey, Deployment, TargetRuns};
-use crate::control_plane::store::{Document, Store, StoreError, Transaction, Typed};
+use crate::control_plane::store::{Document, Select, Store, StoreError, Transaction, Typed};
 use crate::domain::Scope;
 use crate::support::{Clock, Secret};
 
@@ -210,7 +210,13 @@ fn whose(
                 }
             }
         }
-        ["bundles" | "inputs", ..] if action == ObjectAction::GetObject => object.account.clear(),
+        ["bundles" | "inputs" | "locks", ..] if action == ObjectAction::GetObject => object.account.clear(),
+        ["locks", "sha256", rest] => {
+            let digest = rest.split('/').next().unwrap_or_default();
+            if let Some(account) = deploys(tx, (account, access_key), digest)? {
+                (object.claimed, object.account) = (true, account);
+            }
+        }
         _ => {}
     }
     Ok(())
@@ -237,6 +243,30 @@ fn claimed(
     let Some(heir) = heir.filter(|heir| heir.access_key == access_key) else { return Ok(false) };
     let current = tx.get::<Deployment>(scope, &heir.deployment)?;
     Ok(current.is_some_and(|it| it.in_flight() && it.epoch == heir.epoch))
+}
+
+/// The account of a deployment of the bundle of this digest that is under way and claimed with this key.
+fn deploys(
+    tx: &mut dyn Transaction,
+    (account, access_key): (&str, &str),
+    digest: &str,
+) -> Result<Option<String>, StoreError> {
+    let scopes = tx.scopes(Deployment::KIND)?.into_iter().filter(|scope| scope.account == account);
+    for scope in scopes.collect::<Vec<_>>() {
+        let mut last: Option<(String, String)> = None;
+        loop {
+            let after = last.as_ref().map(|(sort, key)| (sort.as_str(), key.as_str()));
+            let select = Select { term: "in_flight", value: "", after, descending: false, limit: 200 };
+            let page = tx.page::<Deployment>(&scope, &select)?;
+            let Some(end) = page.last() else { break };
+            last = Some((end.sort.clone(), end.value.key()));
+            let mine = |it: &Deployment| it.claimed_by() == Some(access_key) && it.bundle.digest == digest;
+            if page.iter().any(|stored| mine(&stored.value)) {
+                return Ok(Some(scope.account));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// IAM's name for what an operation of S3's does; none for the deletion of many, each of which is asked for by itself.

@@ -188,12 +188,20 @@ pub(super) fn object(tx: &mut dyn Transaction, bucket_name: &str, key: &str) -> 
     Ok(tx.get::<Object>(&scope(), &Object::key_of(bucket_name, key))?)
 }
 
+/// Of our own bucket, what is written once: deployments rely on a lock's staying what it is.
+fn is_written_once(object: &Object) -> bool {
+    object.bucket == super::OWN_BUCKET && object.key.starts_with("locks/")
+}
+
 /// Puts an object in the place of whatever was there; returns the pieces that nothing names any more.
 pub(super) fn replace(tx: &mut dyn Transaction, object: Object) -> S3Result<Vec<Piece>> {
     match tx.get::<Object>(&scope(), &object.key())? {
         None => {
             tx.add(&scope(), &object)?;
             Ok(Vec::new())
+        }
+        Some(_) if is_written_once(&object) => {
+            Err(s3_error!(PreconditionFailed, "{} is written once; it is there already", object.key))
         }
         Some(mut stored) => {
             let before = std::mem::replace(&mut stored.value, object);

@@ -133,6 +133,7 @@ fn config(bench: &Bench, door: &str, data: &tempfile::TempDir) -> Config {
         bundles: None,
         terraform: None,
         search_path: std::env::var_os("PATH").unwrap_or_default(),
+        provider_store: None,
         supervisor: PathBuf::from(env!("CARGO_BIN_EXE_hadron")),
         child_env: [pair("AWS_ACCESS_KEY_ID", "AKIDTERRAFORM"), pair("AWS_SECRET_ACCESS_KEY", "x")].into(),
         environments: [("*".to_owned(), choices)].into(),

@@ -26,6 +26,7 @@ pub(crate) fn access_key(headers: &HeaderMap) -> Option<String> {
 /// One request, as a far end saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
+    pub(crate) at: std::time::Instant,
     pub(crate) operation: String,
     pub(crate) access_key: Option<String>,
     pub(crate) headers: HeaderMap,

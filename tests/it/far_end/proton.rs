@@ -112,7 +112,7 @@ async fn answer(State(far): State<Arc<Proton>>, headers: HeaderMap, body: Bytes)
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.trim_start_matches("AwsProton20200720.").to_owned();
     let access_key = super::access_key(&headers);
-    let seen = Seen { operation, access_key, headers, body };
+    let seen = Seen { at: std::time::Instant::now(), operation, access_key, headers, body };
     far.seen.lock().unwrap().push(seen.clone());
     let (status, ours, body) = match far.operate(&seen) {
         Ok((ours, body)) => (StatusCode::OK, ours, body),

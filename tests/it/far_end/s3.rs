@@ -2,12 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Harm {
+    /// It is answered 500, and nothing is done.
+    Refused,
+    /// It is never answered, and nothing is done.
+    Hangs,
+    /// It is done, and answered after this time.
+    Slow(Duration),
+    /// It is done, and answered 500.
+    AnswerLost,
+}
+
+/// Requests of this method whose path or query contains these words come to harm.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    pub(crate) method: &'static str,
+    pub(crate) at: &'static str,
+    pub(crate) harm: Harm,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct S3 {
@@ -16,6 +38,9 @@ pub(crate) struct S3 {
     pub(crate) ignores_conditions: bool,
     /// Answers every request 503 while set.
     pub(crate) down: Mutex<bool>,
+    pub(crate) faults: Mutex<Vec<Fault>>,
+    /// How many requests came to harm.
+    pub(crate) harmed: Mutex<u32>,
     pub(crate) access_keys: Mutex<Vec<String>>,
 }
 
@@ -53,10 +78,35 @@ async fn answer(State(store): State<Arc<S3>>, method: Method, uri: Uri, headers:
     if *store.down.lock().unwrap() {
         return error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown");
     }
+    let harm = store.harm(&method, &uri);
+    match harm {
+        Some(Harm::Refused) => return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        Some(Harm::Hangs) => std::future::pending().await,
+        Some(Harm::Slow(time)) => tokio::time::sleep(time).await,
+        Some(Harm::AnswerLost) | None => {}
+    }
+    let done = serve(&store, &method, &uri, &headers, body);
+    if harm == Some(Harm::AnswerLost) {
+        return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError");
+    }
+    done
+}
+
+impl S3 {
+    fn harm(&self, method: &Method, uri: &Uri) -> Option<Harm> {
+        let asked = uri.to_string().replace("%2F", "/");
+        let faults = self.faults.lock().unwrap();
+        let fault = faults.iter().find(|fault| fault.method == method.as_str() && asked.contains(fault.at))?;
+        *self.harmed.lock().unwrap() += 1;
+        Some(fault.harm)
+    }
+}
+
+fn serve(store: &S3, method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Response {
     let path = percent_encoding::percent_decode_str(uri.path().trim_matches('/')).decode_utf8_lossy().into_owned();
     let query = uri.query().unwrap_or_default();
     let mut objects = store.objects.lock().unwrap();
-    match method {
+    match *method {
         Method::PUT if !path.contains('/') => StatusCode::OK.into_response(),
         Method::PUT => {
             if headers.contains_key("if-none-match") && objects.contains_key(&path) && !store.ignores_conditions {

@@ -95,3 +95,19 @@ async fn conditions_of_reads_are_answered_as_s3_does() {
     get().if_unmodified_since(now).send().await.unwrap();
     assert_eq!(refusal(get().if_unmodified_since(before).send().await), "PreconditionFailed 412");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_lock_in_our_own_bucket_is_written_once_even_without_a_condition() {
+    let (_bench, client) = Bench::with_buckets().await;
+    client.create_bucket().bucket("hadron").send().await.unwrap();
+    let put = |bucket: &str, text: &'static [u8]| {
+        client.put_object().bucket(bucket).key("locks/sha256/d/x.hcl").body(ByteStream::from_static(text))
+    };
+    put("hadron", b"first").send().await.unwrap();
+    assert_eq!(refusal(put("hadron", b"second").send().await), "PreconditionFailed 412");
+    let got = client.get_object().bucket("hadron").key("locks/sha256/d/x.hcl").send().await.unwrap();
+    assert_eq!(got.body.collect().await.unwrap().to_vec(), b"first");
+    for text in [&b"first"[..], b"second"] {
+        put("one", text).send().await.unwrap();
+    }
+}

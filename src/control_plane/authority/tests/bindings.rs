@@ -170,6 +170,33 @@ async fn whoever_claimed_a_deployment_may_bring_it_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_whoever_deploys_a_bundle_may_record_its_provider_lock_and_only_meanwhile() {
+    use crate::control_plane::authority::ObjectAction;
+    use crate::control_plane::object_server::object;
+    use crate::control_plane::store::{StoreError, Transaction};
+    let test = scene().await;
+    let begun = test.instance("pay", "live", "prod").await;
+    let claimer = test.agent("elsewhere");
+    let may = async |key: &str, digest: &str| {
+        let wish = (ObjectAction::PutObject, "hadron".to_owned(), Some(format!("locks/sha256/{digest}/instance.hcl")));
+        let (account, key) = ("123456789012".to_owned(), key.to_owned());
+        let look = move |tx: &mut dyn Transaction| object(tx, (&account, &key), &wish, "999999999999");
+        let found = test.plane.store.read::<_, StoreError, _>(look).await.unwrap();
+        // An agent of another account than the installation's may, too.
+        assert_eq!(found.claimed, found.account == "123456789012");
+        found.claimed
+    };
+    let digest = begun.bundle.digest.clone();
+    assert!(!may(&claimer.access_key, &digest).await, "nobody has claimed it");
+    let epoch = claimer.claim(&begun).await.unwrap();
+    assert!(may(&claimer.access_key, &digest).await);
+    assert!(!may("AKIDOTHER", &digest).await);
+    assert!(!may(&claimer.access_key, "another").await);
+    claimer.succeed(&begun, epoch, &[]).await.unwrap();
+    assert!(!may(&claimer.access_key, &digest).await, "it has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bound_agent_is_offered_only_what_it_may_claim() {
     use hadron_model::{ListDeploymentsInput, Proton};
     let test = TestPlane::new().await;

@@ -88,7 +88,13 @@ fn samples(action: ObjectAction) -> Vec<ObjectResource> {
         | ObjectAction::ListBucketMultipartUploads
         | ObjectAction::Unserved => &[None],
         ObjectAction::ListBucket => &[None, Some("runs/id/1/"), Some("bundles/sha256/")],
-        _ => &[Some("bundles/sha256/a"), Some("runs/id/1/log/0"), Some("runs/id/1/plan.json"), Some("other")],
+        _ => &[
+            Some("bundles/sha256/a"),
+            Some("runs/id/1/log/0"),
+            Some("runs/id/1/plan.json"),
+            Some("locks/sha256/a/instance.hcl"),
+            Some("other"),
+        ],
     };
     let sample = |own: bool, claimed: bool, key: Option<&str>| ObjectResource {
         bucket: "b".into(),
