@@ -79,8 +79,11 @@ pub(super) async fn report(
 
 /// What nobody has settled yet is for whoever claims next.
 fn settles(claimed: &Claimed, result: &Result<Ran, StepError>, run_dir: Option<&RunDir>) -> Settles {
-    if let Err(StepError::CannotSettle { .. }) = result {
-        return Settles::Nothing;
+    match result {
+        Err(StepError::CannotSettle { .. }) => return Settles::Nothing,
+        // Noted on this machine only, so the next claim must be told of it.
+        Err(StepError::AtRisk { risk, .. }) if !risk.blocked => return Settles::Nothing,
+        _ => {}
     }
     let inherited = !claimed.lease.unsettled.is_empty() && !run_dir.is_some_and(RunDir::has_taken_over);
     if inherited { Settles::Own } else { Settles::All }

@@ -66,9 +66,12 @@ pub(super) fn output() -> Vec<String> {
 }
 
 /// Arguments that only tell what would be done.
-pub(super) fn compare(lock_timeout: Duration) -> Vec<String> {
+pub(super) fn compare(mode: Mode, lock_timeout: Duration) -> Vec<String> {
     let mut args = words(&["plan", "-json", "-input=false", "-no-color"]);
     args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    if mode == Mode::Destroy {
+        args.push("-destroy".into());
+    }
     args
 }
 

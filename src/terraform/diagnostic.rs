@@ -52,7 +52,16 @@ pub struct Diagnostic {
     pub values: Vec<(String, String)>,
 }
 
+/// What Terraform says when a provider ended, or was cut off, in the middle of a call
+/// (<https://github.com/hashicorp/terraform/blob/v1.11.4/internal/plugin6/grpc_error.go>).
+const UNANSWERED: [&str; 2] = ["Plugin did not respond", "Request cancelled"];
+
 impl Diagnostic {
+    /// Whether the provider never answered, so that what it was asked to do may be done or not.
+    pub fn is_unanswered(&self) -> bool {
+        self.severity == Severity::Error && UNANSWERED.contains(&self.summary.as_str())
+    }
+
     /// An error that Terraform gave as plain text: its first line is the summary.
     pub(super) fn plain(text: &str) -> Self {
         let text = text.trim();

@@ -199,6 +199,11 @@ impl TerraformError {
         }
     }
 
+    /// Whether a provider ended in the middle of a change, so that nobody knows what came of it.
+    pub fn is_unanswered(&self) -> bool {
+        self.diagnostics().iter().any(Diagnostic::is_unanswered)
+    }
+
     /// Terraform's own words, when it had any.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {

@@ -22,6 +22,8 @@ pub struct Ledger {
     made: BTreeMap<String, Made>,
     /// Creations that began and have no good end.
     begun: BTreeMap<String, Begun>,
+    /// Addresses whose provider ended before it answered.
+    unanswered: BTreeSet<String>,
     /// Objects that were destroyed, by address and id.
     destroyed: BTreeSet<(String, String)>,
     /// Objects that are being destroyed, by address.
@@ -116,6 +118,9 @@ impl Ledger {
             }
             EventKind::Refresh(_, resource) => self.was(&resource.address, resource.id.as_ref()),
             EventKind::Apply(phase, resource) if resource.action != "read" => self.change(*phase, resource),
+            EventKind::Diagnostic(diagnostic) if diagnostic.is_unanswered() => {
+                self.unanswered.extend(diagnostic.address.clone());
+            }
             EventKind::ChangeSummary { operation, .. } if operation == "plan" => self.plans += 1,
             EventKind::ChangeSummary { .. } => self.finished = true,
             _ => {}
@@ -192,8 +197,10 @@ impl Ledger {
         for (address, made) in self.made.iter().filter(|(_, made)| lives_outside(&made.kind)) {
             self.hold_made(address, made, state, &mut gap);
         }
-        // Of a creation that failed Terraform has saved what was left of it, if it could.
-        let open = self.begun.iter().filter(|(_, begun)| lives_outside(&begun.kind) && !(begun.errored && known.saved));
+        // Of a creation that failed Terraform has saved what was left of it, if it could, and if it was told.
+        let saved = |address: &String| known.saved && !self.unanswered.contains(address);
+        let open = self.begun.iter().filter(|(address, begun)| !(begun.errored && saved(address)));
+        let open = open.filter(|(_, begun)| lives_outside(&begun.kind));
         for (address, begun) in open.filter(|(address, _)| !self.is_new(address, state)) {
             let why = if begun.errored { "its creation failed half-way" } else { "its creation had begun" };
             gap.suspects.push(Suspect::new(address, &begun.kind, None, why));
@@ -342,6 +349,21 @@ mod tests {
         assert_eq!(gap.suspects, [Suspect::new("aws_sqs_queue.a", "aws_sqs_queue", None, "its creation had begun")]);
         let gap = ledger(&[&cut]).gap(Some(&state(&[("aws_sqs_queue.a", A, false)])), WHOLE);
         assert_eq!(gap, Gap::default());
+    }
+
+    #[test]
+    fn a_creation_that_failed_is_suspected_only_if_its_provider_ended_with_it() {
+        let resource = r#"{"addr":"aws_x.a","resource_type":"aws_x"}"#;
+        let event = |kind: &str| format!(r#"{{"type":"{kind}","hook":{{"resource":{resource},"action":"create"}}}}"#);
+        let said = |summary: &str| {
+            let told = format!(r#"{{"severity":"error","summary":"{summary}","detail":"","address":"aws_x.a"}}"#);
+            let said = format!(r#"{{"type":"diagnostic","diagnostic":{told}}}"#);
+            ledger(&[&[event("apply_start"), event("apply_errored"), said].join("\n")])
+        };
+        let saved = Known { whole: true, saved: true };
+        assert_eq!(said("AccessDenied").gap(None, saved), Gap::default());
+        let suspects = said("Plugin did not respond").gap(None, saved).suspects;
+        assert_eq!(suspects, [Suspect::new("aws_x.a", "aws_x", None, "its creation failed half-way")]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::step::StepDir;
-use super::{Event, EventKind, Session, Step, TerraformError, args};
+use super::{Event, EventKind, Mode, Session, Step, TerraformError, args};
 
 impl Session {
     /// The same deployment's Terraform with its steps in another folder, for commands beside the run's own steps.
@@ -80,12 +80,16 @@ impl Session {
         self.anew(Step::Import, args::import(self.lock_timeout, address, id), stop).await
     }
 
-    /// The objects that an apply would make now, replacements among them, by address and type. Nothing is changed, and no
+    /// The objects that an apply or a destroy would make now, replacements among them, by address and type. Nothing is changed, and no
     /// plan is kept.
     ///
     /// # Errors
     /// See [`TerraformError`].
-    pub async fn would_make(&self, stop: &CancellationToken) -> Result<Vec<(String, String)>, TerraformError> {
+    pub async fn would_make(
+        &self,
+        mode: Mode,
+        stop: &CancellationToken,
+    ) -> Result<Vec<(String, String)>, TerraformError> {
         self.clear(Step::Plan)?;
         let mut made = Vec::new();
         let mut note = |event: &Event| {
@@ -95,7 +99,7 @@ impl Session {
                 made.push((change.address.clone(), change.kind.clone()));
             }
         };
-        self.run(Step::Plan, args::compare(self.lock_timeout), stop, &mut note).await?;
+        self.run(Step::Plan, args::compare(mode, self.lock_timeout), stop, &mut note).await?;
         Ok(made)
     }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{AtRisk, Settler, Trouble, block, lockfile};
 use crate::agent::StepError;
+use crate::agent::error::chain;
 use crate::agent::workdir::RunDir;
 use crate::proton::{Locked, ProtonError, StateDoor};
 use crate::support::files;
@@ -158,6 +159,8 @@ async fn push(settler: &Settler<'_>, door: &StateDoor, bytes: &[u8]) -> Result<R
     match door.post(&id, bytes).await {
         Ok(()) => {}
         Err(ProtonError::Conflict { message }) => return Ok(Err(message)),
+        // It won't be taken later either, so people must know.
+        Err(error @ ProtonError::Denied { .. }) => return Ok(Err(chain(&error))),
         Err(error) => return Err(error.into()),
     }
     door.unlock(&id).await?;

@@ -55,10 +55,12 @@ pub(super) fn read_local(run_dir: &RunDir, evidence: &mut Evidence) -> Result<()
     Ok(())
 }
 
-/// The ledger of a run that worked elsewhere, as far as it was shipped.
+/// The ledger of a run that worked elsewhere, as far as it was shipped. `held` says that a lock was left, as none is by a
+/// Terraform that ended by itself: an apply may have begun, whatever the store knows of it.
 pub(super) async fn read_shipped(
     settler: &Settler<'_>,
     (deployment, attempt): &(String, u64),
+    held: bool,
     evidence: &mut Evidence,
 ) -> Result<(), Trouble> {
     let objects = settler.context.objects(&settler.claimed.lease, &settler.claimed.scope).await;
@@ -76,7 +78,7 @@ pub(super) async fn read_shipped(
     }
     let changed = ledger.has_changed() && !before;
     let finished = ledger.is_finished() || there(&objects, &within("summary.json")).await?;
-    let began = changed || there(&objects, &within(APPLYING)).await?;
+    let began = held || changed || there(&objects, &within(APPLYING)).await?;
     evidence.ledger = ledger;
     evidence.began |= began;
     if began && !finished {

@@ -126,6 +126,8 @@ pub(super) fn is_unclean(error: &TerraformError) -> bool {
             let name = name.to_string_lossy();
             name.ends_with("-apply") || name.ends_with("-destroy")
         }),
+        // A provider that was killed answered nothing, and Terraform ended by itself.
+        E::Failed { step, .. } => step.changes() && error.is_unanswered(),
         _ => false,
     }
 }
@@ -184,7 +186,12 @@ impl<'a> Settler<'a> {
         self.say("settling what terraform has left");
         let outcome = match self.patiently(|| self.own_end(error)).await {
             Err(StepError::CannotSettle { why }) => self.ask_people(&why).await,
-            outcome => outcome?,
+            // Whoever has the deployment next settles it, or this agent's next life.
+            Err(error) if error.goes_on() || matches!(error, StepError::LeaseLost | StepError::Cancelled) => {
+                return Err(error);
+            }
+            Err(error) => self.ask_people(&chain(&error)).await,
+            Ok(outcome) => outcome,
         };
         let text = serde_json::to_vec_pretty(&outcome).expect("an outcome can be written");
         files::write_atomically(&path, &text).map_err(StepError::io("writing", &path))?;

@@ -34,16 +34,19 @@ async fn release_own_at(settler: &Settler<'_>, door: &StateDoor) -> Result<(), T
     }
 }
 
-/// Gets the lock itself, so that whoever had it is over, and gives it back. `dead` are runs whose end is proved already.
-pub(super) async fn get_lock(settler: &Settler<'_>, door: &StateDoor, dead: &[String]) -> Result<(), StepError> {
+/// Gets the lock itself, so that whoever had it is over, and gives it back; whether somebody had it. `dead` are runs whose
+/// end is proved already.
+pub(super) async fn get_lock(settler: &Settler<'_>, door: &StateDoor, dead: &[String]) -> Result<bool, StepError> {
     let (id, who) = (Uuid::new_v4().to_string(), settler.context.identity.id());
-    let mut told_once = false;
+    let (mut told_once, mut had) = (false, false);
     loop {
         match settler.patiently(|| async { Ok(door.lock(&id, who).await?) }).await? {
             Locked::Granted => {
-                return settler.patiently(|| async { Ok(door.unlock(&id).await?) }).await;
+                settler.patiently(|| async { Ok(door.unlock(&id).await?) }).await?;
+                return Ok(had);
             }
             Locked::Held { id: held, told } => {
+                had = true;
                 if release_of_dead(settler, &held, dead).await {
                     continue;
                 }

@@ -83,11 +83,12 @@ impl Settler<'_> {
         // Their processes were waited for.
         let dead: Vec<String> =
             runs.iter().zip(&names).filter(|(run, _)| here(run).is_some()).map(|(_, name)| name.clone()).collect();
-        if let Some(door) = &self.door {
-            proof::get_lock(self, door, &dead).await?;
-        }
+        let held = match &self.door {
+            Some(door) => proof::get_lock(self, door, &dead).await?,
+            None => false,
+        };
         let runs: Vec<_> = runs.iter().zip(names).map(|(run, name)| (run, here(run), name)).collect();
-        let found = self.patiently(|| self.settle_runs(&runs)).await?;
+        let found = self.patiently(|| self.settle_runs(&runs, held)).await?;
         if !found.suspects.is_empty() || found.reason.is_some() {
             let risk = self.patiently(|| block::block(self, &found, None)).await?;
             // From here on it is the block that knows.
@@ -101,13 +102,17 @@ impl Settler<'_> {
     }
 
     /// One try at settling all earlier runs together.
-    async fn settle_runs(&self, runs: &[(&(String, u64), Option<&RunDir>, String)]) -> Result<Found, Trouble> {
+    async fn settle_runs(
+        &self,
+        runs: &[(&(String, u64), Option<&RunDir>, String)],
+        held: bool,
+    ) -> Result<Found, Trouble> {
         let session = self.commands();
         let mut evidence = Evidence { whole: true, saved: true, ..Evidence::default() };
         let mut torn = false;
         for (run, here, name) in runs {
             let Some(other) = here else {
-                evidence::read_shipped(self, run, &mut evidence).await?;
+                evidence::read_shipped(self, run, held, &mut evidence).await?;
                 continue;
             };
             evidence::read_local(other, &mut evidence)?;
@@ -128,15 +133,16 @@ impl Settler<'_> {
         }
         let mut found = reconcile(self, &session, &evidence.ledger, evidence.known()).await?;
         if !evidence.untold.is_empty() {
-            self.suspect_all(&session, &evidence.untold.join(", "), &mut found).await?;
+            self.suspect_all(&session, &evidence.untold, &mut found).await?;
         }
         Ok(found)
     }
 
     /// Of a run that had come to its apply neither the directory nor the plan is left. It may have made whatever an apply
     /// would make now.
-    async fn suspect_all(&self, session: &Session, runs: &str, found: &mut Found) -> Result<(), Trouble> {
-        let planned = match session.would_make(&CancellationToken::new()).await {
+    async fn suspect_all(&self, session: &Session, untold: &[String], found: &mut Found) -> Result<(), Trouble> {
+        let runs = untold.join(", ");
+        let planned = match session.would_make(self.run_dir.record.mode(), &CancellationToken::new()).await {
             Ok(planned) => planned,
             Err(TerraformError::Failed { .. }) => {
                 let why = "had come to its apply, and neither its directory nor its journal is left";
@@ -145,6 +151,15 @@ impl Settler<'_> {
             }
             Err(error) => return Err(error.into()),
         };
+        // Another deployment's configuration was another one, so that what it lacks is not all that there may be.
+        let others: Vec<&str> = untold.iter().map(String::as_str).filter(|run| !run.starts_with(self.id())).collect();
+        if !others.is_empty() {
+            found.reason = Some(format!(
+                "run {} of an earlier deployment had come to its apply, and neither its directory nor its journal is \
+                 left: look for what its template makes",
+                others.join(", ")
+            ));
+        }
         let why = format!("it would be created now, and run {runs}, whose journal is lost, may have done that");
         for (address, kind) in planned.into_iter().filter(|(_, kind)| lives_outside(kind)) {
             if !found.suspects.iter().any(|suspect| suspect.address == address) {

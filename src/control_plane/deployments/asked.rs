@@ -34,7 +34,8 @@ impl Asked {
         engine: &Deployments,
         deployment: &Deployment,
     ) -> Result<bool, StoreError> {
-        Ok(self.selection.holds(&deployment.target, &deployment.environment) && within(tx, &engine.scope, &self.environments, deployment)?)
+        Ok(self.selection.holds(&deployment.target, &deployment.environment)
+            && within(tx, &engine.scope, &self.environments, deployment)?)
     }
 }
 
