@@ -182,6 +182,7 @@ impl Instance<'_> {
             unpublished: Vec::new(),
             approval: None,
             last_claimed_by: None,
+            claimers: Vec::new(),
         }
     }
 

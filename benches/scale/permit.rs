@@ -9,7 +9,7 @@ use hadron::control_plane::seal::{MasterKey, Sealer};
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Typed};
 use hadron::control_plane::wire::paging::PageKey;
 use hadron::control_plane::wire::{Call, Caller};
-use hadron::control_plane::{Plane, PlaneSettings};
+use hadron::control_plane::{DeploymentLimits, Plane, PlaneSettings};
 use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::{Clock, Secret};
 use hadron_model::hadron::Role;
@@ -153,6 +153,7 @@ async fn plane() -> Plane {
         lease: Duration::from_mins(1),
         serves_state: true,
         serves_objects: true,
+        limits: DeploymentLimits::default(),
     };
     let store = fill::seal(&Store::new(Sqlite::temporary().unwrap()), MasterKey::random()).await;
     fill::fill(&store, Size { times: 1 }).await;

@@ -86,7 +86,8 @@ mod tests {
     fn run(data: &Path, id: &str) -> RunDir {
         let candidate =
             Candidate { id: id.into(), arn: "arn".into(), target_arn: "arn".into(), environment: "dev".into() };
-        let record = RunRecord { candidate, attempt: 1, destroys: false, bucket: "b".into(), started_at: 1 };
+        let record =
+            RunRecord { candidate, attempt: 1, destroys: false, bucket: "b".into(), started_at: 1, lease: None };
         RunDir::create(data, record, &Files::new(), None).unwrap()
     }
 

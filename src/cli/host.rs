@@ -73,6 +73,8 @@ mod tests {
         departure(&settings, host).map_err(|failure| failure.words())
     }
 
+    type Row<'a> = (Host, &'a [(&'a str, &'a str)], Seconds);
+
     /// The way, the grace, the reserve, and after how long Terraform is interrupted.
     type Seconds = (Shutdown, Option<u64>, u64, Option<u64>);
 
@@ -85,7 +87,7 @@ mod tests {
     fn each_host_has_its_own_way_to_leave_until_the_operator_chooses() {
         let drain = [("HADRON_SHUTDOWN", "drain")];
         let fargate = [("HADRON_SHUTDOWN", "drain"), ("HADRON_GRACE", "120"), ("HADRON_RESERVE", "45")];
-        let table: &[(Host, &[(&str, &str)], Seconds)] = &[
+        let table: &[Row<'_>] = &[
             (Host::Machine, &[], (Shutdown::Drain, None, 0, None)),
             (Host::Machine, &[("HADRON_GRACE", "60")], (Shutdown::Drain, Some(60), 30, Some(30))),
             (Host::Systemd, &[], (Shutdown::Drain, Some(90), 45, Some(45))),

@@ -91,16 +91,16 @@ impl Session {
         stop: &CancellationToken,
     ) -> Result<Vec<(String, String)>, TerraformError> {
         self.clear(Step::Plan)?;
-        let mut made = Vec::new();
+        let mut planned = Vec::new();
         let mut note = |event: &Event| {
             if let EventKind::PlannedChange(change) = &event.kind
                 && matches!(change.action.as_str(), "create" | "replace")
             {
-                made.push((change.address.clone(), change.kind.clone()));
+                planned.push((change.address.clone(), change.kind.clone()));
             }
         };
         self.run(Step::Plan, args::compare(mode, self.lock_timeout), stop, &mut note).await?;
-        Ok(made)
+        Ok(planned)
     }
 
     /// Runs a step that leaves no trace of an earlier one of its kind. Whoever calls has waited for that.

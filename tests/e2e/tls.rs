@@ -104,7 +104,8 @@ async fn client(plane: &Plane, trusted: &Path) -> Client {
     Client { proton: aws_sdk_proton::Client::new(&sdk), s3: aws_sdk_s3::Client::from_conf(s3) }
 }
 
-const MAIN: &str = "resource \"terraform_data\" \"it\" {\n  input = var.environment.inputs.word\n}\n\n\
+const MAIN: &str = "resource \"terraform_data\" \"it\" {\n  input = var.environment.inputs.word\n  \
+                    provisioner \"local-exec\" {\n    command = \"echo $TF_HTTP_ADDRESS > address\"\n  }\n}\n\n\
                     output \"Word\" {\n  value = terraform_data.it.output\n}\n\n\
                     output \"Hidden\" {\n  value     = \"s3cret\"\n  sensitive = true\n}\n";
 
@@ -121,7 +122,7 @@ async fn deploy(client: &Client) {
     assert_eq!(client.outputs("dev").await["Word"], "two");
 }
 
-/// The state's address, as Terraform remembers it in the runs below `data`.
+/// The state's address, as Terraform was told it in the runs below `data`.
 fn addresses(data: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![data.join("runs")];
@@ -129,10 +130,8 @@ fn addresses(data: &Path) -> Vec<String> {
         for entry in fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
             if entry.path().is_dir() {
                 folders.push(entry.path());
-            } else if entry.path().ends_with(".terraform/terraform.tfstate") {
-                let text = fs::read_to_string(entry.path()).unwrap();
-                let settled: serde_json::Value = serde_json::from_str(&text).unwrap();
-                found.push(settled["backend"]["config"]["address"].as_str().unwrap_or_default().to_owned());
+            } else if entry.path().ends_with("work/address") {
+                found.push(fs::read_to_string(entry.path()).unwrap().trim().to_owned());
             }
         }
     }

@@ -79,13 +79,12 @@ async fn adoption(game: &Game<'_>, shown: &Value, first: &str) -> Option<String>
     let (mut pairs, mut found) = (Vec::new(), false);
     for suspect in suspects {
         let address = suspect["address"].as_str().unwrap_or_default();
-        let id = match suspect["id"].as_str() {
-            Some(id) => Some(id.to_owned()),
-            None => {
-                let id = exists(game, address, &known).await;
-                found |= id.is_some();
-                id
-            }
+        let id = if let Some(id) = suspect["id"].as_str() {
+            Some(id.to_owned())
+        } else {
+            let id = exists(game, address, &known).await;
+            found |= id.is_some();
+            id
         };
         pairs.extend(id.map(|id| format!("'{address}={id}'")));
     }
