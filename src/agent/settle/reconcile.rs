@@ -73,7 +73,7 @@ pub(super) async fn reconcile(
 }
 
 /// Brings one object in. What stands at its address goes first, to where it can be forgotten or destroyed.
-async fn adopt(
+pub(super) async fn adopt(
     session: &Session,
     missing: &Missing,
     state: Option<&State>,

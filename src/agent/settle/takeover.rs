@@ -3,13 +3,15 @@
 use tokio_util::sync::CancellationToken;
 
 use super::evidence::{self, Evidence};
-use super::reconcile::{Found, reconcile};
+use super::reconcile::{self, Found, reconcile};
 use super::{Settler, Trouble, block, errored, lockfile, proof};
 use crate::agent::StepError;
 use crate::agent::gate::Gate;
 use crate::agent::workdir::RunDir;
 use crate::proton::Adoption;
-use crate::terraform::{Session, State, Suspect, TerraformError, lives_outside, wait_for_all};
+use crate::terraform::{
+    Missing, Replaced, Session, State, Suspect, TerraformError, lives_outside, parking_address, wait_for_all,
+};
 
 /// Settles what runs before this one have left, and brings in what operators have decided. Nothing has changed yet.
 ///
@@ -193,6 +195,20 @@ impl Settler<'_> {
         Err(StepError::AtRisk { source: None, risk: Box::new(risk) })
     }
 
+    /// An id for import may be another form of the id that stands already, and then it was one object all along: it must
+    /// not be destroyed under its other name.
+    async fn forget_twin(&self, session: &Session, address: &str, old: Option<String>) -> Result<(), StepError> {
+        let (never, before) = (CancellationToken::new(), |source| StepError::Terraform { source, changing: false });
+        let Some(old) = old else { return Ok(()) };
+        let state = self.patiently(|| async { Ok(session.state_pull(&never).await?) }).await?;
+        let state = State::parse(&state).map_err(before)?;
+        let same = state.as_ref().and_then(|it| it.current(address)).is_some_and(|it| it.id.as_ref() == Some(&old));
+        match parking_address(address, &old).filter(|_| same) {
+            Some(beside) => session.state_rm(&beside, &never).await.map_err(before),
+            None => Ok(()),
+        }
+    }
+
     /// Brings in what operators have named. Whatever can't be is told, and nothing is applied.
     async fn adopt(&self) -> Result<(), StepError> {
         let Some(door) = &self.door else { return Ok(()) };
@@ -204,13 +220,18 @@ impl Settler<'_> {
             let state = self.patiently(|| async { Ok(session.state_pull(&never).await?) }).await?;
             let before = |source| StepError::Terraform { source, changing: false };
             let state = State::parse(&state).map_err(before)?;
-            if state.as_ref().is_some_and(|state| state.current(&address).is_some()) {
+            let stands = state.as_ref().and_then(|state| state.current(&address));
+            if stands.is_some_and(|object| object.id.as_ref() == Some(&id)) {
                 self.say(&format!("{address} is in the state already"));
                 continue;
             }
             self.say(&format!("adopting {address} as an operator has decided ({id})"));
-            match session.import(&address, &id, &never).await {
-                Ok(()) => {}
+            // What the run had begun to replace may be there still: it waits beside, where Terraform will destroy it.
+            let replaces = stands.map(|_| Replaced::Standing);
+            let missing = Missing { address: address.clone(), kind: String::new(), id: id.clone(), replaces };
+            let old = stands.and_then(|object| object.id.clone());
+            match reconcile::adopt(&session, &missing, state.as_ref(), &never).await {
+                Ok(()) => self.forget_twin(&session, &address, old).await?,
                 Err(error @ TerraformError::Failed { .. }) => refused.push(refusal(&address, &id, &error)),
                 Err(source) => return Err(before(source)),
             }
