@@ -194,7 +194,12 @@ impl StepError {
 
     /// Whether Terraform ended because it was asked to.
     pub(super) fn is_interrupt(&self) -> bool {
-        matches!(self, Self::Terraform { source: TerraformError::Interrupted { .. }, .. })
+        match self {
+            Self::Terraform { source, .. } => source.was_interrupted(),
+            Self::Settled { source, .. } => source.was_interrupted(),
+            Self::AtRisk { source: Some(source), .. } => source.was_interrupted(),
+            _ => false,
+        }
     }
 
     /// Whether the deployment isn't over, and a later life of this agent, or another agent, goes on with it. Nothing is

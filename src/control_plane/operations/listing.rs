@@ -122,5 +122,5 @@ impl Listing {
 }
 
 fn position<T>(item: &Stored<T>) -> Position {
-    Position { sort: item.sort.clone(), key: item.key.clone() }
+    Position { sort: item.sort.clone(), key: item.row_key.clone() }
 }

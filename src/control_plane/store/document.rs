@@ -69,8 +69,8 @@ pub const ALL: &str = "all";
 /// A document with the version it was read at.
 #[derive(Debug, Clone)]
 pub struct Stored<T> {
-    /// Its key.
-    pub key: String,
+    /// Its key; not called `key`, since a document's own member of that name must stay within reach.
+    pub row_key: String,
     /// The version to name when it is written back.
     pub version: i64,
     /// Its place in the list it was found in.
@@ -155,7 +155,7 @@ fn text<T: Document>(value: &T) -> Result<String, StoreError> {
 
 fn open<T: View>(row: Row) -> Result<Stored<T>, StoreError> {
     match serde_json::from_str(&row.body) {
-        Ok(value) => Ok(Stored { key: row.key, version: row.version, sort: row.sort, value }),
+        Ok(value) => Ok(Stored { row_key: row.key, version: row.version, sort: row.sort, value }),
         Err(source) => Err(StoreError::Corrupt { kind: T::OF, key: row.key, source }),
     }
 }
