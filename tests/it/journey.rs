@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
-use hadron::agent::{Agent, Config, EnvironmentConfig, HostConfig, S3State, Verdict};
+use hadron::agent::{Agent, AgentError, Config, EnvironmentConfig, HostConfig, S3State, Verdict};
 use hadron::objects::ObjectsConfig;
 use hadron::support::{AwsAccess, Clock, Secret};
 use serde_json::{Value, json};
@@ -119,8 +119,17 @@ impl Scene {
         }
     }
 
+    /// An agent; what is left of an aborted one may keep the data directory for a moment.
     async fn agent(&self) -> Agent {
-        Agent::new(self.config()).await.unwrap()
+        let until = Instant::now() + Duration::from_secs(1);
+        loop {
+            match Agent::new(self.config()).await {
+                Err(AgentError::DataInUse(_)) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                agent => return agent.unwrap(),
+            }
+        }
     }
 
     async fn drains(&self) -> Verdict {
