@@ -54,6 +54,8 @@ impl Scene {
         let mut victim = agent(&plane, "victim", &Start::default());
         user.create_environment("dev", "hangs", &format!("folder: {}", folder.path().display())).await;
         eventually(async || folder.path().join("hung").exists()).await;
+        // What the run has done must have left the host; a run that nobody can tell of blocks its target (see settle.rs).
+        eventually(async || shipped(&user).await.contains("terraform_data.second: Creating")).await;
         kill_all(&mut victim, &agent_folder(&plane, "victim"));
         Self { plane, user, _folder: folder }
     }
@@ -80,6 +82,17 @@ impl Scene {
         let (status, message) = self.user.settled("dev").await;
         assert_eq!(status, DeploymentStatus::Cancelled, "{message}");
     }
+}
+
+/// The events of all runs that have arrived in the bucket.
+async fn shipped(user: &Client) -> String {
+    let mut text = String::new();
+    let listed = user.s3.list_objects_v2().bucket("hadron").prefix("runs/").send().await.unwrap();
+    for key in listed.contents().iter().filter_map(|object| object.key()).filter(|key| key.contains("/events/")) {
+        let piece = user.s3.get_object().bucket("hadron").key(key).send().await.unwrap();
+        text += &String::from_utf8_lossy(&piece.body.collect().await.unwrap().into_bytes());
+    }
+    text
 }
 
 /// Ends an agent as a power cut would: itself, the supervisor, Terraform and what Terraform has started.

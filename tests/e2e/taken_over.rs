@@ -54,7 +54,8 @@ impl Scene {
 
     /// The one run's directory.
     fn run_dir(&self) -> PathBuf {
-        let only = |path: PathBuf| fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).next().unwrap();
+        let folders = |path: PathBuf| fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).filter(|it| it.is_dir());
+        let only = |path: PathBuf| folders(path).next().unwrap();
         only(only(agent_folder(&self.plane, "a").join("data/runs")))
     }
 

@@ -43,6 +43,11 @@ pub(super) struct Known {
 const IDS: [&str; 3] = ["Connection", "Blocker", "Deployment"];
 
 impl Known {
+    /// Never guesses this id again: a run that revoked or rotated the key it signs with would prove nothing after that.
+    pub(super) fn spare(&mut self, id: &str) {
+        self.ids.values_mut().for_each(|ids| ids.retain(|known| known != id));
+    }
+
     /// Takes in every id, ARN and page token of an operation's answer.
     pub(super) fn learn(&mut self, operation: &str, answer: &Value) {
         match answer {

@@ -75,7 +75,9 @@ impl Run {
             self.fault(format!("{shown}: {status} {}", String::from_utf8_lossy(&body)));
         }
         if let (200, Ok(answer)) = (status, serde_json::from_slice(&body)) {
-            self.known.lock().unwrap().learn(target, &answer);
+            let mut known = self.known.lock().unwrap();
+            known.learn(target, &answer);
+            known.spare(&self.door.key.0);
         }
     }
 
