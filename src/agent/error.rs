@@ -196,8 +196,7 @@ impl StepError {
     pub(super) fn is_interrupt(&self) -> bool {
         match self {
             Self::Terraform { source, .. } => source.was_interrupted(),
-            Self::Settled { source, .. } => source.was_interrupted(),
-            Self::AtRisk { source: Some(source), .. } => source.was_interrupted(),
+            Self::Settled { source, .. } | Self::AtRisk { source: Some(source), .. } => source.was_interrupted(),
             _ => false,
         }
     }
