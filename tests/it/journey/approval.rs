@@ -293,18 +293,26 @@ async fn a_plan_that_another_key_has_sealed_is_made_and_asked_about_again() {
     assert!(again.join("2-apply").exists() && !again.join("plan").exists());
 }
 
+/// A plan's file bears its time in steps of two seconds: of two plans of one moment and content one is the other, and
+/// approved with it.
+async fn another_moment() {
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+}
+
 #[tokio::test]
 async fn a_plan_that_was_tampered_with_while_it_waited_is_not_applied() {
     let scene = Scene::hadron().await;
     scene.deploys("d1", "dev", THREE_OUTPUTS);
     let work = drains(scene.gated_agent().await);
     let (first, _) = scene.asked("d1").await;
+    another_moment().await;
     let mut sealed = std::fs::read(scene.sealed_file("d1")).unwrap();
     *sealed.last_mut().unwrap() ^= 1;
     std::fs::write(scene.sealed_file("d1"), sealed).unwrap();
     scene.approve("d1", &first);
     let (second, _) = scene.asked_after("d1", Some(&first)).await;
     // One that was taken away is no better.
+    another_moment().await;
     std::fs::remove_file(scene.run_dir("d1").join("again-1/plan/plan.sealed")).unwrap();
     scene.approve("d1", &second);
     let (third, _) = scene.asked_after("d1", Some(&second)).await;
