@@ -1,8 +1,6 @@
 //! What every step may use: the configuration, the clients, the Terraform that was found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::OnceLock;
-use std::time::Duration;
 
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,14 +13,10 @@ use crate::domain::Scope;
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Lease, Proton};
 use crate::support::Secret;
-use crate::support::https::Https;
 use crate::terraform::{self, Terraform};
 
 /// Watchers that lag behind lose the oldest of these.
 const PROGRESS_KEPT: usize = 1024;
-
-/// How long a state is waited for that is read for its outputs; Terraform, asked instead, is more patient.
-const STATE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An agent's tools, shared by all its journeys.
 #[derive(Debug)]
@@ -42,8 +36,6 @@ pub(super) struct Context {
     pub(super) keeper: Keeper,
     /// Clients by endpoint and region; None is the configured store.
     stores: Mutex<HashMap<Option<(String, String)>, Objects>>,
-    /// Reads states; made when the first is to be read.
-    https: OnceLock<Option<Https>>,
     /// State buckets that proved to honour conditional writes.
     probed: Mutex<HashSet<String>>,
 }
@@ -69,27 +61,8 @@ impl Context {
         let (waiting, under_way) = (watch::Sender::new(0), watch::Sender::new(0));
         let keeper = Keeper::start(config.proton.clone()).map_err(AgentError::Keeper)?;
         let hurry = CancellationToken::new();
-        let (stores, probed, https) = (Mutex::default(), Mutex::default(), OnceLock::new());
-        Ok(Self {
-            config,
-            identity,
-            proton,
-            terraform,
-            progress,
-            waiting,
-            under_way,
-            hurry,
-            keeper,
-            stores,
-            https,
-            probed,
-        })
-    }
-
-    /// A client for the state server; none where its trust can't be set up, and then others are asked.
-    pub(super) fn https(&self) -> Option<Https> {
-        let trust = self.config.proton.trust.as_ref();
-        self.https.get_or_init(|| Https::trusting(trust, STATE_PATIENCE).ok()).clone()
+        let (stores, probed) = (Mutex::default(), Mutex::default());
+        Ok(Self { config, identity, proton, terraform, progress, waiting, under_way, hurry, keeper, stores, probed })
     }
 
     /// Counts the caller's journey among those that wait for people, until what it gets is dropped.

@@ -197,7 +197,8 @@ async fn session(context: &Context, claimed: &Claimed, run_dir: &RunDir) -> Resu
         env,
         backend,
         lock_timeout: context.config.lock_timeout,
-        state_reader: context.https(),
+        // Without it Terraform is asked, by a process more.
+        state_reader: context.proton.https().ok(),
         providers: context.config.provider_store.clone().map(|folder| ProviderStore { folder }),
         // What is to be settled first is settled with an init of its own: no apply would notice a copy that doesn't fit.
         warm: (claimed.lease.unsettled.is_empty() && claimed.lease.adopt == 0).then(|| Warm {

@@ -14,6 +14,7 @@ mod resource;
 mod sealed;
 mod state;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -31,10 +32,14 @@ pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
 pub use state::{Adoption, Block, BlockSuspect, Locked, StateDoor};
 
 use crate::support::cipher::Cipher;
+use crate::support::https::{HttpError, Https};
 use crate::support::{AwsAccess, Secret, Trust, credential};
 
 /// One try of one request; above the longest that a poll may be held (50 s).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long an answer may take that isn't one of Proton's API: a state of many megabytes travels in it.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A Proton endpoint, asked as one identity; cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,6 +47,7 @@ pub struct Proton {
     client: sdk::Client,
     config: SdkConfig,
     trust: Option<Trust>,
+    https: Arc<OnceLock<Https>>,
 }
 
 impl Proton {
@@ -54,12 +60,25 @@ impl Proton {
             None => timeouts.build(),
         };
         let client = sdk::Client::from_conf(sdk::config::Builder::from(&config).timeout_config(timeouts).build());
-        Self { client, config, trust: access.trust.clone() }
+        Self { client, config, trust: access.trust.clone(), https: Arc::default() }
     }
 
     /// The SDK's client, for requests that have no word of their own here.
     pub fn client(&self) -> &sdk::Client {
         &self.client
+    }
+
+    /// A client for what the endpoint serves beside Proton's API: states and sealed inputs. It is made when it is first
+    /// asked for, since reading the system's certificates takes a while.
+    ///
+    /// # Errors
+    /// The certificates can't be used.
+    pub fn https(&self) -> Result<Https, HttpError> {
+        if let Some(https) = self.https.get() {
+            return Ok(https.clone());
+        }
+        let made = Https::trusting(self.trust.as_ref(), PATIENCE)?;
+        Ok(self.https.get_or_init(|| made).clone())
     }
 
     /// The password that goes with `username` at a URL of the control plane: a keyed hash, so that the secret of our

@@ -1,10 +1,7 @@
 //! The values that the API shows as `***`, for the one run that consumes them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
 use http::header::AUTHORIZATION;
@@ -12,10 +9,8 @@ use serde_json::Value;
 
 use super::{Lease, Proton, ProtonError};
 use crate::support::causes;
-use crate::support::https::{HttpError, Https};
-
-/// How long the answer may take; the values are small.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::credential::basic;
+use crate::support::https::HttpError;
 
 impl Proton {
     /// Reads the sealed inputs of a claimed deployment, by JSON pointer into the inputs; empty when nothing is sealed.
@@ -26,11 +21,10 @@ impl Proton {
         let Some(url) = &lease.sealed else { return Ok(BTreeMap::new()) };
         let username = lease.username();
         let password = self.password(url, &username).await?;
-        let basic = format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.reveal())));
-        let request = Request::get(url.as_str()).header(AUTHORIZATION, basic).body(Bytes::new());
+        let request = Request::get(url.as_str()).header(AUTHORIZATION, basic(&username, &password)).body(Bytes::new());
         let request = request.map_err(|error| ProtonError::nonsense(format!("sealed URL: {error}")))?;
         let unreachable = |error: HttpError| ProtonError::Unreachable { cause: causes(&error) };
-        let client = Https::trusting(self.trust.as_ref(), PATIENCE).map_err(unreachable)?;
+        let client = self.https().map_err(unreachable)?;
         let answer = client.send(request).await.map_err(unreachable)?;
         let (status, body) = (answer.status().as_u16(), answer.into_body());
         match status {

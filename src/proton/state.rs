@@ -4,8 +4,6 @@
 //! The protocol is that of Terraform's http backend (<https://developer.hashicorp.com/terraform/language/backend/http>),
 //! and two addresses beside it for what that has no words for.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -17,10 +15,8 @@ use serde_json::{Value, json};
 
 use super::{Lease, Proton, ProtonError};
 use crate::support::causes;
+use crate::support::credential::basic;
 use crate::support::https::{HttpError, Https};
-
-/// How long one answer may take: a state of many megabytes travels in it.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The state of one target, asked as one run.
 #[derive(Debug, Clone)]
@@ -86,8 +82,8 @@ impl Proton {
     pub async fn state_door(&self, lease: &Lease, username: &str) -> Result<Option<StateDoor>, ProtonError> {
         let Some(url) = lease.state.clone() else { return Ok(None) };
         let password = self.password(&url, username).await?;
-        let basic = format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.reveal())));
-        let client = Https::trusting(self.trust.as_ref(), PATIENCE).map_err(|error| unreachable(&error))?;
+        let basic = basic(username, &password);
+        let client = self.https().map_err(|error| unreachable(&error))?;
         Ok(Some(StateDoor { client, url, basic }))
     }
 }

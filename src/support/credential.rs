@@ -1,6 +1,8 @@
 //! Access keys as they are made, and what is derived from them: the password of a deployment's claim, known to both
 //! rooms without ever being sent by one to the other, and the agent's own keys.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use rand::Rng;
 use sha2::Sha256;
@@ -14,6 +16,11 @@ pub fn state_password(secret: &Secret, url: &str, username: &str) -> String {
     mac.update(url.as_bytes());
     mac.update(username.as_bytes());
     hex::encode(mac.finalize().into_bytes())
+}
+
+/// The value of the header `Authorization` for Basic authentication (<https://www.rfc-editor.org/rfc/rfc7617>).
+pub fn basic(username: &str, password: &Secret) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.reveal())))
 }
 
 /// A key of 32 bytes for one purpose: the HMAC-SHA256 of that purpose under the secret of an access key. Whoever has the

@@ -5,8 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
 use http::header::AUTHORIZATION;
@@ -22,6 +20,7 @@ use super::{
     output,
 };
 
+use crate::support::credential::basic;
 use crate::support::https::Https;
 
 /// How `plan -detailed-exitcode` says that there is something to do.
@@ -143,8 +142,7 @@ impl Session {
     /// doesn't work; Terraform may still be able to tell.
     async fn outputs_in_state(&self, told: &BTreeMap<String, OutputValue>) -> Option<BTreeMap<String, OutputValue>> {
         let Backend::Http { address, username, password } = &self.backend else { return None };
-        let credential = STANDARD.encode(format!("{username}:{}", password.reveal()));
-        let request = Request::get(address).header(AUTHORIZATION, format!("Basic {credential}"));
+        let request = Request::get(address).header(AUTHORIZATION, basic(username, password));
         let answer = self.state_reader.as_ref()?.send(request.body(Bytes::new()).ok()?).await;
         let answer =
             answer.inspect_err(|error| tracing::debug!(%error, "the state can't be read for its outputs")).ok()?;
