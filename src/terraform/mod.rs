@@ -40,6 +40,7 @@ mod plan;
 mod providers;
 mod session;
 mod state;
+mod tree;
 mod warm;
 
 mod error;

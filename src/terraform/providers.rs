@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TerraformError;
 use super::lock_file::{self, Locks};
-use super::warm::{touch, wait_for, walk};
+use super::tree::{touch, wait_for, walk};
 use crate::support::files;
 
 /// A provider store.
