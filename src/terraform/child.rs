@@ -65,6 +65,21 @@ pub fn attach(step_dir: &Path) -> Result<Option<Child>, TerraformError> {
     Ok(step.command()?.map(|_| Child { step, supervisor: None }))
 }
 
+/// Comes back to a step like [`attach`], unless the earlier agent was killed so early that nothing was started: then
+/// there is nothing to come back to, and the step is to be begun.
+///
+/// # Errors
+/// The folder can't be read or written.
+pub fn attach_if_begun(step_dir: &Path) -> Result<Option<Child>, TerraformError> {
+    let Some(mut child) = attach(step_dir)? else { return Ok(None) };
+    if child.ended().is_ok_and(|exit| exit.is_some_and(|exit| exit.abandoned)) {
+        // A supervisor that comes late finds the new command, which is the same one, and is alone with it.
+        child.step.forget_exit()?;
+        return Ok(None);
+    }
+    Ok(Some(child))
+}
+
 impl Child {
     /// Follows the step to its end. Every event since its beginning is handed on, in order. Once `stop` is cancelled
     /// Terraform gets SIGINT, exactly one in the life of the step: a second would make it drop everything.
@@ -124,7 +139,8 @@ impl Child {
             }
             None => {
                 // While we hold the lock, say so for good: a supervisor that comes late will find it and go.
-                let exit = Exit::never_ran(self.without_a_trace());
+                let abandoned = !self.step.stdout().exists();
+                let exit = Exit { abandoned, ..Exit::never_ran(self.without_a_trace()) };
                 self.step.write_exit(&exit)?;
                 drop(alone);
                 Ok(Some(exit))

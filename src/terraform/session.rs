@@ -216,7 +216,7 @@ impl Session {
         words: Vec<String>,
         stop: &CancellationToken,
     ) -> Result<Child, TerraformError> {
-        if let Some(child) = child::attach(folder)? {
+        if let Some(child) = child::attach_if_begun(folder)? {
             return Ok(child);
         }
         if stop.is_cancelled() {

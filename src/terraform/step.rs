@@ -98,6 +98,9 @@ pub struct Exit {
     /// neighbour within the same control group.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub oom: bool,
+    /// It never ran, since whoever was to start it has gone before: it may be started again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abandoned: bool,
 }
 
 /// The memory that a step took, in bytes.
@@ -177,6 +180,12 @@ impl StepDir {
 
     pub(super) fn write_exit(&self, exit: &Exit) -> Result<(), TerraformError> {
         self.write("exit.json", exit)
+    }
+
+    /// Takes back an exit that says that the step never ran, so that it can be started again.
+    pub(super) fn forget_exit(&self) -> Result<(), TerraformError> {
+        let path = self.0.join("exit.json");
+        fs::remove_file(&path).map_err(TerraformError::io("removing", &path))
     }
 
     pub(super) fn usage(&self) -> Result<Option<Usage>, TerraformError> {

@@ -48,7 +48,7 @@ fn run(step: &StepDir) -> Result<Exit, TerraformError> {
     let output = terraform.wait().map_err(TerraformError::io("waiting for", Path::new(&command.argv[0])))?;
     // The kernel counts before it kills, so whoever is dead has been counted.
     let oom = killed_before.zip(kills()).is_some_and(|(before, now)| now > before);
-    let exit = Exit { code: output.status.code(), signal: output.status.signal(), error: None, oom };
+    let exit = Exit { code: output.status.code(), signal: output.status.signal(), oom, ..Exit::default() };
     clear_up(&terraform, output.status);
     // It is told beside the exit; a full disk must not take the exit along.
     step.write_usage(&usage(group.as_ref())).ok();

@@ -173,6 +173,22 @@ async fn a_step_whose_supervisor_never_came_is_given_up_for_good() {
 }
 
 #[tokio::test]
+async fn a_step_that_an_agent_was_killed_over_before_it_began_is_begun_by_the_next() {
+    let step = folder();
+    let command = serde_json::json!({ "argv": ["/bin/touch", "ran"], "env": [], "cwd": step.path() });
+    fs::write(step.path().join("command.json"), command.to_string()).unwrap();
+    assert!(child::attach_if_begun(step.path()).unwrap().is_none(), "there is nothing to come back to");
+    let child = start(step.path(), "touch ran-$$; sleep 0.2");
+    let late = duct::cmd!(HADRON, "supervise", step.path()).start().unwrap();
+    assert_eq!(wait(child).await.unwrap().code, Some(0));
+    late.wait().unwrap();
+    let ran =
+        fs::read_dir(step.path()).unwrap().filter(|it| it.as_ref().unwrap().path().to_string_lossy().contains("ran-"));
+    assert_eq!(ran.count(), 1, "once, whoever was first");
+    assert!(child::attach_if_begun(step.path()).unwrap().is_some());
+}
+
+#[tokio::test]
 async fn what_cannot_be_started_is_told_with_the_reason() {
     let step = folder();
     let argv = vec!["/nowhere/terraform".to_owned()];
