@@ -10,6 +10,8 @@ pub mod support;
 
 pub mod domain;
 
+pub mod estate;
+pub mod git;
 pub mod hadron;
 pub mod objects;
 pub mod proton;

@@ -1,0 +1,17 @@
+//! What AWS Proton left behind: the directories that it rendered into Git repositories, read back into the templates,
+//! environments, services and components that they were made from.
+//!
+//! Files in, values out: whoever calls has read the repository (room `git`), and whoever calls registers what comes out.
+//! [`Estate`] is what the directories say; [`Rebuilt`] is what a control plane is told.
+
+mod model;
+mod rebuilt;
+
+pub use model::{
+    Banner, CodeFile, ComponentFacts, EnvConfig, Estate, Generated, Place, Resource, ServiceValues, SiteEntry, Tree,
+    Trouble, TroubleKind, VersionRef,
+};
+pub use rebuilt::{
+    Guess, Origin, Rebuilt, RebuiltComponent, RebuiltEnvironment, RebuiltInstance, RebuiltPipeline, RebuiltService,
+    RebuiltTemplate, RebuiltVersion, StateAt,
+};
