@@ -16,6 +16,7 @@ mod cluster;
 mod commands;
 mod dead_agent;
 mod durability;
+mod eject;
 mod events;
 mod examples;
 mod first_process;
