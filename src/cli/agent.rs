@@ -23,6 +23,9 @@ const POLL_WAIT: Duration = Duration::from_secs(20);
 /// How long Terraform waits for a state that somebody else has locked.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// Longer than a store or a server is away for, short enough to be asked on the same day.
+const SETTLE_PATIENCE: Duration = Duration::from_mins(30);
+
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
     /// Do everything that is pending, each deployment whole, then exit with the worst outcome
@@ -162,6 +165,7 @@ async fn build_waiting(
         poll_wait: POLL_WAIT,
         lock_timeout: LOCK_TIMEOUT,
         approval_wait,
+        settle_patience: SETTLE_PATIENCE,
         host: host::of(settings)?,
         clock: Clock::system(),
     };

@@ -13,7 +13,7 @@ use aws_sdk_proton::types::{DeploymentUpdateType, TemplateVersionStatus};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Client, ask, environment_bundle, service_bundle};
+use crate::client::{Client, ask, environment_bundle, service_bundle, spec};
 use crate::support::plane::{Plane, Start, hadron};
 use crate::support::tools::Tools;
 
@@ -120,9 +120,16 @@ fn locked_in_runs(plane: &Plane) -> Vec<String> {
     found
 }
 
-async fn update(user: &Client, minor: &str) {
-    let update = user.proton.update_environment().name("dev").deployment_type(DeploymentUpdateType::MinorVersion);
-    ask!(update.template_major_version("1").template_minor_version(minor));
+/// Deploys `dev` again, perhaps on another minor.
+async fn update(user: &Client, minor: Option<&str>) {
+    let update = user.proton.update_environment().name("dev").spec(spec("word: b"));
+    match minor {
+        None => ask!(update.deployment_type(DeploymentUpdateType::CurrentVersion)),
+        Some(minor) => {
+            let update = update.deployment_type(DeploymentUpdateType::MinorVersion);
+            ask!(update.template_major_version("1").template_minor_version(minor))
+        }
+    };
     user.deployed("dev").await;
 }
 
@@ -157,9 +164,9 @@ async fn a_template_gets_newer_providers_by_a_new_minor_and_only_what_is_moved_t
     let minors = ask!(user.proton.list_environment_template_versions().template_name("zone").major_version("1"));
     assert_eq!(minors.template_versions.len(), 2);
 
-    update(&user, "0").await;
+    update(&user, None).await;
     assert_eq!(locked_in_runs(&plane), ["2.70.0", "2.70.0"], "the version that there was keeps its lock");
-    update(&user, "1").await;
+    update(&user, Some("1")).await;
     assert_eq!(locked_in_runs(&plane), ["2.70.0", "2.70.0", "3.39.0"]);
     let own = providers(&plane, &mirror, &["upgrade", "environment-template/zone"]);
     assert!(
@@ -186,9 +193,10 @@ async fn both_parts_of_a_service_template_get_newer_providers_and_its_name_must_
     user.create_environment("dev", "web", "word: a").await;
     user.deployed("dev").await;
     user.service_template("web", "web", service_bundle(ZONE, ZONE)).await;
-    let spec = "proton: ServiceSpec\npipeline:\n  word: p\ninstances:\n  - name: api\n    environment: dev\n    spec:\n      \
+    let service = "proton: ServiceSpec\npipeline:\n  word: p\ninstances:\n  - name: api\n    environment: dev\n    spec:\n      \
                 word: a\n";
-    let create = user.proton.create_service().name("shop").template_name("web").template_major_version("1").spec(spec);
+    let create =
+        user.proton.create_service().name("shop").template_name("web").template_major_version("1").spec(service);
     let create = create.branch_name("main").repository_id("acme/shop");
     ask!(create.repository_connection_arn("arn:aws:codestar-connections:us-east-1:123456789012:connection/0"));
     user.service_active("shop").await;

@@ -2,7 +2,7 @@
 //!
 //! `cargo test --test faults` plays 60 rounds and a race of agents in some minutes; `-- --rounds 1000`, or
 //! `HADRON_TEST_ROUNDS=1000`, plays as many as you like. `--seed N` (`HADRON_TEST_SEED`) repeats a plan, `--round N` one
-//! round of it, `--only WORD` those whose fault's name holds the word, `--lanes N` as many at a time, `--race N` lets
+//! round of it, `--only WORD` those whose fault's name holds the word, or that are set up so (`Postgres`, `Bucket`, `Gated`), `--lanes N` as many at a time, `--race N` lets
 //! agents race over as many deployments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -158,7 +158,7 @@ fn play(wish: &Wish, runtime: &Handle) -> Tally {
             });
         }
         for _ in 0..lanes {
-            scope.spawn(|| runtime.block_on(lane(place, &rounds, &tally)));
+            scope.spawn(|| runtime.block_on(Box::pin(lane(place, &rounds, &tally))));
         }
     });
     let mut tally = tally.into_inner().unwrap();
@@ -167,21 +167,34 @@ fn play(wish: &Wish, runtime: &Handle) -> Tally {
 }
 
 fn fits(wish: &Wish, round: &Round) -> bool {
-    wish.only.as_ref().is_none_or(|word| round.fault.name().contains(word.as_str()))
+    wish.only.as_ref().is_none_or(|word| {
+        let settings = [format!("{:?}", round.setting), if round.gated { "Gated".into() } else { String::new() }];
+        round.fault.name().contains(word.as_str()) || settings.contains(word)
+    })
 }
 
 async fn lane(moto: &str, rounds: &Mutex<VecDeque<Round>>, tally: &Mutex<Tally>) {
-    let mut world = World::new(moto).await;
-    loop {
-        let next = rounds.lock().unwrap().pop_front();
-        let Some(round) = next else { return };
-        let report = one(&mut world, round).await;
+    let mut world: Option<World> = None;
+    while let Some(round) = next(rounds, world.as_ref()) {
+        if world.as_ref().is_none_or(|world| world.setting != round.setting) {
+            world = Some(World::new(moto, round.setting).await);
+        }
+        let Some(world) = &mut world else { unreachable!("it was made") };
+        let report = one(world, round).await;
         let broken = matches!(report.outcome, Outcome::Wrong(_));
         tally.lock().unwrap().add(report);
         if broken {
-            world = World::new(moto).await;
+            *world = World::new(moto, world.setting).await;
         }
     }
+}
+
+/// The next round for whoever has this world; where none fits it, whichever comes next.
+fn next(rounds: &Mutex<VecDeque<Round>>, world: Option<&World>) -> Option<Round> {
+    let mut rounds = rounds.lock().unwrap();
+    let fits = |round: &Round| world.is_none_or(|world| world.setting == round.setting);
+    let at = rounds.iter().position(fits).unwrap_or(0);
+    rounds.remove(at)
 }
 
 /// Plays a round, whatever comes of it.

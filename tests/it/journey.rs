@@ -114,6 +114,7 @@ impl Scene {
             poll_wait: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(5),
             approval_wait: None,
+            settle_patience: Duration::from_mins(30),
             host: HostConfig::default(),
             clock: Clock::system(),
         }
