@@ -2,8 +2,8 @@
 //!
 //! `cargo test --test faults` plays 60 rounds and a race of agents in some minutes; `-- --rounds 1000`, or
 //! `HADRON_TEST_ROUNDS=1000`, plays as many as you like. `--seed N` (`HADRON_TEST_SEED`) repeats a plan, `--round N` one
-//! round of it, `--only WORD` those whose fault's name holds the word, or that are set up so (`Postgres`, `Bucket`, `Gated`), `--lanes N` as many at a time, `--race N` lets
-//! agents race over as many deployments.
+//! round of it, `--only WORD,WORD` those whose fault's name holds a word or that are set up so (`Postgres`, `Bucket`,
+//! `Gated`), `--lanes N` as many at a time, `--race N` lets agents race over as many deployments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the counts are what this is for")]
@@ -166,11 +166,11 @@ fn play(wish: &Wish, runtime: &Handle) -> Tally {
     tally
 }
 
+/// Any of the words, with commas between them, will do.
 fn fits(wish: &Wish, round: &Round) -> bool {
-    wish.only.as_ref().is_none_or(|word| {
-        let settings = [format!("{:?}", round.setting), if round.gated { "Gated".into() } else { String::new() }];
-        round.fault.name().contains(word.as_str()) || settings.contains(word)
-    })
+    let Some(words) = &wish.only else { return true };
+    let set_up = [format!("{:?}", round.setting), if round.gated { "Gated".into() } else { String::new() }];
+    words.split(',').any(|word| round.fault.name().contains(word) || set_up.iter().any(|it| it == word))
 }
 
 async fn lane(moto: &str, rounds: &Mutex<VecDeque<Round>>, tally: &Mutex<Tally>) {

@@ -310,7 +310,7 @@ fn bucket_call(parts: &http::request::Parts) -> Call {
         "PUT" if locks => Call::Lock,
         "DELETE" if locks => Call::Unlock,
         "PUT" if keeps => Call::StateWrite,
-        "GET" if keeps => Call::StateGet,
+        "GET" | "HEAD" if keeps => Call::StateGet,
         _ => Call::Other,
     }
 }

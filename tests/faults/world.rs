@@ -62,7 +62,9 @@ impl World {
         env.insert("LD_PRELOAD".into(), clock_library(tools).display().to_string());
         let mut settings = format!("lease_seconds = {LEASE}\nbase_url = {:?}\n", road.url());
         let postgres = (setting == Setting::Postgres).then(|| PostgresServer::start(Fsync::Off));
-        let flags = postgres.iter().flat_map(|it| ["--database".to_owned(), it.database()]).collect();
+        let objects = || clock.path().join("objects").display().to_string();
+        let database = |it: &PostgresServer| ["--database".into(), it.database(), "--objects".into(), objects()];
+        let flags = postgres.iter().flat_map(database).collect();
         if setting == Setting::Bucket {
             settings.push_str("[state]\nbackend = \"s3\"\n");
         }

@@ -108,6 +108,9 @@ fn settled_by(scene: &Scene, id: &str) -> Option<String> {
 #[tokio::test]
 async fn where_no_server_blocks_a_target_the_agent_keeps_from_it_until_the_printed_command_is_run() {
     let scene = Scene::stock().await;
+    // There is a state before; to an empty one Terraform gives whatever lineage it finds.
+    scene.deploys("d0", "dev", &ONE.replace("one", "zero"));
+    assert_eq!(drains_in_bucket(&scene).await, Verdict::Done);
     let (started, go) = (scene.file("started"), scene.file("go"));
     let command = format!("touch {}; until test -e {}; do sleep 0.05; done", started.display(), go.display());
     scene.deploys("d1", "dev", &runs(&command));
