@@ -103,7 +103,7 @@ impl World {
     /// What agents are told of where the state lies, and the key that opens it.
     pub(crate) fn state_settings(&self) -> (String, BTreeMap<String, String>) {
         if self.setting != Setting::Bucket {
-            return Default::default();
+            return (String::new(), BTreeMap::new());
         }
         let place = self.aws.url();
         let settings = format!("[state]\nbackend = \"s3\"\nbucket = \"{STATES}\"\nendpoint = {place:?}\n");

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -199,7 +199,7 @@ fn terraform(settings: &Resolved, args: &UpgradeArgs, folder: &Path) -> Result<R
     Ok(Relock {
         terraform: agent::find_terraform(settings)?,
         supervisor: std::env::current_exe().context("finding this program's own file")?,
-        folder: PathBuf::from(folder),
+        folder: folder.to_owned(),
         site: agent::terraform_environment(settings, &Access::of(settings)?, &[key])?,
         providers: agent::provider_store(settings)?,
         platforms: args.platform.clone(),
