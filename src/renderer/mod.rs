@@ -91,6 +91,15 @@ pub fn comments(arn: &str) -> Vec<String> {
     texts.iter().flat_map(|text| [format!("\n{text}"), format!("{text}\n")]).collect()
 }
 
+/// The files of a part that say which providers and modules it needs, its lock file among them. They depend on no inputs:
+/// `init` can look at them, nothing else.
+pub fn requirements(part: &Part) -> Files {
+    match part.engine {
+        Engine::Hcl => part.files.clone(),
+        Engine::Jinja => cloudformation::requirements(part),
+    }
+}
+
 /// The bundle's files, and the declaration of the variables that Proton gives them.
 fn terraform_files(request: &Request<'_>) -> Result<Files, Problems> {
     let banner = banner::text(request.arn, request.metadata.is_resource_deleted);

@@ -22,6 +22,7 @@ mod examples;
 mod first_process;
 mod fuzz;
 mod identities;
+mod newer_providers;
 mod offline;
 mod one_shot;
 mod own;
