@@ -4,6 +4,7 @@ mod agent;
 mod approve;
 mod audit;
 mod backup;
+mod bundle;
 mod cancel;
 mod client;
 mod data_key;
@@ -145,6 +146,9 @@ enum Verb {
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// An author's tools: check, try out, pack and register a template bundle
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Set up AWS clients on this machine
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -282,6 +286,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Restore(args) => restore::run(&settings, &args, output),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
+        Verb::Bundle(command) => bundle::run(&settings, &command, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Policy(command) => policy::run(&command, &settings).map(|()| Exit::Done),
         Verb::Providers(command) => providers::run(&settings, &command, output),

@@ -10,6 +10,8 @@ mod at_rest;
 mod audit;
 mod backup;
 mod bad_input;
+mod bundle_push;
+mod bundle_test;
 mod client;
 mod clients;
 mod cluster;

@@ -8,6 +8,7 @@ mod component;
 mod intake;
 mod layout;
 mod manifest;
+mod pack;
 mod terraform;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 pub use archive::unpack;
 pub use checked::{check_bundle, open_bundle};
 pub use component::pack_component;
+pub use pack::pack_files;
 
 use super::{Schema, Target};
 
