@@ -191,7 +191,7 @@ enum Verb {
     /// The providers that this machine keeps for all runs
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
-    /// Tools for template authors: check and render a bundle, without a server
+    /// An author's tools: start, check, render, plan, test, pack and register a template bundle
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
     /// Show every setting, its value and where it comes from

@@ -2,6 +2,8 @@
 
 mod bundle;
 mod deployment;
+#[cfg(test)]
+mod editor;
 mod id;
 mod inputs;
 mod outputs;
@@ -9,11 +11,11 @@ mod problem;
 mod schema;
 mod spec;
 mod target;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use bundle::{
     Bundle, BundleKind, Engine, Files, Intake, Part, Role, check_bundle, check_part, examine_bundle, open_bundle,
-    pack_component, unpack,
+    pack_component, pack_files, unpack,
 };
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};

@@ -45,6 +45,16 @@ pub fn child_env(
     backend: &Backend,
     home: &Path,
 ) -> Result<BTreeMap<String, String>, TerraformError> {
+    let mut env = without_backend(site, home)?;
+    env.extend(backend.env());
+    Ok(env)
+}
+
+/// [`child_env`] of a Terraform whose backend needs nothing from there.
+pub(super) fn without_backend(
+    site: &BTreeMap<String, String>,
+    home: &Path,
+) -> Result<BTreeMap<String, String>, TerraformError> {
     if let Some((name, reason)) = site.keys().find_map(|name| refusal(name).map(|reason| (name, reason))) {
         return Err(TerraformError::RefusedVariable { name: name.clone(), reason });
     }
@@ -53,7 +63,6 @@ pub fn child_env(
     env.extend(site.clone());
     env.extend(owned(&[("TF_IN_AUTOMATION", "1"), ("TF_INPUT", "0"), ("CHECKPOINT_DISABLE", "1")]));
     env.insert("HOME".into(), home.to_string_lossy().into_owned());
-    env.extend(backend.env());
     Ok(env)
 }
 

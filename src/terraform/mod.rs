@@ -41,6 +41,7 @@ mod providers;
 mod session;
 mod state;
 mod tree;
+mod trial;
 mod warm;
 
 mod error;
@@ -67,4 +68,5 @@ pub use step::{Exit, Step, Usage};
 pub use supervisor::supervise;
 pub use tail::Lines;
 pub use timeline::{Drift, Operation, Outcome, OutputTold, ResourceTimeline, Timeline};
+pub use trial::{Refusal, Trial};
 pub use warm::{SET_ASIDE, Warm};

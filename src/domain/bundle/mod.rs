@@ -8,6 +8,7 @@ mod component;
 mod intake;
 mod layout;
 mod manifest;
+mod pack;
 mod terraform;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub use archive::unpack;
 pub use checked::{check_bundle, check_part, examine_bundle, open_bundle};
 pub use component::pack_component;
 pub use intake::Intake;
+pub use pack::pack_files;
 
 use super::{Schema, Target};
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::read::Reader;
 use super::types::{Shape, Type};
 use super::{BundleKind, InputType, SCHEMA_FILE, Schema};
+#[cfg(test)]
+use crate::domain::editor;
 use crate::domain::yaml::{self, Node, Place, refuse_unknown_keys};
 use crate::domain::{Problem, Problems};
 
@@ -48,7 +50,10 @@ pub(super) fn read(
         only_plain_strings(declared, &mut problems);
     }
     problems.append(reader.problems);
-    problems.in_order().unless_any(|| Schema { inputs, places })
+    let read = problems.in_order().unless_any(|| Schema { inputs, places });
+    #[cfg(test)]
+    editor::agrees("schema.json", &document, &read);
+    read
 }
 
 /// Where the properties of the type `name` are named.
