@@ -18,6 +18,7 @@ pub mod objects;
 pub mod proton;
 pub mod renderer;
 pub mod terraform;
+pub mod workbench;
 
 pub mod agent;
 pub mod control_plane;

@@ -50,6 +50,11 @@ pub(super) fn files(request: &Request<'_>) -> Result<(Files, Option<String>), Pr
     Ok((files, (large && request.stack_template_url.is_none()).then_some(text)))
 }
 
+/// The names of the outputs that a rendered template declares.
+pub(super) fn outputs(file: &str, text: &str) -> Result<Vec<String>, Problem> {
+    Ok(outline::read(file, text)?.outputs.into_iter().map(|output| output.name).collect())
+}
+
 /// What of the module names its provider.
 pub(super) fn requirements(part: &Part) -> Files {
     let lock = part.files.get_key_value(LOCK_FILE).map(|(path, lock)| (path.clone(), lock.clone()));

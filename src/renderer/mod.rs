@@ -7,9 +7,12 @@
 mod banner;
 mod cloudformation;
 mod jinja;
+mod mention;
 mod metadata;
 mod pretty;
 mod variables;
+
+pub use mention::{Mention, Step, mentions, path_name};
 
 use serde_json::Value;
 
@@ -77,6 +80,14 @@ pub fn render(request: &Request<'_>) -> Result<Rendered, Problems> {
     let metadata = metadata::document(request);
     files.insert(metadata::PATH.to_owned(), pretty::print(&metadata).into_bytes());
     Ok(Rendered { files, large_template })
+}
+
+/// What a rendered `CloudFormation` template declares: the names of its outputs.
+///
+/// # Errors
+/// Text that is no template.
+pub fn stack_outputs(file: &str, text: &str) -> Result<Vec<String>, Problem> {
+    cloudformation::outputs(file, text)
 }
 
 /// The file that gives the variables their values, for these inputs.

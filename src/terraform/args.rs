@@ -72,6 +72,21 @@ pub(super) fn apply_plan(lock_timeout: Duration, file: &Path) -> Vec<String> {
     args
 }
 
+/// Arguments that plan from nothing, with a state that nobody else knows of.
+pub(super) fn trial(file: &Path) -> Vec<String> {
+    let mut args = words(&["plan", "-json", "-input=false", "-no-color", "-lock=false"]);
+    args.push(format!("-out={}", file.display()));
+    args
+}
+
+/// Arguments that make Terraform print a saved plan for programs, with sensitive values in clear
+/// (<https://developer.hashicorp.com/terraform/internals/json-format>).
+pub(super) fn document(file: &Path) -> Vec<String> {
+    let mut args = words(&["show", "-json", "-no-color"]);
+    args.push(file.display().to_string());
+    args
+}
+
 /// Arguments that make Terraform print a saved plan for people; sensitive values stay hidden.
 pub(super) fn show(file: &Path) -> Vec<String> {
     let mut args = words(&["show", "-no-color"]);

@@ -42,6 +42,7 @@ mod relock;
 mod session;
 mod state;
 mod tree;
+mod trial;
 mod warm;
 
 mod error;
@@ -69,4 +70,5 @@ pub use step::{Exit, Step, Usage};
 pub use supervisor::supervise;
 pub use tail::Lines;
 pub use timeline::{Drift, Operation, Outcome, OutputTold, ResourceTimeline, Timeline};
+pub use trial::{Refusal, Trial};
 pub use warm::{SET_ASIDE, Warm};
