@@ -54,6 +54,7 @@ use hadron_model::hadron::Decision;
 
 use crate::settings::{File, Resolved, SettingsError, Surroundings};
 use crate::telemetry;
+use crate::workbench::Format;
 
 /// Proton after Proton: a Terraform provisioning agent and a Proton-compatible control plane
 #[derive(Debug, Parser)]
@@ -74,8 +75,43 @@ struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<String>,
     /// How data is printed
-    #[arg(long, global = true, value_enum, default_value_t = Form::Text)]
-    output: Form,
+    #[arg(long, global = true, value_enum, default_value_t = OutputForm::Text)]
+    output: OutputForm,
+}
+
+/// What `--output` takes: [`Form`], and for `hadron bundle` what code hosts read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputForm {
+    Text,
+    Json,
+    /// Code scanning; of `hadron bundle` only
+    #[value(hide = true)]
+    Sarif,
+    /// Annotations of a GitHub workflow; of `hadron bundle` only
+    #[value(hide = true)]
+    Github,
+}
+
+impl OutputForm {
+    fn form(self) -> Result<Form, Failure> {
+        match self {
+            Self::Text => Ok(Form::Text),
+            Self::Json => Ok(Form::Json),
+            Self::Sarif | Self::Github => {
+                let error = anyhow::anyhow!("only `hadron bundle` writes its output in this form");
+                Err(Failure::new(Exit::Usage, error).hint("use --output text or --output json"))
+            }
+        }
+    }
+
+    fn format(self) -> Format {
+        match self {
+            Self::Text => Format::Text,
+            Self::Json => Format::Json,
+            Self::Sarif => Format::Sarif,
+            Self::Github => Format::Github,
+        }
+    }
 }
 
 /// How data is printed.
@@ -146,9 +182,6 @@ enum Verb {
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
     #[command(subcommand)]
     Events(events::EventsCommand),
-    /// An author's tools: check, try out, pack and register a template bundle
-    #[command(subcommand)]
-    Bundle(bundle::BundleCommand),
     /// Set up AWS clients on this machine
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -158,6 +191,9 @@ enum Verb {
     /// The providers that this machine keeps for all runs
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
+    /// Tools for template authors: check, render, test, pack and register a bundle
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Show every setting, its value and where it comes from
     Settings,
 }
@@ -260,7 +296,12 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
     telemetry::start(&settings)?;
+    if let Verb::Bundle(command) = &verb {
+        return bundle::run(&settings, command, output);
+    }
+    let output = output.form()?;
     match verb {
+        Verb::Bundle(_) => Ok(Exit::Done),
         Verb::Demo(args) => wait_for(demo::run(&settings, &args, output)),
         Verb::Up(args) => {
             let with_agent = if args.no_agent { up::WithAgent::No } else { up::WithAgent::Yes };
@@ -286,7 +327,6 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Restore(args) => restore::run(&settings, &args, output),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
-        Verb::Bundle(command) => bundle::run(&settings, &command, output),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Policy(command) => policy::run(&command, &settings).map(|()| Exit::Done),
         Verb::Providers(command) => providers::run(&settings, &command, output),

@@ -14,7 +14,8 @@ mod target;
 pub(crate) mod yaml;
 
 pub use bundle::{
-    Bundle, BundleKind, Engine, Files, Part, check_bundle, open_bundle, pack_component, pack_files, unpack,
+    Bundle, BundleKind, Engine, Files, Intake, Part, Role, check_bundle, check_part, examine_bundle, open_bundle,
+    pack_component, pack_files, unpack,
 };
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};
@@ -23,7 +24,7 @@ pub use inputs::{
     instance_inputs, pipeline_inputs, state_key,
 };
 pub use outputs::{LONGEST_TEXT, MOST_OUTPUTS, Output, Outputs, proton_outputs};
-pub use problem::{Problem, Problems};
-pub use schema::{InputType, Schema};
+pub use problem::{Problem, Problems, nearest};
+pub use schema::{Form, InputShape, InputType, Schema};
 pub use spec::{EnvironmentSpec, InstanceSpec, ServiceSpec};
 pub use target::{Target, UnknownTarget};

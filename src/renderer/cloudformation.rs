@@ -48,6 +48,11 @@ pub(super) fn files(request: &Request<'_>) -> Result<(Files, Option<String>), Pr
     Ok((files, (large && request.stack_template_url.is_none()).then_some(text)))
 }
 
+/// The names of the outputs that a rendered template declares.
+pub(super) fn outputs(file: &str, text: &str) -> Result<Vec<String>, Problem> {
+    Ok(outline::read(file, text)?.outputs.into_iter().map(|output| output.name).collect())
+}
+
 /// The one template that the manifest names.
 fn template(request: &Request<'_>) -> Result<(String, String), Problem> {
     let part = request.part;

@@ -7,9 +7,12 @@
 mod banner;
 mod cloudformation;
 mod jinja;
+mod mention;
 mod metadata;
 mod pretty;
 mod variables;
+
+pub use mention::{Mention, Step, mentions, path_name};
 
 use serde_json::Value;
 
@@ -77,6 +80,19 @@ pub fn render(request: &Request<'_>) -> Result<Rendered, Problems> {
     let metadata = metadata::document(request);
     files.insert(metadata::PATH.to_owned(), pretty::print(&metadata).into_bytes());
     Ok(Rendered { files, large_template })
+}
+
+/// What a rendered `CloudFormation` template declares: the names of its outputs.
+///
+/// # Errors
+/// Text that is no template.
+pub fn stack_outputs(file: &str, text: &str) -> Result<Vec<String>, Problem> {
+    cloudformation::outputs(file, text)
+}
+
+/// The variables that Proton declares for a target, and what stands in the file that declares them.
+pub fn generated_variables(target: &Target, inputs: &Value) -> (&'static str, String) {
+    (variables::file_name(target), variables::declarations(target, inputs))
 }
 
 /// The comments in a target's files that name it and mean nothing to Terraform: what stands at the end of its author's

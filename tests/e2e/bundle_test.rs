@@ -71,7 +71,7 @@ fn bad_cases_and_bad_bundles_end_well() {
     let told = shell.run("$HADRON bundle test landing-zone --no-plan");
     assert_eq!(told.code, 4, "{told:?}");
     for words in [
-        "FAIL  bad.yaml",
+        "FAIL  bad\n",
         "tests/bad.yaml:1:1: unknown key `spce` in the case (did you mean `spec`?)",
         "tests/bad.yaml:2:17: unknown key `creat` in `plan` (did you mean `create`?)",
         "FAIL  lost",

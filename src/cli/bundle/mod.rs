@@ -1,41 +1,111 @@
-//! `hadron bundle`: an author's tools over a bundle's folder, one file a verb.
+//! `hadron bundle`: the tools of template authors. They need neither a server nor a network.
 
+mod check;
 mod folder;
 mod pack;
 mod push;
+mod render;
+mod test;
 
-use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use clap::Subcommand;
 
-use super::{Exit, Failure, Form};
+use super::{Exit, Failure, OutputForm, print};
 use crate::domain::Problems;
 use crate::settings::Resolved;
+use crate::workbench::{Format, Report, Source, WorkbenchError, write_report};
 
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum BundleCommand {
+    /// Say everything that is wrong with a bundle, as registration would and beyond
+    Check(check::CheckArgs),
+    /// Write the files that a deployment would get
+    Render(render::RenderArgs),
+    /// Run the cases of a bundle's own tests/
+    Test(test::TestArgs),
     /// Make the archive that registration takes; the same files give the same bytes
     Pack(pack::PackArgs),
     /// Pack, upload, register, wait, and publish if asked to
     Push(push::PushArgs),
 }
 
-pub(super) fn run(settings: &Resolved, command: &BundleCommand, form: Form) -> Result<Exit, Failure> {
+/// Runs a verb.
+pub(super) fn run(settings: &Resolved, command: &BundleCommand, output: OutputForm) -> Result<Exit, Failure> {
     match command {
-        BundleCommand::Pack(args) => pack::run(args, form),
-        BundleCommand::Push(args) => super::wait_for(push::run(settings, args, form)),
+        BundleCommand::Check(args) => check::run(args, output.format()),
+        BundleCommand::Render(args) => render::run(args, output.format()),
+        BundleCommand::Test(args) => super::wait_for(test::run(settings, args, output.form()?)),
+        BundleCommand::Pack(args) => pack::run(args, output.form()?),
+        BundleCommand::Push(args) => super::wait_for(push::run(settings, args, output.form()?)),
     }
+}
+
+/// Reads a bundle, or the report of why it can't be read.
+fn open(path: &Path) -> Result<Source, Report> {
+    Source::open(path).map_err(Report::of)
+}
+
+/// Prints a report about a bundle; its file names become paths that its reader can open.
+fn print_report(report: &Report, format: Format, source: Option<&Source>) -> Result<(), Failure> {
+    print::text(&report_text(report, format, source))
+}
+
+fn report_text(report: &Report, format: Format, source: Option<&Source>) -> String {
+    write_report(report, format, |file| source.map_or_else(|| file.to_owned(), |source| source.shown(file)))
+}
+
+/// How a report ends, in one line.
+fn tally(report: &Report) -> String {
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    match (report.errors(), report.warnings()) {
+        (0, 0) => "nothing wrong".to_owned(),
+        (0, warnings) => count(warnings, "warning"),
+        (errors, 0) => count(errors, "error"),
+        (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+    }
+}
+
+/// What kept a tool from its work, as the reader is told: an invalid bundle by its whole report.
+fn failed(
+    error: WorkbenchError,
+    format: Format,
+    source: Option<&Source>,
+    spec: Option<&PathBuf>,
+) -> Result<Exit, Failure> {
+    match error {
+        WorkbenchError::Invalid(mut report) => {
+            if let Some(spec) = spec {
+                let named = report.findings.iter_mut().filter(|finding| finding.problem.file == "spec");
+                named.for_each(|finding| {
+                    finding.problem.file =
+                        std::path::absolute(spec).unwrap_or_else(|_| spec.clone()).display().to_string()
+                });
+            }
+            print_report(&report, format, source)?;
+            talk(&tally(&report));
+            Ok(Exit::InvalidBundle)
+        }
+        WorkbenchError::Refused { ref remedy, .. } => {
+            let hint = remedy.clone();
+            let failure = Failure::new(Exit::Usage, anyhow::Error::new(error));
+            Err(if hint.is_empty() { failure } else { failure.hint(hint) })
+        }
+        error @ WorkbenchError::Unwritable { .. } => Err(Failure::new(Exit::Unexpected, error)),
+    }
+}
+
+/// Says something to the person at the terminal.
+fn talk(text: &str) {
+    use std::io::Write as _;
+    // Nobody is told when stderr is gone.
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
 /// A bundle that isn't sound: every problem on a line of its own, as registration writes them.
 fn refused(problems: &Problems) -> Failure {
     let count = problems.0.len();
     let plural = if count == 1 { "" } else { "s" };
-    Failure::new(Exit::InvalidBundle, anyhow!("the bundle has {count} problem{plural}\n{problems}"))
-}
-
-/// Says something beside the data.
-fn talk(words: &str) -> Result<(), Failure> {
-    Ok(writeln!(io::stderr(), "{words}")?)
+    Failure::new(Exit::InvalidBundle, anyhow::anyhow!("the bundle has {count} problem{plural}\n{problems}"))
 }

@@ -14,8 +14,9 @@ mod terraform;
 use std::collections::BTreeMap;
 
 pub use archive::unpack;
-pub use checked::{check_bundle, open_bundle};
+pub use checked::{check_bundle, check_part, examine_bundle, open_bundle};
 pub use component::pack_component;
+pub use intake::Intake;
 pub use pack::pack_files;
 
 use super::{Schema, Target};
@@ -32,6 +33,28 @@ pub enum BundleKind {
     Service,
     /// `infrastructure/` alone, made by [`pack_component`].
     Component,
+}
+
+/// What a part provisions, and so which variables it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Role {
+    Environment,
+    Instance,
+    Pipeline,
+    Component,
+}
+
+impl Role {
+    /// The names of the variables that the generated file declares.
+    pub fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Environment => &["environment", "proton_tags"],
+            Self::Instance => &["environment", "service", "service_instance", "proton_tags"],
+            Self::Pipeline => &["service_instances", "service", "pipeline", "proton_tags"],
+            Self::Component => &["component", "environment", "service", "service_instance", "proton_tags"],
+        }
+    }
 }
 
 /// What turns a part's files into infrastructure.
@@ -73,6 +96,13 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// Every part with what it provisions. `infrastructure` is a component's where there is no schema.
+    pub fn parts(&self) -> Vec<(Role, &Part)> {
+        let first = if self.schema_text.is_some() { Role::Environment } else { Role::Component };
+        let parts = [(first, &self.infrastructure), (Role::Instance, &self.instance), (Role::Pipeline, &self.pipeline)];
+        parts.into_iter().filter_map(|(role, part)| Some((role, part.as_ref()?))).collect()
+    }
+
     /// The part that provisions a target.
     pub fn part_for(&self, target: &Target) -> Option<&Part> {
         match target {
