@@ -192,6 +192,7 @@ enum Verb {
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
     /// Tools for template authors: check, render, test, pack and register a bundle
+    /// An author's tools: start, check, render, plan, test, pack and register a template bundle
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
     /// Show every setting, its value and where it comes from

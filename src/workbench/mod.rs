@@ -4,6 +4,7 @@
 pub mod cases;
 mod check;
 mod finding;
+mod init;
 mod layout;
 mod module;
 pub mod parcel;
@@ -14,9 +15,7 @@ mod source;
 
 pub use check::{Options, check};
 pub use finding::{Finding, Report, Severity};
+pub use init::{Start, from_module, start};
 pub use render::{Choice, Given, Rendering, WorkbenchError, lay_out, render, values};
 pub use report::{Format, write as write_report};
-pub use source::{Source, read_text};
-
-/// Where the editor's JSON Schemas are published, for files that have no copy of them beside them.
-pub const SCHEMAS_URL: &str = "https://raw.githubusercontent.com/hadron-proton/hadron/main/docs/schemas";
+pub use source::{Source, module_files, read_text};

@@ -182,6 +182,22 @@ impl Source {
     }
 }
 
+/// The files of a Terraform module's folder.
+///
+/// # Errors
+/// As [`Source::open`].
+pub fn module_files(folder: &Path) -> Result<Files, Problems> {
+    let shown = folder.display().to_string();
+    match fs::metadata(folder) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => return Err(Problem::of(shown, "is no folder", "name a Terraform module's folder").into()),
+        Err(error) => return Err(unreadable(&shown, &error)),
+    }
+    let mut intake = Intake::default();
+    take(folder, "", &mut intake, 0);
+    intake.finish().map_err(|problems| below(problems, folder))
+}
+
 /// Reads a text file that a person named.
 ///
 /// # Errors

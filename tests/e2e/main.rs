@@ -10,6 +10,7 @@ mod at_rest;
 mod audit;
 mod backup;
 mod bad_input;
+mod bundle;
 mod bundle_push;
 mod bundle_test;
 mod client;

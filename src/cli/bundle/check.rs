@@ -62,7 +62,7 @@ pub(super) fn run(args: &CheckArgs, format: Format) -> Result<Exit, Failure> {
         Err(report) => (None, report),
     };
     print_report(&report, format, source.as_ref())?;
-    talk(&format!("{}: {}", args.bundle.display(), tally(&report)));
+    talk(&format!("{}: {}", args.bundle.display(), tally(&report)))?;
     Ok(if report.passes(args.strict) { Exit::Done } else { Exit::InvalidBundle })
 }
 

@@ -2,13 +2,17 @@
 
 mod check;
 mod folder;
+mod init;
 mod pack;
+mod plan;
 mod push;
 mod render;
 mod test;
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Subcommand;
 
 use super::{Exit, Failure, OutputForm, print};
@@ -19,11 +23,15 @@ use crate::workbench::{Format, Report, Source, WorkbenchError, write_report};
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum BundleCommand {
+    /// Begin a bundle: of a kind and an engine, or around a Terraform module
+    Init(init::InitArgs),
     /// Say everything that is wrong with a bundle, as registration would and beyond
     Check(check::CheckArgs),
     /// Write the files that a deployment would get
     Render(render::RenderArgs),
-    /// Run the cases of a bundle's own tests/
+    /// Render, and have Terraform plan it where nothing is yet
+    Plan(plan::PlanArgs),
+    /// Run the cases in the bundle's own tests/
     Test(test::TestArgs),
     /// Make the archive that registration takes; the same files give the same bytes
     Pack(pack::PackArgs),
@@ -34,12 +42,21 @@ pub(super) enum BundleCommand {
 /// Runs a verb.
 pub(super) fn run(settings: &Resolved, command: &BundleCommand, output: OutputForm) -> Result<Exit, Failure> {
     match command {
+        BundleCommand::Init(args) => super::wait_for(init::run(settings, args, output.format())),
         BundleCommand::Check(args) => check::run(args, output.format()),
         BundleCommand::Render(args) => render::run(args, output.format()),
+        BundleCommand::Plan(args) => super::wait_for(plan::run(settings, args, output)),
         BundleCommand::Test(args) => super::wait_for(test::run(settings, args, output.form()?)),
         BundleCommand::Pack(args) => pack::run(args, output.form()?),
         BundleCommand::Push(args) => super::wait_for(push::run(settings, args, output.form()?)),
     }
+}
+
+/// A bundle that isn't sound: every problem on a line of its own, as registration writes them.
+fn refused(problems: &Problems) -> Failure {
+    let count = problems.0.len();
+    let plural = if count == 1 { "" } else { "s" };
+    Failure::new(Exit::InvalidBundle, anyhow!("the bundle has {count} problem{plural}\n{problems}"))
 }
 
 /// Reads a bundle, or the report of why it can't be read.
@@ -84,7 +101,7 @@ fn failed(
                 });
             }
             print_report(&report, format, source)?;
-            talk(&tally(&report));
+            talk(&tally(&report))?;
             Ok(Exit::InvalidBundle)
         }
         WorkbenchError::Refused { ref remedy, .. } => {
@@ -96,16 +113,7 @@ fn failed(
     }
 }
 
-/// Says something to the person at the terminal.
-fn talk(text: &str) {
-    use std::io::Write as _;
-    // Nobody is told when stderr is gone.
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
-}
-
-/// A bundle that isn't sound: every problem on a line of its own, as registration writes them.
-fn refused(problems: &Problems) -> Failure {
-    let count = problems.0.len();
-    let plural = if count == 1 { "" } else { "s" };
-    Failure::new(Exit::InvalidBundle, anyhow::anyhow!("the bundle has {count} problem{plural}\n{problems}"))
+/// Says something beside the data.
+fn talk(words: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stderr().lock(), "{words}")?)
 }

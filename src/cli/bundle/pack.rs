@@ -85,7 +85,7 @@ pub(super) fn run(args: &PackArgs, form: Form) -> Result<Exit, Failure> {
     };
     fs::write(&path, &packed.archive).with_context(|| format!("writing {}", path.display()))?;
     if !packed.left_out.is_empty() {
-        talk(&format!("left out: {}", packed.left_out.join(", ")));
+        talk(&format!("left out: {}", packed.left_out.join(", ")))?;
     }
     let (files, bytes) = (packed.files.len(), packed.archive.len());
     let written = Written { path, kind: kind_name(packed.kind), files, bytes, sha256: packed.digest };

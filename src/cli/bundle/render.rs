@@ -59,8 +59,8 @@ pub(super) fn run(args: &RenderArgs, format: Format) -> Result<Exit, Failure> {
     }
     for rendering in &renderings {
         let folder = rendering.folder.as_ref().map_or_else(|| args.out.clone(), |name| args.out.join(name));
-        talk(&format!("{}: {} files in {}", rendering.target, rendering.files.len(), folder.display()));
-        tell(rendering);
+        talk(&format!("{}: {} files in {}", rendering.target, rendering.files.len(), folder.display()))?;
+        tell(rendering)?;
     }
     Ok(Exit::Done)
 }
@@ -72,7 +72,7 @@ impl Inputs {
             Ok(read) => read,
             Err(report) => {
                 print_report(&report, format, None)?;
-                talk(&tally(&report));
+                talk(&tally(&report))?;
                 return Ok(Err(Exit::InvalidBundle));
             }
         };
@@ -110,9 +110,9 @@ impl Inputs {
 }
 
 /// Says what nobody gave, and what else is to be known of a rendering.
-pub(in crate::cli) fn tell(rendering: &Rendering) {
+pub(in crate::cli) fn tell(rendering: &Rendering) -> Result<(), Failure> {
     if !rendering.stand_ins.is_empty() {
-        talk(&format!("  stand-ins, give them by --with: {}", rendering.stand_ins.join(", ")));
+        talk(&format!("  stand-ins, give them by --with: {}", rendering.stand_ins.join(", ")))?;
     }
-    rendering.notes.iter().for_each(|note| talk(&format!("  {note}")));
+    rendering.notes.iter().try_for_each(|note| talk(&format!("  {note}")))
 }

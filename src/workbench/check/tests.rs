@@ -70,14 +70,74 @@ output "a" { value = terraform_data.nat.id }
 output "b" { value = [local.x, module.m.y, data.aws_vpc.v.id, var.region, var.environment.inputs.note] }
 output "c" { value = "${var.environment.inputs["vpc_cidr"]} ${try(var.environment.inputs.nope, 1)} ${length(var.environment.inputs.zones)}" }
 "#;
-    insta::assert_snapshot!(environment(main), @"");
+    insta::assert_snapshot!(environment(main), @r#"
+    infrastructure/main.tf:3:14: error: `vpc_cdir` is no input of the schema, in `var.environment.inputs.vpc_cdir` [unknown-input]
+      3 |   input = "${var.environment.inputs.vpc_cdir}-${var.environment.inputs.net.sise}-${var.environment.nmae}"
+        |              ^
+      = did you mean `vpc_cidr`? Else declare `vpc_cdir` in schema/schema.yaml
+
+    infrastructure/main.tf:3:49: error: `sise` is no input of the schema, in `var.environment.inputs.net.sise` [unknown-input]
+      3 |   input = "${var.environment.inputs.vpc_cdir}-${var.environment.inputs.net.sise}-${var.environment.nmae}"
+        |                                                 ^
+      = did you mean `size`? Else declare `sise` in schema/schema.yaml
+
+    infrastructure/main.tf:3:84: error: `var.environment` has no member `nmae` [unknown-name]
+      3 |   input = "${var.environment.inputs.vpc_cdir}-${var.environment.inputs.net.sise}-${var.environment.nmae}"
+        |                                                                                    ^
+      = did you mean `name`?
+
+    infrastructure/main.tf:5:22: error: there is no resource `terraform_data.nat` [undeclared]
+      5 | output "a" { value = terraform_data.nat.id }
+        |                      ^
+      = did you mean `terraform_data.net`?
+
+    infrastructure/main.tf:6:23: error: there is no local value `x` [undeclared]
+      6 | output "b" { value = [local.x, module.m.y, data.aws_vpc.v.id, var.region, var.environment.inputs.note] }
+        |                       ^
+      = declare it in a locals block, or remove it here
+
+    infrastructure/main.tf:6:32: error: there is no module `m` [undeclared]
+      6 | output "b" { value = [local.x, module.m.y, data.aws_vpc.v.id, var.region, var.environment.inputs.note] }
+        |                                ^
+      = call it in a module block, or remove it here
+
+    infrastructure/main.tf:6:44: error: there is no data source `data.aws_vpc.v` [undeclared]
+      6 | output "b" { value = [local.x, module.m.y, data.aws_vpc.v.id, var.region, var.environment.inputs.note] }
+        |                                            ^
+      = declare it, or remove it here
+
+    infrastructure/main.tf:6:63: error: there is no variable `region` [undeclared]
+      6 | output "b" { value = [local.x, module.m.y, data.aws_vpc.v.id, var.region, var.environment.inputs.note] }
+        |                                                               ^
+      = declare it with variable, or remove it here
+
+    infrastructure/main.tf:6:75: warning: `var.environment.inputs.note` may be missing: it is neither required nor has it a default [may-be-missing]
+      6 | output "b" { value = [local.x, module.m.y, data.aws_vpc.v.id, var.region, var.environment.inputs.note] }
+        |                                                                           ^
+      = write try(…, null) around it, or give it a default in the schema
+
+    infrastructure/main.tf:7:67: warning: `nope` is no input of the schema, in `var.environment.inputs.nope`, so it is always missing [unknown-input]
+      7 | output "c" { value = "${var.environment.inputs["vpc_cidr"]} ${try(var.environment.inputs.nope, 1)} ${length(var.environment.inputs.zones)}" }
+        |                                                                   ^
+      = did you mean `note`? Else declare `nope` in schema/schema.yaml
+    "#);
 }
 
 #[test]
 fn an_input_that_nobody_uses_is_a_warning_at_its_name() {
     let main =
         "output \"a\" {\n  value = jsonencode([var.environment.inputs.vpc_cidr, var.environment.inputs.net])\n}\n";
-    insta::assert_snapshot!(environment(main), @"");
+    insta::assert_snapshot!(environment(main), @r#"
+    schema/schema.yaml:10:9: warning: the input `zones` is never used [unused-input]
+      10 |         zones: { type: array, items: { type: string }, default: [a] }
+         |         ^
+      = use it as var.environment.inputs.zones, or remove it from the schema
+
+    schema/schema.yaml:11:9: warning: the input `note` is never used [unused-input]
+      11 |         note: { type: string }
+         |         ^
+      = use it as var.environment.inputs.note, or remove it from the schema
+    "#);
     assert_eq!(environment("output \"a\" {\n  value = jsonencode(var.environment)\n}\n"), "");
 }
 
@@ -91,7 +151,37 @@ fn modules_of_the_bundle_are_held_against_their_calls() {
         ("infrastructure/main.tf", main),
         ("infrastructure/modules/m/main.tf", inner),
     ];
-    insta::assert_snapshot!(said(&source(&files), &Options::default()), @"");
+    insta::assert_snapshot!(said(&source(&files), &Options::default()), @r#"
+    infrastructure/main.tf:1:1: error: the module `m` isn't given `cider`, which has no default [missing-value]
+      1 | module "m" {
+        | ^
+      = add cider = …
+
+    infrastructure/main.tf:3:3: error: the module `m` has no variable `cidr` [module]
+      3 |   cidr = var.environment.inputs.vpc_cidr
+        |   ^
+      = did you mean `cider`?
+
+    infrastructure/main.tf:5:1: error: the module `n` lies outside of infrastructure/: ../shared [module]
+      5 | module "n" {
+        | ^
+      = put a copy of it below the folder: only that travels with the bundle
+
+    infrastructure/main.tf:8:1: error: the module `o` names a folder without Terraform files: ./none [module]
+      8 | module "o" {
+        | ^
+      = correct the path, or add the module
+
+    infrastructure/main.tf:12:25: error: the module `m` has no output `idd` [undeclared]
+      12 |   value = [module.m.id, module.m.idd, var.environment.inputs]
+         |                         ^
+      = did you mean `id`?
+
+    infrastructure/modules/m/main.tf:6:26: error: there is no variable `environment` [undeclared]
+      6 |   value = "${var.cider}${var.environment}"
+        |                          ^
+      = declare it with variable, or remove it here
+    "#);
 }
 
 #[test]
@@ -109,7 +199,27 @@ fn outputs_of_an_environment_are_known_with_its_bundle() {
         ("instance_infrastructure/main.tf", main),
     ]);
     let options = Options { environment: Some(&env), ..Options::default() };
-    insta::assert_snapshot!(said(&service, &options), @"");
+    insta::assert_snapshot!(said(&service, &options), @r#"
+    instance_infrastructure/main.tf:5:12: error: the environment has no output `VpcID`, in `var.environment.outputs.VpcID` [unknown-output]
+      5 |   value = [local.shared.VpcID, local.shared.VpcId, var.environment.inputs.a, lookup(var.service_instance.inputs, "port", 80), var.service_instance.components.default.outputs.url, var.service.nam]
+        |            ^
+      = did you mean `VpcId`?
+
+    instance_infrastructure/main.tf:5:52: error: `var.environment` has no member `inputs` [unknown-name]
+      5 |   value = [local.shared.VpcID, local.shared.VpcId, var.environment.inputs.a, lookup(var.service_instance.inputs, "port", 80), var.service_instance.components.default.outputs.url, var.service.nam]
+        |                                                    ^
+      = services see an environment's outputs only: make it an output of the environment
+
+    instance_infrastructure/main.tf:5:127: warning: `var.service_instance.components.default` may be missing: no component need be attached [may-be-missing]
+      5 |   value = [local.shared.VpcID, local.shared.VpcId, var.environment.inputs.a, lookup(var.service_instance.inputs, "port", 80), var.service_instance.components.default.outputs.url, var.service.nam]
+        |                                                                                                                               ^
+      = write try(…, null) around it
+
+    instance_infrastructure/main.tf:5:180: error: `var.service` has no member `nam` [unknown-name]
+      5 |   value = [local.shared.VpcID, local.shared.VpcId, var.environment.inputs.a, lookup(var.service_instance.inputs, "port", 80), var.service_instance.components.default.outputs.url, var.service.nam]
+        |                                                                                                                                                                                    ^
+      = did you mean `name`?
+    "#);
 }
 
 #[test]
@@ -125,7 +235,17 @@ fn a_narrower_minor_and_a_wrong_spec_are_told() {
         ("infrastructure/a.tf", ""),
     ]);
     let specs = vec![("spec.yaml".to_owned(), "proton: EnvironmentSpec\nspec:\n  vpc_cidr: 1\n".to_owned())];
-    insta::assert_snapshot!(said(&new, &Options { previous: Some(&old), specs, environment: None }), @"");
+    insta::assert_snapshot!(said(&new, &Options { previous: Some(&old), specs, environment: None }), @r#"
+    schema/schema.yaml:11:15: error: `note` was a string and is an integer now [incompatible]
+      11 |         note: { type: integer }
+         |               ^
+      = undo it, or register a new major version
+
+    spec.yaml:3:13: error: `vpc_cidr` must be a string, not an integer [spec]
+      3 |   vpc_cidr: 1
+        |             ^
+      = put it in quotes
+    "#);
 }
 
 #[test]
@@ -142,9 +262,42 @@ fn a_cloudformation_template_is_checked_too() {
             &Options::default(),
         )
     };
-    insta::assert_snapshot!(of(template), @"");
-    insta::assert_snapshot!(of("Resources:\n  A: {{ environment.name\n"), @"");
-    insta::assert_snapshot!(of("Resources:\n  A: {{ environment.inputs | nope }}\n"), @"");
+    insta::assert_snapshot!(of(template), @r#"
+    infrastructure/cloudformation.yaml:3:14: error: `vpc_cdir` is no input of the schema, in `environment.inputs.vpc_cdir` [unknown-input]
+      3 |     Type: {{ environment.inputs.vpc_cdir }}
+        |              ^
+      = did you mean `vpc_cidr`? Else declare `vpc_cdir` in schema/schema.yaml
+
+    infrastructure/cloudformation.yaml:4:11: error: `enviroment` is no name that the template gets [unknown-name]
+      4 |     B: {{ enviroment.name }}{{ environment.inputs.note }}
+        |           ^
+      = did you mean `environment`?
+
+    infrastructure/cloudformation.yaml:4:32: warning: `environment.inputs.note` may be missing: it is neither required nor has it a default [may-be-missing]
+      4 |     B: {{ enviroment.name }}{{ environment.inputs.note }}
+        |                                ^
+      = pipe it to default(…), or give it a default in the schema
+
+    schema/schema.yaml:9:9: warning: the input `vpc_cidr` is never used [unused-input]
+      9 |         vpc_cidr: { type: string }
+        |         ^
+      = use it as {{ environment.inputs.vpc_cidr }}, or remove it from the schema
+
+    schema/schema.yaml:12:9: warning: the input `net` is never used [unused-input]
+      12 |         net: { type: object, default: {}, properties: { size: { type: integer, default: 8 } } }
+         |         ^
+      = use it as {{ environment.inputs.net }}, or remove it from the schema
+    "#);
+    insta::assert_snapshot!(of("Resources:\n  A: {{ environment.name\n"), @r#"
+    infrastructure/cloudformation.yaml:2:21: error: unexpected end of input, expected end of variable block, in `name` [jinja]
+      2 |   A: {{ environment.name
+        |                     ^
+    "#);
+    insta::assert_snapshot!(of("Resources:\n  A: {{ environment.inputs | nope }}\n"), @r#"
+    infrastructure/cloudformation.yaml:2:30: error: filter nope is unknown [jinja]
+      2 |   A: {{ environment.inputs | nope }}
+        |                              ^
+    "#);
 }
 
 #[test]

@@ -15,12 +15,23 @@ fn report() -> Report {
 
 #[test]
 fn github_gets_one_line_for_each_finding() {
-    insta::assert_snapshot!(write(&report(), Format::Github, str::to_owned), @"");
+    insta::assert_snapshot!(write(&report(), Format::Github, str::to_owned), @r#"
+    ::warning file=infrastructure/,title=output::many: too%0Amany
+    ::error file=infrastructure/main.tf,line=2,col=3,title=unknown-input::`a` is no input, 100%25 (did you mean `b`?)
+    "#);
 }
 
 #[test]
 fn people_see_the_line_and_the_column() {
-    insta::assert_snapshot!(write(&report(), Format::Text, |file| format!("dir/{file}")), @"");
+    insta::assert_snapshot!(write(&report(), Format::Text, |file| format!("dir/{file}")), @r#"
+    dir/infrastructure/: warning: many: too
+    many [output]
+
+    dir/infrastructure/main.tf:2:3: error: `a` is no input, 100% [unknown-input]
+      2 | 	ab
+        | 	 ^
+      = did you mean `b`?
+    "#);
 }
 
 #[test]

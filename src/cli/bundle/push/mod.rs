@@ -102,7 +102,7 @@ pub(super) async fn run(settings: &Resolved, args: &PushArgs, form: Form) -> Res
     let template = Template { proton: &remote.proton, kind, name };
     let before = before(&template, args, &packed).await?;
     if !packed.left_out.is_empty() {
-        talk(&format!("left out: {}", packed.left_out.join(", ")));
+        talk(&format!("left out: {}", packed.left_out.join(", ")))?;
     }
     let same = match &before.last {
         Some(last) if !args.force && !args.new_major => {
@@ -114,7 +114,7 @@ pub(super) async fn run(settings: &Resolved, args: &PushArgs, form: Form) -> Res
     let registered = same.is_none();
     let (mut version, source) = match same {
         Some(version) => {
-            talk(&format!("{} is registered with these bytes already", template.called(&version)));
+            talk(&format!("{} is registered with these bytes already", template.called(&version)))?;
             (version, String::new())
         }
         None => register(settings, &remote, &template, args, &packed, before).await?,
@@ -165,7 +165,7 @@ async fn before(template: &Template<'_>, args: &PushArgs, packed: &Packed) -> Re
             let made =
                 template.create(args.display_name.clone(), args.template_description.clone(), packed.customer_managed);
             made.await.map_err(remote::failure)?;
-            talk(&format!("made the {} template {}", kind_name(template.kind), template.name));
+            talk(&format!("made the {} template {}", kind_name(template.kind), template.name))?;
             packed.customer_managed
         }
         Err(error @ ProtonError::NotFound { .. }) => {

@@ -2,7 +2,7 @@
 
 mod attempt;
 mod expected;
-mod plan;
+pub(super) mod plan;
 mod report;
 
 use std::fs;

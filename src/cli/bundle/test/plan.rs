@@ -9,7 +9,7 @@ use crate::settings::{Resolved, child_environment};
 use crate::terraform::{Refusal, Trial};
 
 /// The document of a plan from nothing, or what Terraform said instead.
-pub(super) async fn of(settings: &Resolved, rendered: &Files) -> Result<Result<Value, String>, Failure> {
+pub(in crate::cli) async fn of(settings: &Resolved, rendered: &Files) -> Result<Result<Value, String>, Failure> {
     let terraform = agent::find_terraform(settings)?;
     let mut site = child_environment(settings, &[]);
     for (setting, variable) in
