@@ -83,6 +83,7 @@ fn a_service_goes_with_the_environments_of_the_version_before() {
     let shell = author(Some(&plane));
     shell.ok("$HADRON bundle push landing-zone --create --publish");
     shell.run("$HADRON bundle push web-service --create").failed(2, &["--compatible TEMPLATE:MAJOR"]);
+    shell.run("aws proton get-service-template --name web-service").failed(255, &["ResourceNotFoundException"]);
     shell
         .run("$HADRON bundle push web-service --create --compatible landing-zone:1 --components --publish")
         .succeeded()
