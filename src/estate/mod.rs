@@ -13,5 +13,5 @@ pub use model::{
 };
 pub use rebuilt::{
     Guess, Origin, Rebuilt, RebuiltComponent, RebuiltEnvironment, RebuiltInstance, RebuiltPipeline, RebuiltService,
-    RebuiltTemplate, RebuiltVersion, StateAt,
+    RebuiltTemplate, RebuiltVersion, StateAt, Told,
 };
