@@ -28,3 +28,4 @@ pub use problem::{Problem, Problems, nearest};
 pub use schema::{Form, InputShape, InputType, Schema};
 pub use spec::{EnvironmentSpec, InstanceSpec, ServiceSpec};
 pub use target::{Target, UnknownTarget};
+pub use yaml::{yaml_key, yaml_value};
