@@ -15,5 +15,5 @@ pub use model::{
 pub use read::read;
 pub use rebuilt::{
     Guess, Origin, Rebuilt, RebuiltComponent, RebuiltEnvironment, RebuiltInstance, RebuiltPipeline, RebuiltService,
-    RebuiltTemplate, RebuiltVersion, StateAt,
+    RebuiltTemplate, RebuiltVersion, StateAt, Told,
 };
