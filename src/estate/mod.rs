@@ -4,10 +4,13 @@
 //! Files in, values out: whoever calls has read the repository (room `git`), and whoever calls registers what comes out.
 //! [`Estate`] is what the directories say; [`Rebuilt`] is what a control plane is told.
 
+mod age;
 mod model;
 mod read;
 mod rebuilt;
+mod verify;
 
+pub use age::Age;
 pub use model::{
     Banner, CodeFile, ComponentFacts, EnvConfig, Estate, Generated, Place, Resource, ServiceValues, SiteEntry, Tree,
     Trouble, TroubleKind, VersionRef,
@@ -17,3 +20,4 @@ pub use rebuilt::{
     Guess, Origin, Rebuilt, RebuiltComponent, RebuiltEnvironment, RebuiltInstance, RebuiltPipeline, RebuiltService,
     RebuiltTemplate, RebuiltVersion, StateAt, Told,
 };
+pub use verify::{Difference, Verdict, verify};

@@ -236,8 +236,10 @@ impl Told<'_> {
             self.inconsistent(format!("not imported, since they aren't UTF-8: {}", some(&sorted.no_text)));
         }
         let skipped: Vec<String> = self.directory.skipped.iter().map(|(file, why)| format!("{file} ({why})")).collect();
-        if !skipped.is_empty() {
+        if self.directory.skipped.keys().any(|file| files::is_terraforms(file)) {
             self.inconsistent(format!("not imported: {}", some(&skipped)));
+        } else if !skipped.is_empty() {
+            self.note(format!("not imported: {}", some(&skipped)));
         }
         if !sorted.beside.is_empty() {
             self.note(format!("not Proton's and not used by its code, so not imported: {}", some(&sorted.beside)));
