@@ -98,6 +98,10 @@ impl Deployments {
         report: &Report,
     ) -> Result<Heard, ProtonError> {
         use ResourceDeploymentStatus as S;
+        // Whatever an old workflow says when it runs again, Proton had finished this.
+        if deployment.imported && report.agent.is_none() && report.epoch.is_none() {
+            return Ok(Heard { deployment: deployment.value.clone(), claimed: None, ended: false });
+        }
         check_epoch(deployment, report)?;
         if !deployment.in_flight() {
             let heard = repeated_end(deployment, report)?;
