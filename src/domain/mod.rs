@@ -23,3 +23,4 @@ pub use problem::{Problem, Problems};
 pub use schema::{InputType, Schema};
 pub use spec::{EnvironmentSpec, InstanceSpec, ServiceSpec};
 pub use target::{Target, UnknownTarget};
+pub use yaml::{yaml_key, yaml_value};

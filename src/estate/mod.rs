@@ -5,13 +5,15 @@
 //! [`Estate`] is what the directories say; [`Rebuilt`] is what a control plane is told.
 
 mod model;
+mod read;
 mod rebuilt;
 
 pub use model::{
     Banner, CodeFile, ComponentFacts, EnvConfig, Estate, Generated, Place, Resource, ServiceValues, SiteEntry, Tree,
     Trouble, TroubleKind, VersionRef,
 };
+pub use read::read;
 pub use rebuilt::{
     Guess, Origin, Rebuilt, RebuiltComponent, RebuiltEnvironment, RebuiltInstance, RebuiltPipeline, RebuiltService,
-    RebuiltTemplate, RebuiltVersion, StateAt,
+    RebuiltTemplate, RebuiltVersion, StateAt, Told,
 };
