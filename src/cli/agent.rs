@@ -137,15 +137,7 @@ async fn build_waiting(
     approval_wait: Option<Duration>,
 ) -> Result<Agent, Failure> {
     let (process, _) = settings.surroundings();
-    let mut child_env = child_environment(settings, hadron_keys);
-    child_env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
-    for (setting, variable) in
-        [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
-    {
-        if let Some(path) = settings.text(setting) {
-            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
-        }
-    }
+    let mut child_env = terraform_environment(settings, hadron_keys)?;
     let data = data_folder(settings)?;
     if let Some(trust) = &access.trust {
         trust_in_terraform(settings, trust, &data, &mut child_env)?;
@@ -177,6 +169,26 @@ async fn build_waiting(
         clock: Clock::system(),
     };
     Agent::new(config).await.map_err(failure)
+}
+
+/// What Terraform's environment holds besides Hadron's own.
+///
+/// # Errors
+/// A path that has no absolute form.
+pub(super) fn terraform_environment(
+    settings: &Resolved,
+    hadron_keys: &[String],
+) -> Result<BTreeMap<String, String>, Failure> {
+    let (mut child_env, region) = (child_environment(settings, hadron_keys), settings.value("region")?);
+    child_env.entry("AWS_REGION".into()).or_insert(region);
+    for (setting, variable) in
+        [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
+    {
+        if let Some(path) = settings.text(setting) {
+            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
+        }
+    }
+    Ok(child_env)
 }
 
 /// The provider store of the settings: a folder in the data folder by default, and none if it is `off`.
@@ -211,7 +223,7 @@ fn trust_in_terraform(
 }
 
 /// What the site wants, by environment; where Proton doesn't keep the state, all share the bucket of the settings.
-fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfig>, Failure> {
+pub(super) fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfig>, Failure> {
     let state = s3_state(settings)?;
     let all = settings.environments().get("*").and_then(|site| site.gates.clone());
     let config = |site: &crate::settings::Environment| {
@@ -220,6 +232,7 @@ fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfi
             overlay: site.overlay.clone(),
             variables: site.variables.clone(),
             state: state.clone(),
+            state_endpoint: settings.text("state.endpoint"),
             child_env: region.collect(),
             approval: site.gates.as_ref().or(all.as_ref()).is_some_and(|gates| gates.contains(&Gate::Approval)),
         }

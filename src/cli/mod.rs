@@ -1,5 +1,6 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
+mod adopt;
 mod agent;
 mod approve;
 mod audit;
@@ -14,6 +15,7 @@ mod executor;
 mod failure;
 mod github;
 mod host;
+mod import;
 mod key;
 mod keys;
 mod logs;
@@ -140,6 +142,8 @@ enum Verb {
     Backup(backup::BackupArgs),
     /// Make a backup the record, of the same kind of database or of another
     Restore(restore::RestoreArgs),
+    /// Look at what was imported before anything is deployed to it, and lift its quarantine
+    Adopt(adopt::AdoptArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
@@ -280,6 +284,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
+        Verb::Adopt(args) => wait_for(adopt::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),

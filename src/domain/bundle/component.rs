@@ -23,7 +23,7 @@ pub fn pack_component(manifest: &str, template_file: &str) -> Result<Vec<u8>, Pr
     }
     let files = Files::from([(path, manifest.as_bytes().to_vec()), (template, template_file.as_bytes().to_vec())]);
     check_bundle(BundleKind::Component, files.clone(), false).map_err(renamed)?;
-    pack(&files).map_err(|error| Problem::of("templateFile", format!("can't be packed: {error}"), "").into())
+    pack_files(&files).map_err(|error| Problem::of("templateFile", format!("can't be packed: {error}"), "").into())
 }
 
 /// The problems by the names of the request's arguments instead of paths that the requester never saw.
@@ -35,7 +35,11 @@ fn renamed(problems: Problems) -> Problems {
     Problems(problems.0.into_iter().map(rename).collect())
 }
 
-fn pack(files: &Files) -> std::io::Result<Vec<u8>> {
+/// Packs files as a gzipped tar; the same files give the same bytes.
+///
+/// # Errors
+/// A path that no archive can hold.
+pub fn pack_files(files: &Files) -> std::io::Result<Vec<u8>> {
     // No time and no owner: equal components share one object.
     let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::default());
     let mut archive = Builder::new(gzip);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 pub use archive::unpack;
 pub use checked::{check_bundle, open_bundle};
-pub use component::pack_component;
+pub use component::{pack_component, pack_files};
 
 use super::{Schema, Target};
 

@@ -39,10 +39,10 @@ pub(crate) fn put_imported_component(
         attached_to: place(given),
         created_at: engine.now,
         last_modified_at: engine.now,
-        description: None,
+        description: given.description.clone(),
         manifest: given.manifest.clone(),
         template_file: given.template_file.clone(),
-        service_spec: None,
+        service_spec: given.service_spec.clone(),
         progress: Progress::starting(engine.now),
         last_client_request_token: None,
     };
@@ -63,8 +63,11 @@ pub(crate) fn finish_component(
 ) -> Result<(), ProtonError> {
     let component = super::get::by_name(tx, &engine.scope, name)?;
     let instance = instance(tx, engine, given)?;
-    let plan =
-        Plan { template_file: given.template_file.clone(), service_spec: None, instance: instance.as_deref() };
+    let plan = Plan {
+        template_file: given.template_file.clone(),
+        service_spec: given.service_spec.clone(),
+        instance: instance.as_deref(),
+    };
     let deployment = plan.deployment(tx, engine, &component, Action::Create)?;
     engine.record_finished(tx, deployment, deployment_id, given_outputs(given.outputs.as_deref()))
 }

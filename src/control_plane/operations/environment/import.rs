@@ -28,7 +28,7 @@ pub(crate) fn import_environment(
     let environment = Environment {
         name: name.to_owned(),
         created_at: engine.now,
-        description: None,
+        description: given.description.clone(),
         template: version.reference(),
         spec: given.spec.clone(),
         progress: Progress::starting(engine.now),

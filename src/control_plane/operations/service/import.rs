@@ -34,7 +34,7 @@ pub(crate) fn import_service(
         name: name.to_owned(),
         created_at: engine.now,
         last_modified_at: engine.now,
-        description: None,
+        description: given.description.clone(),
         template: given.template_name.clone(),
         template_version: newest(given),
         spec: given.spec.clone(),

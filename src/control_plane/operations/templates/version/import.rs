@@ -31,6 +31,11 @@ pub(crate) struct Sound {
     has_pipeline: bool,
     compatible: Vec<CompatibleTemplate>,
     takes_components: bool,
+    /// It was registered and never published.
+    draft: bool,
+    description: Option<String>,
+    template_description: Option<String>,
+    template_display_name: Option<String>,
 }
 
 /// What an archive holds.
@@ -76,6 +81,10 @@ impl Sound {
                 .map(|it| CompatibleTemplate { template: it.template_name.clone(), major: it.major.unsigned_abs() })
                 .collect(),
             takes_components: given.takes_components.unwrap_or_default(),
+            draft: given.draft.unwrap_or_default(),
+            description: given.description.clone(),
+            template_description: given.template_description.clone(),
+            template_display_name: given.template_display_name.clone(),
         })
     }
 
@@ -111,7 +120,7 @@ impl Sound {
     fn recommend(&self, tx: &mut dyn Transaction, scope: &Scope, now: i64) -> Result<(), ProtonError> {
         let without_pipeline = self.kind == TemplateKind::Service && !self.has_pipeline;
         if let Some(mut template) = tx.get::<Template>(scope, &Template::key_of(self.kind, &self.template))? {
-            template.recommended = template.recommended.max(Some(self.version));
+            template.recommended = template.recommended.max(self.published());
             template.customer_managed &= without_pipeline;
             return Ok(tx.save(scope, &mut template)?);
         }
@@ -120,15 +129,19 @@ impl Sound {
             name: self.template.clone(),
             created_at: now,
             last_modified_at: now,
-            description: None,
-            display_name: Some(self.template.clone()),
+            description: self.template_description.clone(),
+            display_name: self.template_display_name.clone().or_else(|| Some(self.template.clone())),
             encryption_key: None,
             customer_managed: without_pipeline,
-            recommended: Some(self.version),
+            recommended: self.published(),
         };
         tx.add(scope, &template)?;
         let managed = [("aws:proton:account", scope.account.as_str())];
         create_tags(tx, scope, &scope.arn(template.key()), None, &managed)
+    }
+
+    fn published(&self) -> Option<Version> {
+        (!self.draft).then_some(self.version)
     }
 
     fn document(&self, now: i64) -> TemplateVersion {
@@ -137,12 +150,12 @@ impl Sound {
             kind: self.kind,
             template: self.template.clone(),
             version: self.version,
-            status: TemplateVersionStatus::Published,
+            status: if self.draft { TemplateVersionStatus::Draft } else { TemplateVersionStatus::Published },
             status_message: String::new(),
             created_at: now,
             last_modified_at: now,
-            published_at: Some(now),
-            description: None,
+            published_at: self.published().map(|_| now),
+            description: self.description.clone(),
             source_bucket: bucket,
             source_key: key,
             schema: Some(self.schema.clone()),
