@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anyhow::Context;
-use hadron_model::hadron::{ListQuarantinedInput, ListRunsInput, ListStatesInput, Operation, QuarantinedTarget, Run, RunStatus, State, StateBlock, StateLock};
+use hadron_model::hadron::{
+    ListQuarantinedInput, ListRunsInput, ListStatesInput, Operation, QuarantinedTarget, Run, RunStatus, State,
+    StateBlock, StateLock,
+};
 use serde::Serialize;
 
 use super::remote::{self, Remote};
@@ -99,8 +102,7 @@ async fn mark_quarantined(remote: &Remote, rows: &mut [Row]) {
     let input = ListQuarantinedInput::default();
     let found: Vec<QuarantinedTarget> =
         remote.hadron.pages(Operation::ListQuarantined, &input).await.unwrap_or_default();
-    let targets: Vec<Target> =
-        found.iter().filter_map(|it| Some(Target::parse(&it.target_arn).ok()?.1)).collect();
+    let targets: Vec<Target> = found.iter().filter_map(|it| Some(Target::parse(&it.target_arn).ok()?.1)).collect();
     for row in rows {
         row.quarantined = targets.iter().any(|target| row.is(target));
     }

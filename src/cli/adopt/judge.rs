@@ -111,9 +111,11 @@ pub(super) fn judge(document: &[u8], managed: usize) -> Result<Planned, serde_js
         .collect();
     let of = |wanted: fn(&Fate) -> bool| fates.iter().filter(|(_, fate)| wanted(fate)).count();
     let replaced = of(|it| matches!(it, Fate::Replace));
-    let (made, gone) = (of(|it| matches!(it, Fate::Create)) + replaced, of(|it| matches!(it, Fate::Destroy)) + replaced);
+    let (made, gone) =
+        (of(|it| matches!(it, Fate::Create)) + replaced, of(|it| matches!(it, Fate::Destroy)) + replaced);
     let changed = of(|it| matches!(it, Fate::Tags | Fate::Update(_)));
-    let outputs: Vec<&String> = output_changes.iter().filter(|(_, it)| it["actions"][0] != "no-op").map(|it| it.0).collect();
+    let outputs: Vec<&String> =
+        output_changes.iter().filter(|(_, it)| it["actions"][0] != "no-op").map(|it| it.0).collect();
     let group = match fates.iter().map(|(_, fate)| fate).max() {
         Some(Fate::Replace | Fate::Destroy) => AdoptionGroup::ReplaceOrDestroy,
         Some(Fate::Create) if managed == 0 => AdoptionGroup::Error,

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::judge::judge;
 use crate::agent::EnvironmentConfig;
+use crate::cli::Failure;
 use crate::cli::agent::{environments, find_terraform, provider_store, terraform_environment};
 use crate::cli::import::state::{Buckets, Contents};
 use crate::cli::remote::{self, Remote};
-use crate::cli::Failure;
 use crate::domain::{Bundle, BundleKind, Files, Target, check_bundle, unpack};
 use crate::hadron::HadronError;
 use crate::objects::ObjectUri;
@@ -131,7 +131,8 @@ impl<'r> Planner<'r> {
         stop: &CancellationToken,
     ) -> anyhow::Result<Planned> {
         let choices = self.choices(&target.environment_name);
-        let folder = tempfile::Builder::new().prefix("hadron-adopt-").tempdir().context("making a folder to plan in")?;
+        let folder =
+            tempfile::Builder::new().prefix("hadron-adopt-").tempdir().context("making a folder to plan in")?;
         let (work, file) = (folder.path().join("work"), folder.path().join("copy.tfstate"));
         for (name, bytes) in self.rendered(target).await? {
             write(&work.join(name), &bytes)?;
@@ -192,7 +193,8 @@ impl<'r> Planner<'r> {
         let metadata = Metadata { deployment_id: of.deployment_id.clone(), ..Metadata::default() };
         let request =
             Request { target: &target, arn: &of.target_arn, part, inputs: &inputs, metadata, stack_template_url: None };
-        let rendered = renderer::render(&request).map_err(|problems| anyhow!("its bundle can't be rendered: {problems}"))?;
+        let rendered =
+            renderer::render(&request).map_err(|problems| anyhow!("its bundle can't be rendered: {problems}"))?;
         Ok(rendered.files)
     }
 
@@ -217,12 +219,7 @@ fn open(target: &Target, archive: &[u8]) -> anyhow::Result<Bundle> {
 }
 
 fn failed(why: String) -> Planned {
-    Planned {
-        group: AdoptionGroup::Error,
-        summary: "no plan".into(),
-        message: Some(why),
-        state_digest: None,
-    }
+    Planned { group: AdoptionGroup::Error, summary: "no plan".into(), message: Some(why), state_digest: None }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

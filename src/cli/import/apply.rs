@@ -4,9 +4,7 @@ mod requests;
 
 use std::collections::BTreeSet;
 
-use hadron_model::hadron::{
-    ImportEstateInput, ImportEstateOutput, ImportOutcome, ImportResult, Operation,
-};
+use hadron_model::hadron::{ImportEstateInput, ImportEstateOutput, ImportOutcome, ImportResult, Operation};
 use serde::Serialize;
 
 use self::requests::Request;
@@ -142,5 +140,8 @@ fn of_another_account(own: &str, theirs: &str) -> Failure {
 
 fn arns(estate: &Rebuilt) -> Vec<&String> {
     let environments = estate.environments.iter().map(|it| &it.arn);
-    environments.chain(estate.services.iter().map(|it| &it.arn)).chain(estate.components.iter().map(|it| &it.arn)).collect()
+    environments
+        .chain(estate.services.iter().map(|it| &it.arn))
+        .chain(estate.components.iter().map(|it| &it.arn))
+        .collect()
 }

@@ -225,10 +225,7 @@ fn states(estate: &Rebuilt) -> Vec<(&String, &StateAt)> {
 ///
 /// # Errors
 /// There are no AWS credentials to ask with.
-pub(in crate::cli) async fn outputs(
-    settings: &Resolved,
-    rebuilt: &mut [Rebuilt],
-) -> Result<Vec<String>, Failure> {
+pub(in crate::cli) async fn outputs(settings: &Resolved, rebuilt: &mut [Rebuilt]) -> Result<Vec<String>, Failure> {
     let buckets = Buckets::of(settings)?;
     let mut troubles = Vec::new();
     for estate in rebuilt {

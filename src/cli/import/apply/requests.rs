@@ -168,7 +168,8 @@ fn template_version(estate: &Rebuilt, template: &RebuiltTemplate, version: &Rebu
     let archive = pack_files(&version.files).with_context(|| format!("packing the bundle of {arn}"))?;
     let (own, of_template) = (told(estate, &arn), told(estate, &template_arn));
     let majors = compatible(estate, template);
-    let compatible = majors.into_iter().map(|(template_name, major)| MajorOf { template_name, major: i64::from(major) });
+    let compatible =
+        majors.into_iter().map(|(template_name, major)| MajorOf { template_name, major: i64::from(major) });
     let version = ImportedTemplateVersion {
         kind,
         version: VersionOf {

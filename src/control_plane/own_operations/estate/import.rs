@@ -87,7 +87,8 @@ fn template_version(
     {
         return Ok(known::unchanged(&arn));
     }
-    let there = there.map(|it| format!("version {} of template {}, with another bundle,", it.value.version, it.template));
+    let there =
+        there.map(|it| format!("version {} of template {}, with another bundle,", it.value.version, it.template));
     if let Standing::Here(result) = standing(tx, engine, &arn, &parts, there)? {
         return Ok(result);
     }

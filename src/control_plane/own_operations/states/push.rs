@@ -9,7 +9,9 @@ use super::view::is_alive;
 use super::{must_be_known, newest, state, target_of};
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{Imported, LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion};
+use crate::control_plane::records::{
+    Imported, LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion,
+};
 use crate::control_plane::state_server::{lift, release};
 use crate::control_plane::store::{Document, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
@@ -122,10 +124,14 @@ impl Push {
             )));
         }
         if !self.engine.settings.serves_state {
-            return Err(ProtonError::conflict(format!("this server keeps no state, so that of {target} stays in {address}")));
+            return Err(ProtonError::conflict(format!(
+                "this server keeps no state, so that of {target} stays in {address}"
+            )));
         }
         if !imported.quarantined {
-            return Err(ProtonError::conflict(format!("{target} was adopted with its state in {address}, where it stays")));
+            return Err(ProtonError::conflict(format!(
+                "{target} was adopted with its state in {address}, where it stays"
+            )));
         }
         imported.moved_from = Some(state);
         imported.state = None;

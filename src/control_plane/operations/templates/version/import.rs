@@ -10,9 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::tags::create_tags;
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{
-    BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version,
-};
+use crate::control_plane::records::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version};
 use crate::control_plane::store::{Document, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::{Bundle, BundleKind, Files, Problems, Scope, check_bundle, unpack};
