@@ -9,10 +9,77 @@ use serde::Serialize;
 
 use self::requests::Request;
 use super::state;
-use crate::cli::{Exit, Failure, remote};
-use crate::estate::Rebuilt;
+use crate::cli::{Exit, Failure, Form, print, remote};
+use crate::estate::{Estate, Rebuilt};
 use crate::hadron::{Client, HadronError};
 use crate::settings::Resolved;
+
+/// What is done with a control plane, and with the buckets that hold states; to be flattened into the verb's arguments.
+#[derive(Debug, Default, clap::Args)]
+pub(in crate::cli) struct ApplyArgs {
+    /// Register everything in the control plane, quarantined; nothing is deployed
+    #[arg(long)]
+    apply: bool,
+    /// Copy the states into the control plane's state server; without it they stay where they are
+    #[arg(long, requires = "apply")]
+    copy_state: bool,
+    /// Read outputs that no file tells out of the state objects; AWS credentials must allow that
+    #[arg(long)]
+    outputs_from_state: bool,
+}
+
+/// Completes what was rebuilt, before it is shown, compared or registered. What couldn't be read is told.
+///
+/// # Errors
+/// There are no AWS credentials to ask the state buckets with.
+pub(in crate::cli) async fn complete(
+    settings: &Resolved,
+    args: &ApplyArgs,
+    rebuilt: &mut [Rebuilt],
+) -> Result<Vec<String>, Failure> {
+    if args.outputs_from_state { state::outputs(settings, rebuilt).await } else { Ok(Vec::new()) }
+}
+
+/// Registers what was rebuilt if that was asked for, and tells what became of it, and which states nobody owns.
+///
+/// # Errors
+/// As [`run`].
+pub(in crate::cli) async fn finish(
+    settings: &Resolved,
+    args: &ApplyArgs,
+    (estate, rebuilt): (&Estate, &[Rebuilt]),
+    form: Form,
+) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    if args.apply {
+        let summary = run(settings, rebuilt, args.copy_state).await?;
+        exit = summary.exit();
+        match form {
+            Form::Json => print::json(&summary)?,
+            Form::Text => print::text(&summary.text())?,
+        }
+    }
+    if args.apply || args.outputs_from_state {
+        tell_orphans(settings, estate, rebuilt).await;
+    }
+    Ok(exit)
+}
+
+/// Tells which states hold resources and belong to nobody: what unmerged delete requests have left running. Without access
+/// to the buckets that can't be known, and everything else goes on.
+async fn tell_orphans(settings: &Resolved, estate: &Estate, rebuilt: &[Rebuilt]) {
+    match state::orphans(settings, estate, rebuilt).await {
+        Ok((orphans, troubles)) => {
+            for state::Orphan { bucket, key, resources } in orphans {
+                tracing::warn!("s3://{bucket}/{key} manages {resources} resources and belongs to nothing that lives");
+            }
+            for trouble in troubles {
+                tracing::warn!("whether a state is left over can't be told: {trouble}");
+            }
+        }
+        Err(failure) => tracing::warn!("whether states are left over can't be told: {}", failure.error),
+    }
+}
 
 /// What became of everything.
 #[derive(Debug, Default, Serialize)]

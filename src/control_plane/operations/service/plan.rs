@@ -136,6 +136,25 @@ pub(super) fn instance_deployment(
     Ok(deployment(target, action, (target_state, bundle_of(version)?), (document, hidden)))
 }
 
+/// Refuses a change of a service that would reach its pipeline, or these instances, while they are quarantined. What a change
+/// begins only later is refused at its beginning: by then nobody is there to hear of it.
+///
+/// # Errors
+/// `ConflictException` with the command that lifts the quarantine.
+pub(crate) fn refuse_quarantined<'n>(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &str,
+    instances: impl IntoIterator<Item = &'n str>,
+) -> Result<(), ProtonError> {
+    engine.refuse_quarantined(tx, &Target::ServicePipeline { service: service.to_owned() })?;
+    for name in instances {
+        engine
+            .refuse_quarantined(tx, &Target::ServiceInstance { service: service.to_owned(), name: name.to_owned() })?;
+    }
+    Ok(())
+}
+
 /// Begins a deployment of a service's pipeline, with every instance that has ever succeeded.
 ///
 /// # Errors

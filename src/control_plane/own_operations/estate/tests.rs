@@ -6,13 +6,14 @@ use hadron_model::hadron::{
     PushStateInput, RecordAdoptionPlanInput, StateAt, VersionOf,
 };
 use hadron_model::{
-    ComponentDeploymentUpdateType, DeleteComponentInput, DeploymentStatus, DeploymentUpdateType, GetDeploymentInput,
-    Proton, ResourceDeploymentStatus, UpdateComponentInput, UpdateEnvironmentInput,
+    ComponentDeploymentUpdateType, DeleteComponentInput, DeleteServiceInput, DeploymentStatus, DeploymentUpdateType,
+    GetDeploymentInput, Proton, ResourceDeploymentStatus, UpdateComponentInput, UpdateEnvironmentInput,
 };
 
 use crate::control_plane::records::{
     CompatibleTemplate, Component, Deployment, Environment, Imported, Pipeline, Service, ServiceInstance, TemplateKind,
 };
+use crate::control_plane::store::Typed;
 use crate::control_plane::test_plane::{TestPlane, environment, report};
 use crate::control_plane::wire::ProtonError;
 
@@ -321,6 +322,26 @@ async fn a_quarantined_target_is_neither_deployed_nor_deleted_until_it_is_adopte
     test.plane.update_environment(&mut test.call(), dev()).await.unwrap();
     test.publish().await;
     assert_eq!(test.agent("one").poll(10).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_service_is_refused_before_it_begins_if_a_later_step_would_be() {
+    let test = imported().await;
+    let arn = test.scope.arn("service/pay/pipeline");
+    let planned = plan(&test, &arn, AdoptionGroup::Unchanged, None).await;
+    adopt(&test, &arn, &planned, None, false).await.unwrap();
+    // The component isn't in the way any more; the instance, which would be destroyed after the pipeline, is.
+    let (scope, key) = (test.scope.clone(), ServiceInstance::key_of("pay", "api"));
+    test.write(move |tx| {
+        let mut api = tx.get::<ServiceInstance>(&scope, &key)?.unwrap();
+        api.component = None;
+        Ok(tx.save(&scope, &mut api)?)
+    })
+    .await
+    .unwrap();
+    let refused = test.plane.delete_service(&mut test.call(), DeleteServiceInput { name: "pay".into() }).await;
+    assert!(matches!(&refused, Err(ProtonError::Conflict(why)) if why.contains("hadron adopt")), "{refused:?}");
+    assert_eq!(test.get::<Pipeline>("pay").await.unwrap().progress.status, DeploymentStatus::Succeeded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
