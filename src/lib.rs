@@ -20,6 +20,7 @@ pub mod terraform;
 
 pub mod agent;
 pub mod control_plane;
+pub mod runner;
 
 pub mod cli;
 pub mod lifecycle;

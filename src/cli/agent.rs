@@ -139,13 +139,7 @@ async fn build_waiting(
     let (process, _) = settings.surroundings();
     let mut child_env = child_environment(settings, hadron_keys);
     child_env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
-    for (setting, variable) in
-        [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
-    {
-        if let Some(path) = settings.text(setting) {
-            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
-        }
-    }
+    terraform_files(settings, &mut child_env)?;
     let data = data_folder(settings)?;
     if let Some(trust) = &access.trust {
         trust_in_terraform(settings, trust, &data, &mut child_env)?;
@@ -179,6 +173,18 @@ async fn build_waiting(
     Agent::new(config).await.map_err(failure)
 }
 
+/// Where Terraform finds its own configuration, and its cache of providers.
+pub(super) fn terraform_files(settings: &Resolved, child_env: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+    for (setting, variable) in
+        [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
+    {
+        if let Some(path) = settings.text(setting) {
+            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
+        }
+    }
+    Ok(())
+}
+
 /// The provider store of the settings: a folder in the data folder by default, and none if it is `off`.
 pub(super) fn provider_store(settings: &Resolved) -> Result<Option<ProviderStore>, Failure> {
     let folder = match settings.text("terraform.provider_store").as_deref() {
@@ -194,7 +200,7 @@ pub(super) fn provider_store(settings: &Resolved) -> Result<Option<ProviderStore
 /// `[agent.env]` is its choice; one of the process is contained.
 ///
 /// <https://pkg.go.dev/crypto/x509#SystemCertPool>
-fn trust_in_terraform(
+pub(super) fn trust_in_terraform(
     settings: &Resolved,
     trust: &Trust,
     data: &Path,

@@ -213,7 +213,7 @@ impl Proton {
         };
         match report {
             Report::Succeeded { outputs, message } => {
-                let (outputs, message) = what_may_travel(lease, outputs, message.as_deref());
+                let (outputs, message) = what_may_travel(lease.is_fenced(), outputs, message.as_deref());
                 self.notify_with(lease, Told::Succeeded, message.as_deref(), &outputs, more).await?;
             }
             Report::Failed { message } => {
@@ -281,17 +281,20 @@ fn lease_headers(lease: &Lease, outputs: &[Output]) -> Vec<(&'static str, String
     if let Some(epoch) = lease.epoch {
         headers.push(("x-hadron-epoch", epoch.to_string()));
     }
-    let sensitive = outputs.iter().enumerate().filter(|(_, output)| output.sensitive);
-    let sensitive: Vec<String> = sensitive.map(|(position, _)| position.to_string()).collect();
-    if !sensitive.is_empty() {
-        headers.push(("x-hadron-sensitive", sensitive.join(",")));
-    }
+    headers.extend(sensitive_header(outputs));
     headers
 }
 
+/// Tells which outputs are to be sealed, by their positions.
+pub(super) fn sensitive_header(outputs: &[Output]) -> Option<(&'static str, String)> {
+    let sensitive = outputs.iter().enumerate().filter(|(_, output)| output.sensitive);
+    let sensitive: Vec<String> = sensitive.map(|(position, _)| position.to_string()).collect();
+    (!sensitive.is_empty()).then(|| ("x-hadron-sensitive", sensitive.join(",")))
+}
+
 /// Hadron seals sensitive outputs; a stock endpoint would show them to everyone, so they stay here.
-fn what_may_travel(lease: &Lease, outputs: &[Output], message: Option<&str>) -> (Vec<Output>, Option<String>) {
-    if lease.is_fenced() {
+pub(super) fn what_may_travel(seals: bool, outputs: &[Output], message: Option<&str>) -> (Vec<Output>, Option<String>) {
+    if seals {
         return (outputs.to_vec(), message.map(str::to_owned));
     }
     let (secret, plain): (Vec<Output>, Vec<Output>) = outputs.iter().cloned().partition(|output| output.sensitive);
@@ -304,12 +307,12 @@ fn what_may_travel(lease: &Lease, outputs: &[Output], message: Option<&str>) -> 
     (plain, Some(message.map_or(warning.clone(), |message| format!("{message}\n{warning}"))))
 }
 
-fn sdk_output(output: &Output) -> SdkOutput {
+pub(super) fn sdk_output(output: &Output) -> SdkOutput {
     SdkOutput::builder().key(&output.key).value_string(&output.text).build()
 }
 
 /// Cuts in the middle: the beginning says what failed, the end what to do.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let length = text.chars().count();
     if length <= MESSAGE_LIMIT {
         return text.to_owned();
@@ -354,10 +357,10 @@ mod tests {
     fn sensitive_outputs_travel_only_where_they_are_sealed() {
         let output = |key: &str, sensitive| Output { key: key.into(), text: "v".into(), sensitive };
         let outputs = [output("a", true), output("b", false), output("c", true)];
-        let (sent, warning) = what_may_travel(&lease(None), &outputs, None);
+        let (sent, warning) = what_may_travel(false, &outputs, None);
         assert_eq!(sent, [output("b", false)]);
         assert!(warning.unwrap().ends_with(": a, c"));
-        let (sent, warning) = what_may_travel(&lease(Some(4)), &outputs, None);
+        let (sent, warning) = what_may_travel(true, &outputs, None);
         assert_eq!((sent.len(), warning), (3, None));
         assert_eq!(lease_headers(&lease(Some(4)), &outputs)[2], ("x-hadron-sensitive", "0,2".into()));
     }

@@ -167,6 +167,25 @@ pub const TABLE: &[Setting] = &[
         None,
         "folder where providers are kept for all runs, also of other agents; by default in `data`; `off` for none",
     ),
+    setting(
+        "run.branch",
+        &["HADRON_RUN_BRANCH"],
+        None,
+        "the branch that `hadron run` applies on; by default the repository's own, as the pipeline says",
+    ),
+    Setting {
+        name: "run.oidc_token",
+        variables: &["HADRON_OIDC_TOKEN"],
+        default: None,
+        secret: true,
+        help: "the pipeline's identity token, with which `hadron run` takes a role; GitHub's is asked for by itself",
+    },
+    setting(
+        "run.sts_endpoint",
+        &["AWS_ENDPOINT_URL_STS"],
+        None,
+        "endpoint of the STS that gives `hadron run` its roles, if not AWS",
+    ),
     setting("log.level", &["HADRON_LOG"], Some("info"), "what is logged to stderr: error, warn, info, debug, trace"),
     setting("log.format", &["HADRON_LOG_FORMAT"], Some("text"), "`text` or `json`"),
 ];

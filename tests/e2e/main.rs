@@ -29,6 +29,7 @@ mod postgres_away;
 mod proxy;
 mod restart;
 mod roles;
+mod run_dir;
 mod settle;
 mod site;
 mod stale;

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("objects", &["domain", "support"]),
     ("git", &["domain", "support"]),
     ("estate", &["domain", "renderer", "support"]),
+    ("runner", &["terraform", "proton", "objects", "git", "domain", "support"]),
     ("agent", &["terraform", "proton", "objects", "renderer", "domain", "support"]),
     ("control_plane/wire", &["domain", "support", "control_plane"]),
     ("control_plane", &["domain", "objects", "support"]),
@@ -100,6 +101,7 @@ fn only_the_room_that_owns_a_foreign_thing_imports_it() {
     for (import, owner) in [
         ("aws_sdk_proton", "proton/"),
         ("aws_sdk_s3", "objects/"),
+        ("aws_sdk_sts", "runner/"),
         ("aws_sdk_eventbridge", "control_plane/events/"),
         ("rusqlite", "control_plane/store/"),
         ("aws_sdk_kms", "control_plane/seal/"),
