@@ -27,6 +27,7 @@ mod own;
 mod plain;
 mod postgres_away;
 mod proxy;
+mod recipes;
 mod restart;
 mod roles;
 mod run_dir;

@@ -67,14 +67,14 @@ impl Told {
 }
 
 /// A repository, an emulated AWS, and the environment of a pipeline.
-struct Scene {
+pub(crate) struct Scene {
     moto: Moto,
     folder: tempfile::TempDir,
-    env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let moto = Moto::start(Tools::get());
         moto.boto3(
             Tools::get(),
@@ -103,11 +103,11 @@ impl Scene {
         self.env.extend(pairs.map(|(name, value)| (name.to_owned(), value)));
     }
 
-    fn repository(&self) -> PathBuf {
+    pub(crate) fn repository(&self) -> PathBuf {
         self.folder.path().join("repository")
     }
 
-    fn git(&self, words: &[&str]) -> String {
+    pub(crate) fn git(&self, words: &[&str]) -> String {
         let who = ["-c", "user.name=n", "-c", "user.email=n@example.com"];
         let mut git = command(Path::new("git"), &BTreeMap::new());
         let done = git.current_dir(self.repository()).args(who).args(words).output().unwrap();
@@ -115,13 +115,13 @@ impl Scene {
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.repository().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    fn commit(&self) {
+    pub(crate) fn commit(&self) {
         // Terraform's folders are nobody's business, as in any such repository.
         self.write(".gitignore", ".terraform*\nseen.txt\n");
         self.git(&["add", "--all"]);
@@ -141,7 +141,7 @@ impl Scene {
         self.write(&format!("{path}/proton.auto.tfvars.json"), &values.to_string());
     }
 
-    fn environment(&self, name: &str, deployment: &str, does: &str) {
+    pub(crate) fn environment(&self, name: &str, deployment: &str, does: &str) {
         let values = json!({ "environment": { "name": name, "inputs": { "command": does } }, "//": "arn" });
         self.render(name, &format!("environment/{name}"), deployment, ENVIRONMENT, &values);
         self.write(&format!("{name}/proton.environment.variables.tf"), VARIABLES);
@@ -158,7 +158,7 @@ impl Scene {
     }
 
     /// The keys of the state bucket.
-    fn keys(&self) -> Value {
+    pub(crate) fn keys(&self) -> Value {
         let script = format!(
             "import boto3, json\nfound = boto3.client('s3').list_objects_v2(Bucket='{BUCKET}').get('Contents', [])\n\
              print(json.dumps([o['Key'] for o in found]))"
