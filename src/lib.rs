@@ -11,6 +11,7 @@ pub mod support;
 pub mod domain;
 
 pub mod estate;
+pub mod forge;
 pub mod git;
 pub mod hadron;
 pub mod objects;

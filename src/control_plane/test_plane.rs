@@ -271,6 +271,7 @@ impl TestPlane {
             environment_account_id: None,
             provisioning_repository: None,
             executor,
+            requests: None,
         })
         .await;
         self.deploy(environment(name), Action::Create, "first").await.unwrap()

@@ -49,6 +49,9 @@ pub struct Lease {
     /// How many objects operators want adopted by this run.
     #[serde(default)]
     pub adopt: u64,
+    /// Where the rendered directory is to be published instead of being run: the repository and the branch.
+    #[serde(default)]
+    pub requests: Option<(String, String)>,
 }
 
 impl Lease {
@@ -150,6 +153,7 @@ impl Proton {
             attempt: 1,
             unsettled: Vec::new(),
             adopt: 0,
+            requests: None,
         };
         let answer = self.notify(&lease, Told::InProgress, None, &[]).await?;
         lease.epoch = answer.parse("x-hadron-epoch");
@@ -162,6 +166,7 @@ impl Proton {
         lease.attempt = answer.parse("x-hadron-attempt").or(epoch).unwrap_or(1);
         lease.unsettled = unsettled(&answer.get("x-hadron-unsettled").unwrap_or_default());
         lease.adopt = answer.parse("x-hadron-adopt").unwrap_or(0);
+        lease.requests = answer.get("x-hadron-repository").zip(answer.get("x-hadron-branch"));
         let status = self.stands(&answer, deployment_id).await?;
         Ok((lease, status))
     }
@@ -191,6 +196,15 @@ impl Proton {
         let answer = self.notify_with(lease, Told::InProgress, None, &[], plan).await?;
         let status = self.stands(&answer, &lease.deployment_id).await?;
         Ok((status, decision(&answer)))
+    }
+
+    /// Tells that the rendered directory is published. The lease ends with that: the deployment is a pipeline's from then on.
+    ///
+    /// # Errors
+    /// [`ProtonError::Conflict`] when the lease is lost.
+    pub async fn published(&self, lease: &Lease, message: &str) -> Result<(), ProtonError> {
+        let header = vec![("x-hadron-published", "true".to_owned())];
+        self.notify_with(lease, Told::InProgress, Some(message), &[], header).await.map(drop)
     }
 
     /// Tells how it ended; once. The repeat of a report that was heard is answered like the first.
@@ -350,6 +364,7 @@ mod tests {
             attempt: 1,
             unsettled: Vec::new(),
             adopt: 0,
+            requests: None,
         }
     }
 

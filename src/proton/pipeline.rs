@@ -57,6 +57,28 @@ impl Proton {
         Ok(())
     }
 
+    /// Tells that the request was closed without being merged: the deployment is called off, a deletion has failed.
+    ///
+    /// # Errors
+    /// As [`Proton::pipeline_begins`].
+    pub async fn request_closed(
+        &self,
+        target_arn: &str,
+        deployment_id: &str,
+        message: &str,
+    ) -> Result<(), ProtonError> {
+        let request = self.client().notify_resource_deployment_status_change().resource_arn(target_arn);
+        request
+            .deployment_id(deployment_id)
+            .status_message(message)
+            .status(Told::Failed)
+            .customize()
+            .interceptor(OurHeaders::new(vec![("x-hadron-request", "closed".to_owned())]))
+            .send()
+            .await?;
+        Ok(())
+    }
+
     async fn tell(
         &self,
         target_arn: &str,

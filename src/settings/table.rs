@@ -168,6 +168,31 @@ pub const TABLE: &[Setting] = &[
         "folder where providers are kept for all runs, also of other agents; by default in `data`; `off` for none",
     ),
     setting(
+        "forge.kind",
+        &["HADRON_FORGE"],
+        None,
+        "`github` or `gitlab`: who keeps the repositories that requests are opened in; by default by their host's name",
+    ),
+    setting(
+        "forge.api",
+        &["HADRON_FORGE_API"],
+        None,
+        "where its API answers; by default https://api.github.com, or /api/v4 of the repository's host",
+    ),
+    Setting {
+        name: "forge.token",
+        variables: &["HADRON_FORGE_TOKEN"],
+        default: None,
+        secret: true,
+        help: "the token with which requests are opened, watched and closed; without it a branch is pushed and that is all",
+    },
+    setting(
+        "forge.watch_seconds",
+        &["HADRON_FORGE_WATCH_SECONDS"],
+        Some("30"),
+        "how often an agent looks whether a request was closed",
+    ),
+    setting(
         "run.branch",
         &["HADRON_RUN_BRANCH"],
         None,

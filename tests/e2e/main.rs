@@ -27,6 +27,7 @@ mod own;
 mod plain;
 mod postgres_away;
 mod proxy;
+mod pull_request;
 mod recipes;
 mod restart;
 mod roles;

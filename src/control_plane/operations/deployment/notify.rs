@@ -23,6 +23,12 @@ const STATUS: &str = "x-hadron-status";
 /// nothing.
 const SETTLED: &str = "x-hadron-settled";
 
+/// That the rendered directory was published; the agent holds the deployment no longer.
+const PUBLISHED: &str = "x-hadron-published";
+
+/// `closed`: the request that a deployment was published as was closed unmerged.
+const REQUEST: &str = "x-hadron-request";
+
 /// Which of the outputs are sensitive: their positions, `0,3`.
 const SENSITIVE: &str = "x-hadron-sensitive";
 
@@ -66,6 +72,11 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
         }
         if !inherited.unsettled.is_empty() {
             call.answer_header("x-hadron-unsettled", &inherited.unsettled.join(" "));
+        }
+        if let Some(requests) = &inherited.requests {
+            call.answer_header("x-hadron-executor", "pull-request");
+            call.answer_header("x-hadron-repository", &requests.repository);
+            call.answer_header("x-hadron-branch", &requests.branch);
         }
         if inherited.adoptions > 0 {
             call.answer_header("x-hadron-adopt", &inherited.adoptions.to_string());
@@ -114,6 +125,8 @@ fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChang
         principal: call.caller.principal.clone(),
         plan: plan::asked(call)?,
         settles: settles(call)?,
+        closed: call.header(REQUEST).is_some_and(|value| value == "closed"),
+        published: call.header(PUBLISHED).is_some_and(|value| value == "true"),
     })
 }
 

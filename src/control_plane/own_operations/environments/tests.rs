@@ -5,7 +5,7 @@ use crate::control_plane::test_plane::{TestPlane, environment};
 use crate::control_plane::wire::ProtonError;
 
 async fn set(test: &TestPlane, executor: Executor) -> Result<(), ProtonError> {
-    let input = SetExecutorInput { environment_name: "dev".into(), executor };
+    let input = SetExecutorInput { environment_name: "dev".into(), executor, repository: None, branch: None };
     test.plane.set_executor(&mut test.call(), input).await.map(drop)
 }
 
