@@ -478,6 +478,16 @@ impl Agent<'_> {
         self.test.notify(&self.access_key, &headers, input).await.0
     }
 
+    /// Tells that what was rendered lies where a pipeline finds it.
+    pub(crate) async fn published(&self, deployment: &Deployment, epoch: i64) -> Result<Answer, ProtonError> {
+        let epoch = epoch.to_string();
+        let headers =
+            [("x-hadron-agent", self.id.as_str()), ("x-hadron-epoch", &epoch), ("x-hadron-published", "true")];
+        let status = Some(ResourceDeploymentStatus::InProgress);
+        let input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);
+        self.test.notify(&self.access_key, &headers, input).await.0
+    }
+
     /// Reports success.
     pub(crate) async fn succeed(
         &self,

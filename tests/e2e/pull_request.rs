@@ -17,8 +17,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::client::{Client, ask, environment_bundle};
+use crate::support::moto::Moto;
 use crate::support::plane::{Plane, Start, agent, hadron};
+
 use crate::support::process::command;
+use crate::support::tools::Tools;
 
 /// GitHub's requests of one repository.
 #[derive(Default)]
@@ -140,13 +143,19 @@ impl Scene {
     }
 
     fn hadron(&self, verb: &str, flags: &[&str]) -> (i32, String) {
+        self.hadron_in(self.folder.path(), verb, flags, &BTreeMap::new())
+    }
+
+    fn hadron_in(&self, folder: &Path, verb: &str, flags: &[&str], more: &BTreeMap<String, String>) -> (i32, String) {
         let mut env = self.env.clone();
+        env.extend(more.clone());
         let key = |name: &str| self.plane.exported()[name].clone();
         env.insert("HADRON_ENDPOINT".into(), self.plane.endpoint().into());
         env.insert("HADRON_ACCESS_KEY_ID".into(), key("AWS_ACCESS_KEY_ID"));
         env.insert("HADRON_SECRET_ACCESS_KEY".into(), key("AWS_SECRET_ACCESS_KEY"));
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let told = hadron(verb, &Start { env, flags, ..Start::default() }, self.folder.path()).output().unwrap();
+        let mut command = hadron(verb, &Start { env, flags, ..Start::default() }, self.folder.path());
+        let told = command.current_dir(folder).output().unwrap();
         let text = [told.stdout, told.stderr].concat();
         (told.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
@@ -194,7 +203,24 @@ async fn what_is_rendered_becomes_a_request_and_waits_for_the_pipeline() {
 
     scene.agent_once();
     assert_eq!(scene.forge.all().len(), 1, "it is nobody's to claim any more");
-    scene.ended(ResourceDeploymentStatus::Succeeded).await;
+    assert_eq!(scene.user.environment("dev").await.0, DeploymentStatus::InProgress);
+
+    // What the merge's pipeline does.
+    let moto = tokio::task::block_in_place(|| Moto::start(Tools::get()));
+    moto.boto3(Tools::get(), "import boto3; boto3.client('s3').create_bucket(Bucket='team-state'); print('{}')");
+    let mut clone = command(Path::new("git"), &BTreeMap::new());
+    let there = scene.folder.path().join("merged");
+    let cloned =
+        clone.args(["clone", "--quiet", "--branch", &branch]).arg(scene.origin()).arg(&there).status().unwrap();
+    assert!(cloned.success());
+    fs::write(there.join("env_config.json"), r#"{"*": {"region": "us-east-1", "state_bucket": "team-state"}}"#)
+        .unwrap();
+    let mut aws = moto.env();
+    aws.remove("AWS_ENDPOINT_URL");
+    aws.insert("HADRON_STATE_ENDPOINT".into(), moto.endpoint().into());
+    let (code, said) = scene.hadron_in(&there, "run", &["dev", "--apply"], &aws);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("notified SUCCEEDED"), "{said}");
     assert_eq!(scene.user.environment("dev").await.0, DeploymentStatus::Succeeded);
 }
 
