@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use aws_sdk_proton::types::DeploymentStatus;
+use aws_sdk_proton::types::{DeploymentStatus, ResourceDeploymentStatus};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ask, environment_bundle, service_bundle};
@@ -389,6 +389,34 @@ async fn the_role_of_the_environment_is_taken_with_the_pipelines_own_token() {
     let asked = asked.join().unwrap();
     assert!(asked.starts_with("GET /token?api-version=2.0&audience=sts.amazonaws.com "), "{asked}");
     assert!(asked.to_lowercase().contains("authorization: bearer bearer-of-the-job"), "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_called_off_or_is_an_agents_is_not_applied() {
+    let mut scene = scene().await;
+    let plane = Plane::serve(Start::default());
+    scene.proton(&plane);
+    let user = Client::of(&plane).await;
+    user.environment_template("zone", environment_bundle(&["command"], "output \"Zone\" { value = \"\" }")).await;
+    for name in ["held", "off"] {
+        user.create_environment(name, "zone", "command: \"true\"").await;
+        scene.environment(name, &deployment_of(&user, name).await, "true");
+    }
+    let claim = user.proton.notify_resource_deployment_status_change().status(ResourceDeploymentStatus::InProgress);
+    let claim = claim.resource_arn(format!("{ARNS}environment/held")).deployment_id(deployment_of(&user, "held").await);
+    let as_agent = claim.customize().mutate_request(|request| {
+        request.headers_mut().insert("x-hadron-agent", "agent-1");
+    });
+    ask!(as_agent);
+    ask!(user.proton.cancel_environment_deployment().environment_name("off"));
+
+    let held = scene.run(&["held", "--apply"], &[]);
+    assert_eq!(held.code, 14, "{}", held.err);
+    assert!(held.err.contains("held by agent agent-1") && held.err.contains("nothing was applied"), "{}", held.err);
+    let off = scene.run(&["off", "--apply"], &[]);
+    assert_eq!(off.code, 130, "{}", off.err);
+    assert!(off.err.contains("was cancelled; nothing was applied"), "{}", off.err);
+    assert_eq!(scene.keys(), json!([]));
 }
 
 /// GitHub's server for identity tokens: its address, and what it was asked.
