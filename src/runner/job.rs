@@ -159,14 +159,15 @@ impl Runner {
         let Some(endpoint) = self.state_endpoint.clone().filter(|_| site.choices.lock_table.is_none()) else {
             return Ok(());
         };
+        // The store's client takes no token of a session. Terraform's lock then has to speak for itself.
+        if env.contains_key("AWS_SESSION_TOKEN") {
+            return Ok(());
+        }
         let key = env.get("AWS_ACCESS_KEY_ID").zip(env.get("AWS_SECRET_ACCESS_KEY"));
         let objects = Objects::new(ObjectsConfig {
             endpoint: Some(endpoint),
             region: site.bucket_region.clone(),
-            // Those of a session come with a token that has no place here; then whoever the pipeline is must do.
-            credentials: key
-                .filter(|_| !env.contains_key("AWS_SESSION_TOKEN"))
-                .map(|(id, secret)| (id.clone(), Secret::new(secret))),
+            credentials: key.map(|(id, secret)| (id.clone(), Secret::new(secret))),
             path_style: true,
             trust: self.trust.clone(),
         });

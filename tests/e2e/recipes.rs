@@ -141,7 +141,7 @@ impl Machine {
         let done = step.output().unwrap();
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{script}\n{said}");
-        self.added = fs::read_to_string(self.home.path().join("path")).unwrap_or_default().trim().to_owned();
+        self.added = fs::read_to_string(self.home.path().join("path")).unwrap_or_default().trim().replace('\n', ":");
         String::from_utf8(done.stdout).unwrap()
     }
 }

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use aws_sdk_proton::types::DeploymentStatus;
+use aws_sdk_proton::types::{DeploymentStatus, ResourceDeploymentStatus};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ask, environment_bundle, service_bundle};
@@ -17,6 +19,8 @@ use crate::support::tools::Tools;
 
 const BUCKET: &str = "team-state";
 const ARNS: &str = "arn:aws:proton:us-east-1:123456789012:";
+/// A pipeline's identity token, unsigned.
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwcm9qZWN0X3BhdGg6YWNtZSJ9.";
 const VARIABLES: &str = "variable \"environment\" {\n  type = any\n}\nvariable \"proton_tags\" {\n  type    = map(string)\n  \
     default = null\n}\n";
 
@@ -187,7 +191,6 @@ async fn scene() -> Scene {
 
 async fn deployment_of(user: &Client, environment: &str) -> String {
     let found = ask!(user.proton.get_environment().name(environment)).environment.unwrap();
-    found.last_deployment_attempted_at.to_millis().unwrap();
     found.last_attempted_deployment_id.unwrap()
 }
 
@@ -257,8 +260,20 @@ async fn a_commit_with_several_is_worked_through_from_the_base_and_a_failure_sto
     user.create_environment("dev", "zone", "command: \"true\"").await;
     scene.environment("dev", &deployment_of(&user, "dev").await, "echo no quota left; exit 7");
     let instance = json!({ "environment": { "name": "dev", "outputs": {} } });
-    scene.render("dev/shop-api", "service/shop/service-instance/api", "d-unknown", PIPELINE, &instance);
-    scene.render("shop/pipeline", "service/shop/pipeline", "d-pipeline", PIPELINE, &json!({}));
+    scene.render(
+        "dev/shop-api",
+        "service/shop/service-instance/api",
+        "5b6e0d3c-7a1f-4c55-9d0e-2f1a4b6c8d90",
+        PIPELINE,
+        &instance,
+    );
+    scene.render(
+        "shop/pipeline",
+        "service/shop/pipeline",
+        "6c7f1e4d-8b20-4d66-8e1f-3a2b5c7d9ea1",
+        PIPELINE,
+        &json!({}),
+    );
     scene.commit();
 
     let failed = scene.run(&["--changed", "--apply", "--output", "json"], &[]);
@@ -284,7 +299,7 @@ async fn a_commit_with_several_is_worked_through_from_the_base_and_a_failure_sto
             "environment dev (dev): applied, 1 added, 0 changed, 1 destroyed\n  notified SUCCEEDED\n\
              service instance shop/api (dev/shop-api): applied, 1 added, 0 changed, 0 destroyed\n  not notified: the \
              endpoint doesn't know {ARNS}service/shop/service-instance/api\n\
-             service pipeline shop (shop/pipeline): applied, 1 added, 0 changed, 0 destroyed\n  not notified: the \
+             pipeline of service shop (shop/pipeline): applied, 1 added, 0 changed, 0 destroyed\n  not notified: the \
              endpoint doesn't know {ARNS}service/shop/pipeline\n"
         )
     );
@@ -352,21 +367,73 @@ async fn the_role_of_the_environment_is_taken_with_the_pipelines_own_token() {
     assert!(seen(&scene).contains("AWS_SESSION_TOKEN=") && !seen(&scene).contains("AWS_ACCESS_KEY_ID=test\n"));
     assert!(seen(&scene).contains("AWS_REGION=eu-west-1\n"), "{}", seen(&scene));
 
-    // Nothing but a token, as GitLab gives it: whoever the pipeline is can't even ask who it is.
+    // Nobody's keys any more: nothing but a token.
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         scene.env.remove(name);
     }
-    scene.environment("dev", "d-2", "true && true");
-    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwcm9qZWN0X3BhdGg6YWNtZSJ9.";
-    let state = ("HADRON_STATE_ENDPOINT", "");
-    let lost = scene.run(&["dev", "--apply"], &[state]);
+    let lost = scene.run(&["dev", "--apply"], &[]);
     assert_eq!(lost.code, 3, "{}", lost.err);
     assert!(lost.err.contains("can't be taken"), "{}", lost.err);
-    let refused = scene.run(
-        &["dev", "--apply"],
-        &[("HADRON_OIDC_TOKEN", token), ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1"), state],
-    );
-    assert_eq!(refused.code, 3, "the token goes to STS: {}", refused.err);
+
+    let config = json!({ "dev": { "region": "eu-west-2", "state_bucket": BUCKET, "role": ROLE } });
+    scene.write("env_config.json", &config.to_string());
+    let gitlabs = scene.run(&["dev", "--apply"], &[("HADRON_OIDC_TOKEN", TOKEN)]);
+    assert_eq!(gitlabs.code, 0, "{}", gitlabs.err);
+    assert!(gitlabs.out.contains("0 added, 1 changed"), "{}", gitlabs.out);
+
+    let (address, asked) = githubs_tokens();
+    let github =
+        [("ACTIONS_ID_TOKEN_REQUEST_URL", address.as_str()), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "bearer-of-the-job")];
+    let by_github = scene.run(&["dev", "--apply"], &github);
+    assert_eq!(by_github.code, 0, "{}", by_github.err);
+    let asked = asked.join().unwrap();
+    assert!(asked.starts_with("GET /token?api-version=2.0&audience=sts.amazonaws.com "), "{asked}");
+    assert!(asked.to_lowercase().contains("authorization: bearer bearer-of-the-job"), "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_called_off_or_is_an_agents_is_not_applied() {
+    let mut scene = scene().await;
+    let plane = Plane::serve(Start::default());
+    scene.proton(&plane);
+    let user = Client::of(&plane).await;
+    user.environment_template("zone", environment_bundle(&["command"], "output \"Zone\" { value = \"\" }")).await;
+    for name in ["held", "off"] {
+        user.create_environment(name, "zone", "command: \"true\"").await;
+        scene.environment(name, &deployment_of(&user, name).await, "true");
+    }
+    let claim = user.proton.notify_resource_deployment_status_change().status(ResourceDeploymentStatus::InProgress);
+    let claim = claim.resource_arn(format!("{ARNS}environment/held")).deployment_id(deployment_of(&user, "held").await);
+    let as_agent = claim.customize().mutate_request(|request| {
+        request.headers_mut().insert("x-hadron-agent", "agent-1");
+    });
+    ask!(as_agent);
+    ask!(user.proton.cancel_environment_deployment().environment_name("off"));
+
+    let held = scene.run(&["held", "--apply"], &[]);
+    assert_eq!(held.code, 14, "{}", held.err);
+    assert!(held.err.contains("held by agent agent-1") && held.err.contains("nothing was applied"), "{}", held.err);
+    let off = scene.run(&["off", "--apply"], &[]);
+    assert_eq!(off.code, 130, "{}", off.err);
+    assert!(off.err.contains("was cancelled; nothing was applied"), "{}", off.err);
+    assert_eq!(scene.keys(), json!([]));
+}
+
+/// GitHub's server for identity tokens: its address, and what it was asked.
+fn githubs_tokens() -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/token?api-version=2.0", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).unwrap();
+        let body = json!({ "value": TOKEN }).to_string();
+        let length_of_body = body.len();
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length_of_body}\r\nconnection: close\r\n\r\n{body}")
+            .unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    (address, asked)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -377,8 +444,14 @@ async fn what_is_missing_is_named_before_anything_happens() {
     let no_directory = scene.run(&["none"], &[]);
     assert_eq!(no_directory.code, 4, "{}", no_directory.err);
     assert!(no_directory.err.contains("deployment-metadata.json"), "{}", no_directory.err);
-    scene.write("env_config.json", "{}");
     scene.environment("dev", "d-1", "true");
+    let nobody = ["HADRON_ENDPOINT", "HADRON_ACCESS_KEY_ID", "HADRON_SECRET_ACCESS_KEY"];
+    let nobody: Vec<_> = nobody.into_iter().zip(["http://127.0.0.1:1", "nobody", "secret"]).collect();
+    let away = scene.run(&["dev", "--apply"], &nobody);
+    assert_eq!(away.code, 1, "{}", away.err);
+    assert!(away.err.contains("nothing was applied"), "{}", away.err);
+    assert_eq!(scene.keys(), json!([]), "whoever can't be told of the end isn't begun");
+    scene.write("env_config.json", "{}");
     let no_bucket = scene.run(&["dev", "--plan"], &[]);
     assert_eq!(no_bucket.code, 3, "{}", no_bucket.err);
     assert!(no_bucket.err.contains("no state bucket is known for `dev`"), "{}", no_bucket.err);
@@ -386,9 +459,4 @@ async fn what_is_missing_is_named_before_anything_happens() {
     let broken = scene.run(&["dev"], &[]);
     assert_eq!(broken.code, 4, "{}", broken.err);
     assert!(broken.err.contains("is no JSON") && broken.err.contains("line 2"), "{}", broken.err);
-    let away = scene.run(
-        &["dev", "--apply"],
-        &[("HADRON_ENDPOINT", "http://127.0.0.1:1"), ("HADRON_ACCESS_KEY_ID", "a"), ("HADRON_SECRET_ACCESS_KEY", "b")],
-    );
-    assert_eq!(away.code, 4, "{}", away.err);
 }
