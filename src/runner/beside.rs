@@ -82,11 +82,12 @@ fn declared(folder: &Path) -> io::Result<BTreeSet<String>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".tf") {
+        // As Terraform tells them: by the letters, on every system.
+        if name.strip_suffix(".tf").is_some() {
             let body = hcl::parse(&fs::read_to_string(&path)?).unwrap_or_default();
             let blocks = body.blocks().filter(|block| block.identifier() == "variable");
             names.extend(blocks.filter_map(|block| Some(block.labels().first()?.as_str().to_owned())));
-        } else if name.ends_with(".tf.json") {
+        } else if name.strip_suffix(".tf.json").is_some() {
             let document: Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
             names.extend(document["variable"].as_object().into_iter().flat_map(|all| all.keys().cloned()));
         }

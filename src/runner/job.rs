@@ -47,9 +47,8 @@ impl JobError {
             Self::Site(_) | Self::Role(_) | Self::Objects(ObjectsError::NoConditionalWrites { .. }) => {
                 Verdict::Settings
             }
-            Self::Objects(_) => Verdict::Unexpected,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Verdict::Settings,
-            Self::Io { .. } => Verdict::Unexpected,
+            Self::Objects(_) | Self::Io { .. } => Verdict::Unexpected,
             Self::Outputs(_) => Verdict::ApplyFailed,
             Self::Terraform { source, changing } => match source {
                 TerraformError::Failed { .. } | TerraformError::Killed { .. } if *changing => Verdict::ApplyFailed,

@@ -31,10 +31,8 @@ pub(super) fn rests_on(one: &Directory, earlier: &Directory) -> bool {
     }
     match (one.deleted, earlier.deleted) {
         (false, false) => is_base(earlier, one),
-        // A base goes only when all that stood on it is gone.
-        (true, true) => is_base(one, earlier),
-        // What is given up by an update is destroyed after that update.
-        (true, false) => is_base(one, earlier),
+        // A base goes only when all that stood on it is gone, or was updated to do without.
+        (true, _) => is_base(one, earlier),
         (false, true) => false,
     }
 }

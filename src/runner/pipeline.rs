@@ -115,15 +115,12 @@ fn github(variables: &Variables<'_>, main: Option<&str>) -> Pipeline {
 
 fn gitlab(variables: &Variables<'_>, main: Option<&str>) -> Pipeline {
     let main = main.or_else(|| variables.get("CI_DEFAULT_BRANCH")).unwrap_or(MAIN);
-    let (intent, because, since) = match variables.get("CI_MERGE_REQUEST_IID") {
-        Some(request) => {
-            let since = commit(variables.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"));
-            (Intent::Plan, format!("this is merge request {request}"), since)
-        }
-        None => {
-            let (intent, because) = by_branch(variables.get("CI_COMMIT_BRANCH"), main);
-            (intent, because, commit(variables.get("CI_COMMIT_BEFORE_SHA")))
-        }
+    let (intent, because, since) = if let Some(request) = variables.get("CI_MERGE_REQUEST_IID") {
+        let since = commit(variables.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"));
+        (Intent::Plan, format!("this is merge request {request}"), since)
+    } else {
+        let (intent, because) = by_branch(variables.get("CI_COMMIT_BRANCH"), main);
+        (intent, because, commit(variables.get("CI_COMMIT_BEFORE_SHA")))
     };
     let link = variables.get("CI_JOB_URL").map(str::to_owned);
     Pipeline { name: Some("GitLab CI"), intent, because, since: since.unwrap_or(Since::Parent), link }

@@ -155,7 +155,7 @@ impl Scene {
         let mut env = self.env.clone();
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let start = Start { env, flags, ..Start::default() };
+        let start = Start { flags, env, ..Start::default() };
         let told = hadron("run", &start, self.folder.path()).current_dir(self.repository()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Told { code: told.status.code().unwrap(), out: text(told.stdout), err: text(told.stderr) }
@@ -354,8 +354,8 @@ async fn what_was_deleted_is_destroyed_and_a_proton_that_waits_for_it_hears_of_i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_role_of_the_environment_is_taken_with_the_pipelines_own_token() {
-    let mut scene = scene().await;
     const ROLE: &str = "arn:aws:iam::123456789012:role/deploy-dev";
+    let mut scene = scene().await;
     let config = json!({ "dev": { "region": "eu-west-1", "state_bucket": BUCKET, "role": ROLE } });
     scene.write("env_config.json", &config.to_string());
     scene.environment("dev", "d-1", "true");

@@ -64,25 +64,25 @@ pub(super) async fn run(settings: &Resolved, args: &RunArgs, form: Form) -> Resu
 
 /// What is to be done, in order.
 fn directories(args: &RunArgs, pipeline: &Pipeline) -> Result<Vec<Directory>, Failure> {
-    let folders = match args.directories.is_empty() {
-        false => args.directories.clone(),
-        true => {
-            let since = match &args.base {
-                Some(base) => Since::Branch(base.clone()),
-                None => pipeline.since.clone(),
-            };
-            let Changed { folders, removed } = changed(Path::new("."), &since).map_err(|error| {
-                Failure::new(Exit::Usage, error).hint("name the directories to run, or a commit with --base")
-            })?;
-            for path in removed {
-                told::say(&format!("{path} is gone from the repository: nothing to do for it"));
-            }
-            folders
-        }
-    };
+    let folders = if args.directories.is_empty() { of_the_change(args, pipeline)? } else { args.directories.clone() };
     let read = |folder: &PathBuf| Directory::read(folder);
     let directories: Result<Vec<_>, _> = folders.iter().map(read).collect();
     Ok(in_order(directories.map_err(|error| Failure::new(Exit::InvalidBundle, error))?))
+}
+
+/// The directories that the change means.
+fn of_the_change(args: &RunArgs, pipeline: &Pipeline) -> Result<Vec<PathBuf>, Failure> {
+    let since = match &args.base {
+        Some(base) => Since::Branch(base.clone()),
+        None => pipeline.since.clone(),
+    };
+    let Changed { folders, removed } = changed(Path::new("."), &since).map_err(|error| {
+        Failure::new(Exit::Usage, error).hint("name the directories to run, or a commit with --base")
+    })?;
+    for path in removed {
+        told::say(&format!("{path} is gone from the repository: nothing to do for it"));
+    }
+    Ok(folders)
 }
 
 fn runner(settings: &Resolved, link: Option<String>) -> Result<Runner, Failure> {
