@@ -256,6 +256,8 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     #[test]
@@ -278,5 +280,56 @@ mod tests {
         assert!(matches!(api("https://git.example.com/a/b", None), Err(ForgeError::UnknownKind(_))));
         let own = api("https://git.example.com/a/b", Some(Kind::GitHub)).unwrap();
         assert_eq!(own, "https://git.example.com/api/v3/repos/a/b/pulls");
+    }
+
+    /// Answers each request in turn, and gives what was asked.
+    fn far_end(answers: Vec<(u16, Value)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/api/v4", listener.local_addr().unwrap());
+        let answer = move |(status, body): (u16, Value)| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![0; 8192];
+            let length = stream.read(&mut request).unwrap();
+            let body = body.to_string();
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all([head, body].concat().as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        };
+        (address, std::thread::spawn(move || answers.into_iter().map(answer).collect()))
+    }
+
+    #[tokio::test]
+    async fn a_merge_request_is_opened_watched_and_closed_as_gitlab_wants_it() {
+        let request =
+            json!({ "iid": 7, "web_url": "https://git.example.com/a/b/-/merge_requests/7", "state": "opened" });
+        let (api, asked) = far_end(vec![
+            (200, json!([])),
+            (201, request.clone()),
+            (200, request.clone()),
+            (200, json!({ "iid": 7, "state": "merged" })),
+            (404, json!({ "message": "404 Not found" })),
+            (200, request),
+            (401, json!({ "message": "401 Unauthorized" })),
+        ]);
+        let (kind, token) = (Some(Kind::GitLab), Secret::new("hush"));
+        let access = Access { kind, api: Some(api), token, trust: None };
+        let forge = Forge::of("https://git.example.com/a/b.git", &access).unwrap();
+        let draft = Draft { branch: "proton--x", base: "main", title: "t", body: "b" };
+        assert_eq!(forge.open(&draft).await.unwrap().number, 7);
+        assert_eq!(forge.standing(7).await.unwrap(), Standing::Open);
+        assert_eq!(forge.standing(7).await.unwrap(), Standing::Merged);
+        assert_eq!(forge.standing(7).await.unwrap(), Standing::Closed, "one that is gone is closed");
+        forge.close(7).await.unwrap();
+        let refused = forge.open(&draft).await.unwrap_err();
+        assert!(refused.to_string().contains("401 Unauthorized") && !refused.is_passing(), "{refused}");
+        let asked = asked.join().unwrap();
+        let starts = [
+            "GET /api/v4/projects/a%2Fb/merge_requests?state=opened&source_branch=proton%2D%2Dx ",
+            "POST /api/v4/projects/a%2Fb/merge_requests ",
+            "GET /api/v4/projects/a%2Fb/merge_requests/7 ",
+        ];
+        assert!(asked.iter().zip(starts).all(|(request, start)| request.starts_with(start)), "{asked:?}");
+        assert!(asked.iter().all(|request| request.to_lowercase().contains("private-token: hush")));
+        assert!(asked[5].starts_with("PUT "), "{asked:?}");
     }
 }

@@ -154,7 +154,7 @@ impl Scene {
         env.insert("HADRON_ACCESS_KEY_ID".into(), key("AWS_ACCESS_KEY_ID"));
         env.insert("HADRON_SECRET_ACCESS_KEY".into(), key("AWS_SECRET_ACCESS_KEY"));
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut command = hadron(verb, &Start { env, flags, ..Start::default() }, self.folder.path());
+        let mut command = hadron(verb, &Start { flags, env, ..Start::default() }, self.folder.path());
         let told = command.current_dir(folder).output().unwrap();
         let text = [told.stdout, told.stderr].concat();
         (told.status.code().unwrap(), String::from_utf8(text).unwrap())
