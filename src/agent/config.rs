@@ -53,6 +53,9 @@ pub struct Config {
     pub forge: Option<forge::Access>,
     /// How often requests are looked at.
     pub watch_every: Duration,
+    /// How long a store or a server that doesn't answer is waited for, while what a run has left is settled, before people
+    /// are asked.
+    pub settle_patience: Duration,
     /// What is known of the host that will end the agent some day.
     pub host: HostConfig,
     /// The time.

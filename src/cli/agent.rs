@@ -24,6 +24,9 @@ const POLL_WAIT: Duration = Duration::from_secs(20);
 /// How long Terraform waits for a state that somebody else has locked.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// Longer than a store or a server is away for, short enough to be asked on the same day.
+const SETTLE_PATIENCE: Duration = Duration::from_mins(30);
+
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
     /// Do everything that is pending, each deployment whole, then exit with the worst outcome
@@ -138,13 +141,8 @@ async fn build_waiting(
     approval_wait: Option<Duration>,
 ) -> Result<Agent, Failure> {
     let (process, _) = settings.surroundings();
-    let mut child_env = child_environment(settings, hadron_keys);
-    child_env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
-    terraform_files(settings, &mut child_env)?;
+    let child_env = terraform_environment(settings, &access, hadron_keys)?;
     let data = data_folder(settings)?;
-    if let Some(trust) = &access.trust {
-        trust_in_terraform(settings, trust, &data, &mut child_env)?;
-    }
     let config = Config {
         name: settings.text("agent.name").unwrap_or_else(host_name),
         data,
@@ -170,6 +168,7 @@ async fn build_waiting(
         approval_wait,
         forge: forge(settings, access.trust.as_ref())?,
         watch_every: Duration::from_secs(settings.value("forge.watch_seconds")?),
+        settle_patience: SETTLE_PATIENCE,
         host: host::of(settings)?,
         clock: Clock::system(),
     };
@@ -190,16 +189,28 @@ fn forge(settings: &Resolved, trust: Option<&Trust>) -> Result<Option<forge::Acc
     Ok(token.map(|token| forge::Access { kind, api: settings.text("forge.api"), token, trust: trust.cloned() }))
 }
 
-/// Where Terraform finds its own configuration, and its cache of providers.
-pub(super) fn terraform_files(settings: &Resolved, child_env: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+/// What the site lets through to Terraform, by the settings.
+///
+/// # Errors
+/// A path can't be resolved, or the certificates to trust not be written.
+pub(super) fn terraform_environment(
+    settings: &Resolved,
+    access: &Access,
+    hadron_keys: &[String],
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut env = child_environment(settings, hadron_keys);
+    env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
     for (setting, variable) in
         [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
     {
         if let Some(path) = settings.text(setting) {
-            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
+            env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
         }
     }
-    Ok(())
+    if let Some(trust) = &access.trust {
+        trust_in_terraform(settings, trust, &data_folder(settings)?, &mut env)?;
+    }
+    Ok(env)
 }
 
 /// The provider store of the settings: a folder in the data folder by default, and none if it is `off`.
@@ -217,7 +228,7 @@ pub(super) fn provider_store(settings: &Resolved) -> Result<Option<ProviderStore
 /// `[agent.env]` is its choice; one of the process is contained.
 ///
 /// <https://pkg.go.dev/crypto/x509#SystemCertPool>
-pub(super) fn trust_in_terraform(
+fn trust_in_terraform(
     settings: &Resolved,
     trust: &Trust,
     data: &Path,

@@ -18,6 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("estate", &["domain", "renderer", "support"]),
     ("runner", &["terraform", "proton", "objects", "git", "domain", "support"]),
     ("agent", &["terraform", "proton", "objects", "renderer", "git", "forge", "domain", "support"]),
+    ("eject", &["domain", "renderer", "support"]),
+    ("agent", &["terraform", "proton", "objects", "renderer", "domain", "support"]),
     ("control_plane/wire", &["domain", "support", "control_plane"]),
     ("control_plane", &["domain", "objects", "support"]),
     ("settings", &["support", "domain"]),

@@ -11,7 +11,7 @@ use super::serve::data_folder;
 use super::{Exit, Failure, Form, trust};
 use crate::lifecycle::Lifecycle;
 use crate::runner::{Changed, Choices, Directory, Identities, Intent, Pipeline, Runner, Since, changed, in_order};
-use crate::settings::{Resolved, child_environment};
+use crate::settings::Resolved;
 use crate::support::{AwsAccess, Secret};
 
 mod told;
@@ -89,12 +89,8 @@ fn runner(settings: &Resolved, link: Option<String>) -> Result<Runner, Failure> 
     let access = Access::of(settings)?;
     let (process, _) = settings.surroundings();
     let keys: Vec<String> = access.credentials.iter().map(|(id, _)| id.clone()).collect();
-    let mut child_env = child_environment(settings, &keys);
-    agent::terraform_files(settings, &mut child_env)?;
+    let child_env = agent::terraform_environment(settings, &access, &keys)?;
     let data = data_folder(settings)?;
-    if let Some(trust) = &access.trust {
-        agent::trust_in_terraform(settings, trust, &data, &mut child_env)?;
-    }
     let variable = |name: &str| process.get(name).filter(|value| !value.is_empty());
     let github = variable("ACTIONS_ID_TOKEN_REQUEST_URL").zip(variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"));
     let identities = Identities {

@@ -143,6 +143,7 @@ fn config(bench: &Bench, door: &str, data: &tempfile::TempDir) -> Config {
         approval_wait: None,
         forge: None,
         watch_every: std::time::Duration::from_secs(30),
+        settle_patience: Duration::from_mins(30),
         host: HostConfig::default(),
         clock: Clock::system(),
     }
