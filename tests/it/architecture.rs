@@ -19,7 +19,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runner", &["terraform", "proton", "objects", "git", "domain", "support"]),
     ("agent", &["terraform", "proton", "objects", "renderer", "git", "forge", "domain", "support"]),
     ("eject", &["domain", "renderer", "support"]),
-    ("agent", &["terraform", "proton", "objects", "renderer", "domain", "support"]),
     ("control_plane/wire", &["domain", "support", "control_plane"]),
     ("control_plane", &["domain", "objects", "support"]),
     ("settings", &["support", "domain"]),
