@@ -22,8 +22,10 @@ mod bundles;
 mod claim;
 mod fetch;
 mod poll;
+mod publish;
 mod render;
 mod report;
+mod requests;
 mod run;
 mod validate;
 

@@ -62,7 +62,11 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
     Ok(Rendered { run_dir, fresh: true })
 }
 
-async fn rendered_files(context: &Context, claimed: &Claimed, checked: &Checked) -> Result<Files, StepError> {
+pub(super) async fn rendered_files(
+    context: &Context,
+    claimed: &Claimed,
+    checked: &Checked,
+) -> Result<Files, StepError> {
     let target = &claimed.target;
     let mut request = Request {
         target,

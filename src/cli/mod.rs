@@ -30,6 +30,7 @@ mod providers;
 mod remote;
 mod report;
 mod restore;
+mod run;
 mod run_records;
 mod runs;
 mod serve;
@@ -143,6 +144,8 @@ enum Verb {
     Serve(ServerArgs),
     /// The agent alone
     Agent(agent::AgentArgs),
+    /// Plan or apply what Proton rendered into a repository, and tell Proton: the one step of a pipeline
+    Run(run::RunArgs),
     /// Show everything there is and where it stands
     Status,
     /// Show what a deployment's Terraform said
@@ -317,6 +320,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         }
         Verb::Serve(_) => wait_for(serve::run(&settings)),
         Verb::Agent(args) => wait_for(agent::run(&settings, &args, output)),
+        Verb::Run(args) => wait_for(run::run(&settings, &args, output)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),

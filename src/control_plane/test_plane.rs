@@ -271,6 +271,7 @@ impl TestPlane {
             environment_account_id: None,
             provisioning_repository: None,
             executor,
+            requests: None,
         })
         .await;
         self.deploy(environment(name), Action::Create, "first").await.unwrap()
@@ -472,6 +473,16 @@ impl Agent<'_> {
             ("x-hadron-plan", digest),
             ("x-hadron-plan-summary", summary),
         ];
+        let status = Some(ResourceDeploymentStatus::InProgress);
+        let input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);
+        self.test.notify(&self.access_key, &headers, input).await.0
+    }
+
+    /// Tells that what was rendered lies where a pipeline finds it.
+    pub(crate) async fn published(&self, deployment: &Deployment, epoch: i64) -> Result<Answer, ProtonError> {
+        let epoch = epoch.to_string();
+        let headers =
+            [("x-hadron-agent", self.id.as_str()), ("x-hadron-epoch", &epoch), ("x-hadron-published", "true")];
         let status = Some(ResourceDeploymentStatus::InProgress);
         let input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);
         self.test.notify(&self.access_key, &headers, input).await.0

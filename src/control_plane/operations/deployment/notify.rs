@@ -32,6 +32,11 @@ const STATE_AT: &str = "x-hadron-state-at";
 /// What a claimer understands besides the first headers: `state-at`. Whoever doesn't would keep the state elsewhere, and
 /// make everything anew.
 const KNOWS: &str = "x-hadron-knows";
+/// That the rendered directory was published; the agent holds the deployment no longer.
+const PUBLISHED: &str = "x-hadron-published";
+
+/// `closed`: the request that a deployment was published as was closed unmerged.
+const REQUEST: &str = "x-hadron-request";
 
 /// Which of the outputs are sensitive: their positions, `0,3`.
 const SENSITIVE: &str = "x-hadron-sensitive";
@@ -76,6 +81,11 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
         }
         if !inherited.unsettled.is_empty() {
             call.answer_header("x-hadron-unsettled", &inherited.unsettled.join(" "));
+        }
+        if let Some(requests) = &inherited.requests {
+            call.answer_header("x-hadron-executor", "pull-request");
+            call.answer_header("x-hadron-repository", &requests.repository);
+            call.answer_header("x-hadron-branch", &requests.branch);
         }
         if inherited.adoptions > 0 {
             call.answer_header("x-hadron-adopt", &inherited.adoptions.to_string());
@@ -133,6 +143,8 @@ fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChang
         plan: plan::asked(call)?,
         settles: settles(call)?,
         knows_state_at: call.header(KNOWS).is_some_and(|known| known.split(' ').any(|word| word == "state-at")),
+        closed: call.header(REQUEST).is_some_and(|value| value == "closed"),
+        published: call.header(PUBLISHED).is_some_and(|value| value == "true"),
     })
 }
 
