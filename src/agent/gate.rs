@@ -59,6 +59,17 @@ struct InClear {
     gone: AtomicBool,
 }
 
+impl InClear {
+    /// Removes it, unless it is wanted by now.
+    fn remove(&self, sealed: &SealedPlan) -> Result<(), StepError> {
+        if !self.wanted.load(Relaxed) {
+            sealed.close()?;
+            self.gone.store(true, Relaxed);
+        }
+        Ok(())
+    }
+}
+
 /// Whether a run has come to a gate before; then it stays behind one, whatever the settings say by now.
 pub(super) fn was_gated(session: &Session) -> bool {
     session.run_dir.join(Step::Plan.folder()).exists()
@@ -186,14 +197,10 @@ impl Gate<'_> {
     /// Puts the plan where people can read it. They can do without it, so a store that is away is no reason to fail.
     async fn show(&self, session: &Session, sealed: &SealedPlan, clear: &InClear) -> Result<(), StepError> {
         if session.plan_was_shown() {
-            clear.gone.store(true, Relaxed);
-            return Ok(());
+            return clear.remove(sealed);
         }
         let text = session.show_plan(&self.pulse.interrupt).await.map_err(|it| self.before(it))?;
-        if !clear.wanted.load(Relaxed) {
-            sealed.close()?;
-            clear.gone.store(true, Relaxed);
-        }
+        clear.remove(sealed)?;
         match self.context.proton.sealed_inputs(&self.claimed.lease).await {
             Ok(sealed) => self.recorder.plan(masked(text, sealed.values())).await,
             Err(error) => tracing::warn!(%error, "the plan isn't shown: what must be hidden in it isn't known"),
