@@ -11,7 +11,9 @@ mod spec;
 mod target;
 mod yaml;
 
-pub use bundle::{Bundle, BundleKind, Engine, Files, Part, check_bundle, open_bundle, pack_component, unpack};
+pub use bundle::{
+    Bundle, BundleKind, Engine, Files, LOCK_FILE, Part, check_bundle, open_bundle, pack, pack_component, unpack,
+};
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};
 pub use inputs::{
