@@ -93,7 +93,7 @@ impl Gate<'_> {
         }
         loop {
             session.run_dir = round_folder(&run_dir, round);
-            let applied = self.round(session, round, mode, on_event).await;
+            let applied = Box::pin(self.round(session, round, mode, on_event)).await;
             // However it ended, nobody reads the plan in clear any more.
             self.forget(session.forget_plan().map_err(before));
             let again = match &applied {

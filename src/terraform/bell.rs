@@ -84,9 +84,8 @@ fn news(watch: &OwnedFd) -> News {
         match reader.next() {
             Ok(event) if event.events().contains(ReadFlags::MOVED_TO) => news = News::Renamed,
             Ok(_) if matches!(news, News::Nothing) => news = News::Written,
-            Ok(_) => {}
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return news,
-            Err(rustix::io::Errno::INTR) => {}
             Err(_) => return News::Broken,
         }
     }

@@ -130,7 +130,7 @@ impl Sender {
     async fn send(&mut self) -> Result<(), ObjectsError> {
         self.resume().await?;
         // At once: the end of a run waits for this.
-        let (events, log) = tokio::join!(self.events.send(&self.to), self.log.send(&self.to));
+        let (events, log) = tokio::join!(Box::pin(self.events.send(&self.to)), Box::pin(self.log.send(&self.to)));
         events.and(log)?;
         send_plan(&self.to, &self.run_dir).await
     }
