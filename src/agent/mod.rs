@@ -13,6 +13,7 @@ mod error;
 mod identity;
 mod outcome;
 mod progress;
+mod runs_here;
 mod workdir;
 
 mod journey;

@@ -266,8 +266,11 @@ impl ServerArgs {
 
 /// Runs the command that argv names.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     // First of all: it must cost next to nothing, and needs neither settings nor a runtime.
+    if let Some(exit) = supervise::asked_by_agent() {
+        return exit;
+    }
+    let arguments = Arguments::parse();
     let verb = match arguments.command {
         Command::Supervise(args) => return supervise::run(&args),
         Command::Verb(verb) => verb,

@@ -466,12 +466,25 @@ impl Agent<'_> {
         digest: &str,
         summary: &str,
     ) -> Result<Answer, ProtonError> {
-        let epoch = epoch.to_string();
+        self.ask_and_wait(deployment, epoch, digest, summary, 0).await
+    }
+
+    /// The same with an answer that may be held for so many seconds.
+    pub(crate) async fn ask_and_wait(
+        &self,
+        deployment: &Deployment,
+        epoch: i64,
+        digest: &str,
+        summary: &str,
+        seconds: u64,
+    ) -> Result<Answer, ProtonError> {
+        let (epoch, seconds) = (epoch.to_string(), seconds.to_string());
         let headers = [
             ("x-hadron-agent", self.id.as_str()),
             ("x-hadron-epoch", &epoch),
             ("x-hadron-plan", digest),
             ("x-hadron-plan-summary", summary),
+            ("x-hadron-wait", &seconds),
         ];
         let status = Some(ResourceDeploymentStatus::InProgress);
         let input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);

@@ -208,7 +208,8 @@ impl Proton {
     }
 
     /// Renews the lease like [`Proton::heartbeat`], and asks how people have decided on a plan. The decision is None where
-    /// the endpoint doesn't know plans, or no longer takes them because the deployment is being cancelled.
+    /// the endpoint doesn't know plans, or no longer takes them because the deployment is being cancelled. An endpoint
+    /// that can holds its answer until there is a decision, for whole seconds of `hold`.
     ///
     /// # Errors
     /// [`ProtonError::Conflict`] when the lease is lost.
@@ -217,8 +218,12 @@ impl Proton {
         lease: &Lease,
         digest: &str,
         summary: &str,
+        hold: Duration,
     ) -> Result<(DeploymentStatus, Option<Decision>), ProtonError> {
-        let plan = vec![("x-hadron-plan", digest.to_owned()), ("x-hadron-plan-summary", summary.to_owned())];
+        let mut plan = vec![("x-hadron-plan", digest.to_owned()), ("x-hadron-plan-summary", summary.to_owned())];
+        if hold.as_secs() > 0 {
+            plan.push(("x-hadron-wait", hold.as_secs().to_string()));
+        }
         let answer = self.notify_with(lease, Told::InProgress, None, &[], plan).await?;
         let status = self.stands(&answer, &lease.deployment_id).await?;
         Ok((status, decision(&answer)))

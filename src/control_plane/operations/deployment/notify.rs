@@ -51,6 +51,7 @@ pub(crate) async fn notify_resource_deployment_status_change(
     let report = report(plane, call, input)?;
     let asked = report.plan.clone();
     let engine = Deployments::of(plane, call);
+    let bell = plane.work.subscribe();
     let heard = plane.store.write(move |tx| engine.hear(tx, &report)).await;
     let heard = heard.map_err(|refused: Refused| {
         answer_status(call, refused.status);
@@ -59,7 +60,9 @@ pub(crate) async fn notify_resource_deployment_status_change(
     answer_status(call, Some(heard.deployment.status));
     tell(plane, call, &heard);
     if let Some(asked) = asked {
-        plan::answer(call, &asked, &heard.deployment);
+        let deployment = plan::decided(plane, call, &asked, heard.deployment, bell).await?;
+        answer_status(call, Some(deployment.status));
+        plan::answer(call, &asked, &deployment);
     }
     Ok(NotifyResourceDeploymentStatusChangeOutput {})
 }
