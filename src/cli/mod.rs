@@ -14,6 +14,7 @@ mod executor;
 mod failure;
 mod github;
 mod host;
+mod import;
 mod key;
 mod keys;
 mod logs;
@@ -140,6 +141,8 @@ enum Verb {
     Backup(backup::BackupArgs),
     /// Make a backup the record, of the same kind of database or of another
     Restore(restore::RestoreArgs),
+    /// Bring back what AWS Proton left in Git: show it, and prove that it was understood
+    Import(import::ImportArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
@@ -280,6 +283,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
+        Verb::Import(args) => import::run(&args, output),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
