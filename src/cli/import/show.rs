@@ -79,7 +79,9 @@ fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Repository(place) => format!("from {}", shown(place)),
         Origin::Inferred(guesses) if guesses.is_empty() => "inferred".to_owned(),
-        Origin::Inferred(guesses) => format!("inferred, {} guesses", guesses.len()),
+        Origin::Inferred(guesses) => {
+            format!("inferred, {} guess{}", guesses.len(), if guesses.len() == 1 { "" } else { "es" })
+        }
     }
 }
 
