@@ -5,30 +5,39 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adopt;
 mod approval;
 mod at_rest;
 mod audit;
 mod backup;
 mod bad_input;
+mod bundle;
+mod bundle_push;
+mod bundle_test;
 mod client;
 mod clients;
 mod cluster;
 mod commands;
 mod dead_agent;
 mod durability;
+mod eject;
 mod events;
 mod examples;
 mod first_process;
 mod fuzz;
 mod identities;
+mod newer_providers;
 mod offline;
 mod one_shot;
 mod own;
 mod plain;
 mod postgres_away;
 mod proxy;
+mod pull_request;
+mod recipes;
 mod restart;
 mod roles;
+mod run_dir;
 mod settle;
 mod site;
 mod stale;

@@ -1,7 +1,10 @@
 //! `hadron import`: brings back what AWS Proton left in Git repositories.
 
+pub(super) mod apply;
 mod read;
 mod show;
+pub(super) mod state;
+mod write;
 
 use std::path::PathBuf;
 
@@ -10,6 +13,7 @@ use clap::Args;
 
 use super::{Exit, Failure, Form};
 use crate::estate::{self, Dump, Estate, Rebuilt, Tree, Trouble, TroubleKind};
+use crate::settings::Resolved;
 
 /// What to read, and what to do with it.
 #[derive(Debug, Args)]
@@ -27,6 +31,11 @@ pub(super) struct ImportArgs {
     /// Render every live resource again and compare it with what Proton wrote; exit code 4 unless all agree
     #[arg(long)]
     verify: bool,
+    /// Write the rebuilt bundles, specs and components into a folder
+    #[arg(long, value_name = "DIR")]
+    write: Option<PathBuf>,
+    #[command(flatten)]
+    apply: apply::ApplyArgs,
 }
 
 /// Everything that was read, and what was made of it.
@@ -35,13 +44,29 @@ struct Import {
     rebuilt: Vec<Rebuilt>,
 }
 
-pub(super) fn run(args: &ImportArgs, form: Form) -> Result<Exit, Failure> {
-    let import = read(args)?;
-    if args.verify {
-        return show::verdicts(&import, &estate::verify(&import.estate, &import.rebuilt), form);
+/// Reads, then shows or proves, then writes and registers. What isn't proved, where a proof was asked for, is neither
+/// written nor registered.
+pub(super) async fn run(settings: &Resolved, args: &ImportArgs, form: Form) -> Result<Exit, Failure> {
+    let mut import = read(args)?;
+    for trouble in apply::complete(settings, &args.apply, &mut import.rebuilt).await? {
+        tracing::warn!("{trouble}");
     }
-    show::found(&import, form)?;
-    Ok(Exit::Done)
+    if args.verify {
+        let exit = show::verdicts(&import, &estate::verify(&import.estate, &import.rebuilt), form)?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+    } else if args.apply.registers() {
+        let left_out = import.estate.troubles.iter().filter(|it| it.kind == TroubleKind::Unreadable);
+        left_out.for_each(|trouble| tracing::warn!("{}", show::line(trouble)));
+    } else {
+        show::found(&import, form)?;
+    }
+    if let Some(folder) = &args.write {
+        let files = write::write(&import.rebuilt, folder)?;
+        tracing::info!("{files} files written to {}", folder.display());
+    }
+    apply::finish(settings, &args.apply, (&import.estate, &import.rebuilt), form).await
 }
 
 /// Reads everything that was named. The trouble of all steps stands together, in the estate.

@@ -178,7 +178,7 @@ fn troubles(troubles: &[Trouble]) -> String {
 }
 
 /// `repository: path:line: message`.
-fn line(trouble: &Trouble) -> String {
+pub(super) fn line(trouble: &Trouble) -> String {
     let line = trouble.line.map(|line| format!(":{line}")).unwrap_or_default();
     format!("{}{line}: {}", shown(&trouble.place), trouble.message)
 }

@@ -1,10 +1,7 @@
 //! A component's two texts as a bundle, so that components are stored, checked and rendered as everything else.
 
-use flate2::{Compression, GzBuilder};
-use tar::{Builder, Header};
-
 use super::manifest::{MANIFEST, Manifest};
-use super::{BundleKind, Files, check_bundle};
+use super::{BundleKind, Files, check_bundle, pack};
 use crate::domain::{Problem, Problems};
 
 /// Packs a component's manifest and the template that it names; the same texts give the same bytes.
@@ -33,17 +30,4 @@ fn renamed(problems: Problems) -> Problems {
         Problem { file: file.into(), ..problem }
     };
     Problems(problems.0.into_iter().map(rename).collect())
-}
-
-fn pack(files: &Files) -> std::io::Result<Vec<u8>> {
-    // No time and no owner: equal components share one object.
-    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::default());
-    let mut archive = Builder::new(gzip);
-    for (path, bytes) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        header.set_mode(0o644);
-        archive.append_data(&mut header, path, bytes.as_slice())?;
-    }
-    archive.into_inner()?.finish()
 }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{Scope, Target};
 use crate::estate::{
-    Banner, CodeFile, ComponentFacts, Dump, Estate, Place, Rebuilt, RebuiltVersion, Resource, ServiceValues, Trouble,
-    VersionRef, rebuild,
+    Banner, CodeFile, ComponentFacts, Dump, EnvConfig, Estate, Place, Rebuilt, RebuiltVersion, Resource, ServiceValues,
+    SiteEntry, Trouble, VersionRef, rebuild,
 };
 
 pub(super) fn scope() -> Scope {
@@ -110,8 +110,11 @@ pub(super) fn component(name: &str, attached: &str, given: Value) -> Resource {
 
 pub(super) const CODE: &str = "locals {}\n";
 
+/// The repository with these, and a bucket for all their states.
 pub(super) fn estate(resources: Vec<Resource>) -> Estate {
-    Estate { resources, ..Estate::default() }
+    let site = SiteEntry { state_bucket: Some("states".into()), ..SiteEntry::default() };
+    let config = EnvConfig { repository: "infra".into(), entries: [("*".to_owned(), site)].into() };
+    Estate { resources, configs: vec![config], troubles: Vec::new() }
 }
 
 /// What is rebuilt of these alone, all of them of one account and region.
