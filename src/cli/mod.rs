@@ -183,6 +183,8 @@ enum Verb {
     Backup(backup::BackupArgs),
     /// Make a backup the record, of the same kind of database or of another
     Restore(restore::RestoreArgs),
+    /// Bring back what AWS Proton left in Git: show it, and prove that it was understood
+    Import(import::ImportArgs),
     /// Leave Hadron: every target as a plain Terraform root, with its state in a bucket
     Eject(eject::EjectArgs),
     /// Look at what was imported before anything is deployed to it, and lift its quarantine
@@ -340,6 +342,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
+        Verb::Import(args) => wait_for(import::run(&settings, &args, output)),
         Verb::Eject(args) => wait_for(eject::run(&settings, &args, output)),
         Verb::Adopt(args) => wait_for(adopt::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
