@@ -10,16 +10,20 @@ pub mod support;
 
 pub mod domain;
 
+pub mod eject;
 pub mod estate;
+pub mod forge;
 pub mod git;
 pub mod hadron;
 pub mod objects;
 pub mod proton;
 pub mod renderer;
 pub mod terraform;
+pub mod workbench;
 
 pub mod agent;
 pub mod control_plane;
+pub mod runner;
 
 pub mod cli;
 pub mod lifecycle;

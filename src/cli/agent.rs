@@ -11,6 +11,7 @@ use super::keys::KeyPair;
 use super::serve::data_folder;
 use super::{Exit, Failure, Form, host, oneshot, remote, trust};
 use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
+use crate::forge;
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
 use crate::settings::{Gate, Resolved, child_environment};
@@ -22,6 +23,9 @@ const POLL_WAIT: Duration = Duration::from_secs(20);
 
 /// How long Terraform waits for a state that somebody else has locked.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Longer than a store or a server is away for, short enough to be asked on the same day.
+const SETTLE_PATIENCE: Duration = Duration::from_mins(30);
 
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
@@ -137,11 +141,8 @@ async fn build_waiting(
     approval_wait: Option<Duration>,
 ) -> Result<Agent, Failure> {
     let (process, _) = settings.surroundings();
-    let mut child_env = terraform_environment(settings, hadron_keys)?;
+    let child_env = terraform_environment(settings, &access, hadron_keys)?;
     let data = data_folder(settings)?;
-    if let Some(trust) = &access.trust {
-        trust_in_terraform(settings, trust, &data, &mut child_env)?;
-    }
     let config = Config {
         name: settings.text("agent.name").unwrap_or_else(host_name),
         data,
@@ -165,30 +166,51 @@ async fn build_waiting(
         poll_wait: POLL_WAIT,
         lock_timeout: LOCK_TIMEOUT,
         approval_wait,
+        forge: forge(settings, access.trust.as_ref())?,
+        watch_every: Duration::from_secs(settings.value("forge.watch_seconds")?),
+        settle_patience: SETTLE_PATIENCE,
         host: host::of(settings)?,
         clock: Clock::system(),
     };
     Agent::new(config).await.map_err(failure)
 }
 
-/// What Terraform's environment holds besides Hadron's own.
+/// Who keeps the repositories that requests are opened in.
+fn forge(settings: &Resolved, trust: Option<&Trust>) -> Result<Option<forge::Access>, Failure> {
+    let kind = match settings.text("forge.kind").as_deref() {
+        None => None,
+        Some("github") => Some(forge::Kind::GitHub),
+        Some("gitlab") => Some(forge::Kind::GitLab),
+        Some(other) => {
+            return Err(Failure::new(Exit::Settings, anyhow!("`forge.kind` is {other}; it is `github` or `gitlab`")));
+        }
+    };
+    let token = settings.text("forge.token").map(Secret::new);
+    Ok(token.map(|token| forge::Access { kind, api: settings.text("forge.api"), token, trust: trust.cloned() }))
+}
+
+/// What the site lets through to Terraform, by the settings.
 ///
 /// # Errors
-/// A path that has no absolute form.
+/// A path can't be resolved, or the certificates to trust not be written.
 pub(super) fn terraform_environment(
     settings: &Resolved,
+    access: &Access,
     hadron_keys: &[String],
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let (mut child_env, region) = (child_environment(settings, hadron_keys), settings.value("region")?);
-    child_env.entry("AWS_REGION".into()).or_insert(region);
+    let mut env = child_environment(settings, hadron_keys);
+    env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
     for (setting, variable) in
         [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
     {
         if let Some(path) = settings.text(setting) {
-            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
+            env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
         }
     }
-    Ok(child_env)
+    if let Some(trust) = &access.trust {
+        trust_in_terraform(settings, trust, &data_folder(settings)?, &mut env)?;
+    }
+    Ok(env)
 }
 
 /// The provider store of the settings: a folder in the data folder by default, and none if it is `off`.

@@ -5,11 +5,13 @@ mod agent;
 mod approve;
 mod audit;
 mod backup;
+mod bundle;
 mod cancel;
 mod client;
 mod data_key;
 mod demo;
 mod doctor;
+mod eject;
 mod events;
 mod executor;
 mod failure;
@@ -28,6 +30,7 @@ mod providers;
 mod remote;
 mod report;
 mod restore;
+mod run;
 mod run_records;
 mod runs;
 mod serve;
@@ -55,6 +58,7 @@ use hadron_model::hadron::Decision;
 
 use crate::settings::{File, Resolved, SettingsError, Surroundings};
 use crate::telemetry;
+use crate::workbench::Format;
 
 /// Proton after Proton: a Terraform provisioning agent and a Proton-compatible control plane
 #[derive(Debug, Parser)]
@@ -75,8 +79,43 @@ struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<String>,
     /// How data is printed
-    #[arg(long, global = true, value_enum, default_value_t = Form::Text)]
-    output: Form,
+    #[arg(long, global = true, value_enum, default_value_t = OutputForm::Text)]
+    output: OutputForm,
+}
+
+/// What `--output` takes: [`Form`], and for `hadron bundle` what code hosts read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputForm {
+    Text,
+    Json,
+    /// Code scanning; of `hadron bundle` only
+    #[value(hide = true)]
+    Sarif,
+    /// Annotations of a GitHub workflow; of `hadron bundle` only
+    #[value(hide = true)]
+    Github,
+}
+
+impl OutputForm {
+    fn form(self) -> Result<Form, Failure> {
+        match self {
+            Self::Text => Ok(Form::Text),
+            Self::Json => Ok(Form::Json),
+            Self::Sarif | Self::Github => {
+                let error = anyhow::anyhow!("only `hadron bundle` writes its output in this form");
+                Err(Failure::new(Exit::Usage, error).hint("use --output text or --output json"))
+            }
+        }
+    }
+
+    fn format(self) -> Format {
+        match self {
+            Self::Text => Format::Text,
+            Self::Json => Format::Json,
+            Self::Sarif => Format::Sarif,
+            Self::Github => Format::Github,
+        }
+    }
 }
 
 /// How data is printed.
@@ -105,6 +144,8 @@ enum Verb {
     Serve(ServerArgs),
     /// The agent alone
     Agent(agent::AgentArgs),
+    /// Plan or apply what Proton rendered into a repository, and tell Proton: the one step of a pipeline
+    Run(run::RunArgs),
     /// Show everything there is and where it stands
     Status,
     /// Show what a deployment's Terraform said
@@ -142,6 +183,8 @@ enum Verb {
     Backup(backup::BackupArgs),
     /// Make a backup the record, of the same kind of database or of another
     Restore(restore::RestoreArgs),
+    /// Leave Hadron: every target as a plain Terraform root, with its state in a bucket
+    Eject(eject::EjectArgs),
     /// Look at what was imported before anything is deployed to it, and lift its quarantine
     Adopt(adopt::AdoptArgs),
     /// Say what is missing on this machine and how to get it
@@ -158,6 +201,10 @@ enum Verb {
     /// The providers that this machine keeps for all runs
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
+    /// Tools for template authors: check, render, test, pack and register a bundle
+    /// An author's tools: start, check, render, plan, test, pack and register a template bundle
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Show every setting, its value and where it comes from
     Settings,
 }
@@ -219,8 +266,11 @@ impl ServerArgs {
 
 /// Runs the command that argv names.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     // First of all: it must cost next to nothing, and needs neither settings nor a runtime.
+    if let Some(exit) = supervise::asked_by_agent() {
+        return exit;
+    }
+    let arguments = Arguments::parse();
     let verb = match arguments.command {
         Command::Supervise(args) => return supervise::run(&args),
         Command::Verb(verb) => verb,
@@ -260,7 +310,12 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
     telemetry::start(&settings)?;
+    if let Verb::Bundle(command) = &verb {
+        return bundle::run(&settings, command, output);
+    }
+    let output = output.form()?;
     match verb {
+        Verb::Bundle(_) => Ok(Exit::Done),
         Verb::Demo(args) => wait_for(demo::run(&settings, &args, output)),
         Verb::Up(args) => {
             let with_agent = if args.no_agent { up::WithAgent::No } else { up::WithAgent::Yes };
@@ -268,6 +323,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         }
         Verb::Serve(_) => wait_for(serve::run(&settings)),
         Verb::Agent(args) => wait_for(agent::run(&settings, &args, output)),
+        Verb::Run(args) => wait_for(run::run(&settings, &args, output)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),
@@ -284,6 +340,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
+        Verb::Eject(args) => wait_for(eject::run(&settings, &args, output)),
         Verb::Adopt(args) => wait_for(adopt::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),

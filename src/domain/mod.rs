@@ -2,6 +2,8 @@
 
 mod bundle;
 mod deployment;
+#[cfg(test)]
+mod editor;
 mod id;
 mod inputs;
 mod outputs;
@@ -9,10 +11,11 @@ mod problem;
 mod schema;
 mod spec;
 mod target;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use bundle::{
-    Bundle, BundleKind, Engine, Files, Part, check_bundle, open_bundle, pack_component, pack_files, unpack,
+    Bundle, BundleKind, Engine, Files, Intake, LOCK_FILE, Part, Role, check_bundle, check_part, examine_bundle,
+    open_bundle, pack, pack_component, unpack,
 };
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};
@@ -21,8 +24,8 @@ pub use inputs::{
     instance_inputs, pipeline_inputs, state_key,
 };
 pub use outputs::{LONGEST_TEXT, MOST_OUTPUTS, Output, Outputs, proton_outputs};
-pub use problem::{Problem, Problems};
-pub use schema::{InputType, Schema};
+pub use problem::{Problem, Problems, nearest};
+pub use schema::{Form, InputShape, InputType, Schema};
 pub use spec::{EnvironmentSpec, InstanceSpec, ServiceSpec};
 pub use target::{Target, UnknownTarget};
 pub use yaml::{yaml_key, yaml_value};

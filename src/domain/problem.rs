@@ -125,7 +125,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// The known name that a mistyped one was probably meant to be.
-pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
     let farthest = (given.chars().count() / 3).max(2);
     known

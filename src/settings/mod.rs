@@ -7,6 +7,7 @@ mod events;
 mod file;
 mod host;
 mod resolved;
+mod schema;
 mod site;
 mod table;
 
@@ -14,5 +15,6 @@ pub use events::{Sink, SinkType};
 pub use file::{Environment, File, Gate};
 pub use host::{Facts, Host, UNDER_PID_1};
 pub use resolved::{Resolved, SettingsError, Source, Surroundings};
+pub use schema::schema;
 pub use site::child_environment;
 pub use table::{Setting, TABLE};

@@ -9,6 +9,8 @@ mod clock;
 pub mod credential;
 pub mod files;
 pub mod https;
+#[cfg(test)]
+pub(crate) mod judge;
 mod moment;
 mod secret;
 mod trust;

@@ -20,6 +20,25 @@ pub(super) fn init(terraform: &Terraform) -> Vec<String> {
     args
 }
 
+/// Arguments of an `init` that chooses providers anew, within what the files allow, and looks at no state.
+pub(super) fn init_upgrade(terraform: &Terraform) -> Vec<String> {
+    let mut args = words(&["init", "-upgrade", "-backend=false", "-input=false", "-no-color"]);
+    if terraform.init_speaks_json() {
+        args.push("-json".into());
+    }
+    args
+}
+
+/// Arguments that add other platforms' digests of what is chosen to the lock file. Terraform asks each provider's origin
+/// here, whatever its configuration says, unless `origin` names a mirror
+/// (<https://developer.hashicorp.com/terraform/cli/commands/providers/lock>).
+pub(super) fn providers_lock(platforms: &[String], origin: Option<String>) -> Vec<String> {
+    let mut args = words(&["providers", "lock", "-no-color"]);
+    args.extend(origin);
+    args.extend(platforms.iter().map(|platform| format!("-platform={platform}")));
+    args
+}
+
 /// Arguments of the one command that changes infrastructure
 /// (<https://developer.hashicorp.com/terraform/cli/commands/apply>).
 pub(super) fn apply(mode: Mode, lock_timeout: Duration) -> Vec<String> {
@@ -49,6 +68,21 @@ pub(super) fn plan(mode: Mode, lock_timeout: Duration, file: &Path) -> Vec<Strin
 pub(super) fn apply_plan(lock_timeout: Duration, file: &Path) -> Vec<String> {
     let mut args = words(&["apply", "-json", "-input=false", "-no-color"]);
     args.push(format!("-lock-timeout={}s", lock_timeout.as_secs()));
+    args.push(file.display().to_string());
+    args
+}
+
+/// Arguments that plan from nothing, with a state that nobody else knows of.
+pub(super) fn trial(file: &Path) -> Vec<String> {
+    let mut args = words(&["plan", "-json", "-input=false", "-no-color", "-lock=false"]);
+    args.push(format!("-out={}", file.display()));
+    args
+}
+
+/// Arguments that make Terraform print a saved plan for programs, with sensitive values in clear
+/// (<https://developer.hashicorp.com/terraform/internals/json-format>).
+pub(super) fn document(file: &Path) -> Vec<String> {
+    let mut args = words(&["show", "-json", "-no-color"]);
     args.push(file.display().to_string());
     args
 }

@@ -12,7 +12,7 @@ use crate::support::Secret;
 
 /// Terraform merges override files in the order of their names, so ours has one that comes late
 /// (<https://developer.hashicorp.com/terraform/language/files/override>).
-const OVERRIDE_FILE: &str = "zzzz_hadron_backend_override.tf.json";
+pub(super) const OVERRIDE_FILE: &str = "zzzz_hadron_backend_override.tf.json";
 
 /// The place of one target's state.
 #[derive(Debug, Clone)]

@@ -45,6 +45,19 @@ pub fn child_env(
     backend: &Backend,
     home: &Path,
 ) -> Result<BTreeMap<String, String>, TerraformError> {
+    let mut env = bare_env(site, home)?;
+    env.extend(backend.env());
+    Ok(env)
+}
+
+/// The same for what touches no state.
+///
+/// # Errors
+/// As [`child_env`].
+pub(super) fn bare_env(
+    site: &BTreeMap<String, String>,
+    home: &Path,
+) -> Result<BTreeMap<String, String>, TerraformError> {
     if let Some((name, reason)) = site.keys().find_map(|name| refusal(name).map(|reason| (name, reason))) {
         return Err(TerraformError::RefusedVariable { name: name.clone(), reason });
     }
@@ -53,7 +66,6 @@ pub fn child_env(
     env.extend(site.clone());
     env.extend(owned(&[("TF_IN_AUTOMATION", "1"), ("TF_INPUT", "0"), ("CHECKPOINT_DISABLE", "1")]));
     env.insert("HOME".into(), home.to_string_lossy().into_owned());
-    env.extend(backend.env());
     Ok(env)
 }
 

@@ -31,9 +31,6 @@ use super::lock_file::{self, LOCK_FILE as LOCK};
 use super::session::Session;
 use super::step::{Step, StepDir};
 use super::{Event, EventKind, ProviderStore, TerraformError};
-use crate::support::files;
-
-const CLI_CONFIG: &str = "TF_CLI_CONFIG_FILE";
 
 const DATA: &str = ".terraform";
 const MARKER: &str = "warm.json";
@@ -51,7 +48,7 @@ pub struct Warm {
 }
 
 /// What a run notes of the copy that it uses.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Marker {
     entry: String,
     /// See [`laid_out`].
@@ -103,20 +100,12 @@ impl Session {
     ) -> Result<(), TerraformError> {
         let locks = lock_file::read(&self.work_dir);
         let _turn = store.turn(&self.work_dir, stop).await?;
-        // Where the store can't serve, the site's own configuration does.
-        let plugins = self.work_dir.join("terraform.d/plugins").exists();
-        let ours =
-            if plugins || !store.complete(&self.work_dir)? { None } else { store.cli_config(self.site_config())? };
-        let Some(ours) = ours else { return self.run_init(run_dir, &self.env, stop).await };
-        let mut env = self.env.clone();
-        env.insert(CLI_CONFIG.to_owned(), ours.to_string_lossy().into_owned());
+        let Some(env) = store.in_front(&self.work_dir, &self.env)? else {
+            return self.run_init(run_dir, &self.env, stop).await;
+        };
         self.run_init(run_dir, &env, stop).await?;
         store.adopt(&self.work_dir, &locks)?;
         store.complete(&self.work_dir).map(drop)
-    }
-
-    fn site_config(&self) -> Option<&Path> {
-        self.env.get(CLI_CONFIG).map(Path::new).filter(|path| *path != Path::new("/dev/null"))
     }
 
     /// Whether this run uses a copy.
@@ -145,7 +134,9 @@ impl Session {
             store.used(&self.work_dir);
         }
         fs::create_dir_all(&self.run_dir).map_err(note)?;
-        files::write_atomically(&self.run_dir.join(MARKER), &marker).map_err(note)?;
+        // Not synced, since every run waits for it: one that a power cut leaves empty is taken for that of another copy.
+        let new = self.run_dir.join(format!(".{MARKER}.new"));
+        fs::write(&new, marker).and_then(|()| fs::rename(&new, self.run_dir.join(MARKER))).map_err(note)?;
         Ok(true)
     }
 
@@ -176,8 +167,7 @@ impl Session {
         let aside = self.run_dir.join(SET_ASIDE);
         let path = self.run_dir.join(MARKER);
         let marker = fs::read(&path).map_err(TerraformError::io("reading", &path))?;
-        let marker: Marker =
-            serde_json::from_slice(&marker).map_err(|e| TerraformError::io("reading", &path)(e.into()))?;
+        let marker: Marker = serde_json::from_slice(&marker).unwrap_or_default();
         fs::create_dir_all(&aside).map_err(TerraformError::io("creating", &aside))?;
         if !aside.join(Step::Init.folder()).exists() {
             self.clear_data()?;

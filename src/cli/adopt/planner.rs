@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::judge::judge;
 use crate::agent::EnvironmentConfig;
 use crate::cli::Failure;
-use crate::cli::agent::{environments, find_terraform, provider_store, terraform_environment};
+use crate::cli::agent::{Access, environments, find_terraform, provider_store, terraform_environment};
 use crate::cli::import::state::{Buckets, Contents};
 use crate::cli::remote::{self, Remote};
 use crate::domain::{Bundle, BundleKind, Files, Target, check_bundle, unpack};
@@ -105,7 +105,7 @@ impl<'r> Planner<'r> {
             terraform: find_terraform(settings)?,
             supervisor: std::env::current_exe().context("finding this program's own file")?,
             providers: provider_store(settings)?,
-            env: terraform_environment(settings, std::slice::from_ref(&key))?,
+            env: terraform_environment(settings, &Access::of(settings)?, std::slice::from_ref(&key))?,
             environments: environments(settings)?,
         })
     }

@@ -234,6 +234,7 @@ const fn of_hadron(operation: hadron::Operation) -> On {
         | O::ListStateVersions
         | O::PushState
         | O::ReleaseLock
+        | O::BlockState
         | O::UnblockState
         | O::AdoptResources
         | O::RecordAdoptionPlan

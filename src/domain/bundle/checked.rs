@@ -1,7 +1,7 @@
 //! From files to a bundle that can be rendered, or every mistake that keeps it from being one.
 
 use super::manifest::{MANIFEST, Manifest};
-use super::{Bundle, BundleKind, Engine, Files, Part, terraform, unpack};
+use super::{Bundle, BundleKind, Engine, Files, Part, Role, terraform, unpack};
 use crate::domain::schema::SCHEMA_FILE;
 use crate::domain::{Problem, Problems, Schema};
 
@@ -20,6 +20,25 @@ pub fn open_bundle(kind: BundleKind, archive: &[u8], customer_managed: bool) -> 
 /// # Errors
 /// As [`open_bundle`].
 pub fn check_bundle(kind: BundleKind, files: Files, customer_managed: bool) -> Result<Bundle, Problems> {
+    let (bundle, problems) = examine_bundle(kind, files, customer_managed);
+    problems.unless_any(|| bundle)
+}
+
+/// One infrastructure folder by itself: its manifest and its Terraform files. The paths of `files` begin with the folder.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn check_part(folder: &str, role: Role, files: Files) -> Result<Part, Problems> {
+    let mut check = Check { files, problems: Problems::default() };
+    let part = check.part(folder, role);
+    match part {
+        Some(part) => check.problems.in_order().unless_any(|| part),
+        None => Err(check.problems.in_order()),
+    }
+}
+
+/// [`check_bundle`] for those who look further: what could be read, and every mistake.
+pub fn examine_bundle(kind: BundleKind, files: Files, customer_managed: bool) -> (Bundle, Problems) {
     let mut check = Check { files, problems: Problems::default() };
     let mut bundle = Bundle { schema: None, schema_text: None, infrastructure: None, instance: None, pipeline: None };
     match kind {
@@ -28,26 +47,24 @@ pub fn check_bundle(kind: BundleKind, files: Files, customer_managed: bool) -> R
             if customer_managed {
                 check.refuse_folder("infrastructure", "the template is CUSTOMER_MANAGED: its bundle has only a schema");
             } else {
-                bundle.infrastructure = check.required(&["infrastructure"], &["environment", "proton_tags"]);
+                bundle.infrastructure = check.required(&["infrastructure"], Role::Environment);
             }
         }
         BundleKind::Service => {
             let pipeline = check.folder(&PIPELINE);
             check.schema(&mut bundle, kind, pipeline.is_some(), customer_managed);
-            bundle.instance = check.required(&INSTANCE, &["environment", "service", "service_instance", "proton_tags"]);
+            bundle.instance = check.required(&INSTANCE, Role::Instance);
             if !customer_managed {
-                let variables = ["service_instances", "service", "pipeline", "proton_tags"];
-                bundle.pipeline = check.required(&PIPELINE, &variables);
+                bundle.pipeline = check.required(&PIPELINE, Role::Pipeline);
             } else if let Some(folder) = pipeline {
                 check.refuse_folder(folder, "the template's pipeline is CUSTOMER_MANAGED");
             }
         }
         BundleKind::Component => {
-            let variables = ["component", "environment", "service", "service_instance", "proton_tags"];
-            bundle.infrastructure = check.required(&["infrastructure"], &variables);
+            bundle.infrastructure = check.required(&["infrastructure"], Role::Component);
         }
     }
-    check.problems.in_order().unless_any(|| bundle)
+    (bundle, check.problems.in_order())
 }
 
 /// The folder's name, and the one from before Proton's release.
@@ -94,7 +111,7 @@ impl Check {
     }
 
     /// The part in the first of these folders, which has to be there.
-    fn required(&mut self, names: &[&'static str], variables: &[&str]) -> Option<Part> {
+    fn required(&mut self, names: &[&'static str], role: Role) -> Option<Part> {
         let Some(folder) = self.folder(names) else {
             let mut remedy = format!("add the folder with a {MANIFEST}");
             if names[0] == PIPELINE[0] {
@@ -103,6 +120,11 @@ impl Check {
             self.problems.push(Problem::of(format!("{}/", names[0]), "is missing", remedy));
             return None;
         };
+        self.part(folder, role)
+    }
+
+    /// The part in a folder, if its manifest can be read.
+    fn part(&mut self, folder: &str, role: Role) -> Option<Part> {
         let prefix = format!("{folder}/");
         let below = |(path, bytes): (&String, &Vec<u8>)| Some((path.strip_prefix(&prefix)?.to_owned(), bytes.clone()));
         let mut files: Files = self.files.iter().filter_map(below).collect();
@@ -127,7 +149,7 @@ impl Check {
         let part = Part { folder: folder.to_owned(), engine, templates, files };
         if engine == Engine::Hcl {
             // Also without a manifest: the files' own mistakes are worth telling in the same round.
-            self.problems.append(terraform::check(&part, variables));
+            self.problems.append(terraform::check(&part, role.variables()));
         }
         readable.then_some(part)
     }

@@ -1,10 +1,7 @@
 //! A component's two texts as a bundle, so that components are stored, checked and rendered as everything else.
 
-use flate2::{Compression, GzBuilder};
-use tar::{Builder, Header};
-
 use super::manifest::{MANIFEST, Manifest};
-use super::{BundleKind, Files, check_bundle};
+use super::{BundleKind, Files, check_bundle, pack};
 use crate::domain::{Problem, Problems};
 
 /// Packs a component's manifest and the template that it names; the same texts give the same bytes.
@@ -23,7 +20,7 @@ pub fn pack_component(manifest: &str, template_file: &str) -> Result<Vec<u8>, Pr
     }
     let files = Files::from([(path, manifest.as_bytes().to_vec()), (template, template_file.as_bytes().to_vec())]);
     check_bundle(BundleKind::Component, files.clone(), false).map_err(renamed)?;
-    pack_files(&files).map_err(|error| Problem::of("templateFile", format!("can't be packed: {error}"), "").into())
+    pack(&files).map_err(|error| Problem::of("templateFile", format!("can't be packed: {error}"), "").into())
 }
 
 /// The problems by the names of the request's arguments instead of paths that the requester never saw.
@@ -33,21 +30,4 @@ fn renamed(problems: Problems) -> Problems {
         Problem { file: file.into(), ..problem }
     };
     Problems(problems.0.into_iter().map(rename).collect())
-}
-
-/// Packs files as a gzipped tar; the same files give the same bytes.
-///
-/// # Errors
-/// A path that no archive can hold.
-pub fn pack_files(files: &Files) -> std::io::Result<Vec<u8>> {
-    // No time and no owner: equal components share one object.
-    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::default());
-    let mut archive = Builder::new(gzip);
-    for (path, bytes) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        header.set_mode(0o644);
-        archive.append_data(&mut header, path, bytes.as_slice())?;
-    }
-    archive.into_inner()?.finish()
 }

@@ -26,8 +26,8 @@ pub(super) const BUNDLE: &str = "bundle";
 /// settings, macOS's metadata.
 const JUNK_FOLDERS: [&str; 3] = [".git", ".terraform", "__MACOSX"];
 
-/// Takes the files of an archive in, one after the other, within the quotas.
-pub(super) struct Intake {
+/// Takes the files of an archive or a folder in, one after the other, within the quotas.
+pub struct Intake {
     pub(super) files: Files,
     pub(super) problems: Problems,
     bytes: u64,
@@ -36,13 +36,32 @@ pub(super) struct Intake {
     pub(super) full: bool,
 }
 
+impl Default for Intake {
+    fn default() -> Self {
+        Self::new(MOST_BYTES)
+    }
+}
+
 impl Intake {
     pub(super) fn new(most_bytes: u64) -> Self {
         Self { files: Files::new(), problems: Problems::default(), bytes: 0, most_bytes, full: false }
     }
 
+    /// Whether a quota of the whole is exceeded, so that nothing more needs to be offered.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// What was taken in, by the paths that were given.
+    ///
+    /// # Errors
+    /// Everything that was refused.
+    pub fn finish(self) -> Result<Files, Problems> {
+        self.problems.unless_any(|| self.files)
+    }
+
     /// Where an entry belongs; `None` for what isn't wanted, and for what is refused, which is noted.
-    pub(super) fn path(&mut self, name: &str) -> Option<String> {
+    pub fn path(&mut self, name: &str) -> Option<String> {
         match clean(name) {
             Ok(path) => path,
             Err((why, remedy)) => {
@@ -53,7 +72,7 @@ impl Intake {
     }
 
     /// Reads a file, but never more of it than the quotas allow.
-    pub(super) fn file(&mut self, path: String, content: impl Read) {
+    pub fn file(&mut self, path: String, content: impl Read) {
         if self.files.len() >= MOST_FILES {
             self.refuse(BUNDLE, format!("has more than {MOST_FILES} files"), "leave out what the templates don't need");
             self.full = true;
@@ -100,7 +119,8 @@ impl Intake {
         }
     }
 
-    pub(super) fn refuse(&mut self, file: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) {
+    /// Notes a problem of a file.
+    pub fn refuse(&mut self, file: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) {
         self.problems.push(Problem::of(file, message, remedy));
     }
 }

@@ -4,6 +4,8 @@
 
 use super::{Engine, Files, terraform};
 use crate::domain::Problems;
+#[cfg(test)]
+use crate::domain::editor;
 use crate::domain::problem::nearest;
 use crate::domain::yaml::{self, Content, Node, refuse_unknown_keys};
 
@@ -34,7 +36,10 @@ impl Manifest {
         }
         let selections = entries.into_iter().map(|(_, file)| file).collect();
         let engine = engine.unwrap_or(Engine::Hcl);
-        reader.problems.in_order().unless_any(|| Self { engine, selections, file: file.to_owned() })
+        let read = reader.problems.in_order().unless_any(|| Self { engine, selections, file: file.to_owned() });
+        #[cfg(test)]
+        editor::agrees("manifest.json", &document, &read);
+        read
     }
 
     /// The name of a component's only file.

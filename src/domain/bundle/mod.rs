@@ -8,18 +8,26 @@ mod component;
 mod intake;
 mod layout;
 mod manifest;
+mod pack;
 mod terraform;
 
 use std::collections::BTreeMap;
 
 pub use archive::unpack;
-pub use checked::{check_bundle, open_bundle};
-pub use component::{pack_component, pack_files};
+pub use checked::{check_bundle, check_part, examine_bundle, open_bundle};
+pub use component::pack_component;
+pub use intake::Intake;
+pub use pack::pack;
 
 use super::{Schema, Target};
 
 /// Files by their path, which is relative and separated by `/`.
 pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Terraform's dependency lock file, at the root of a part's folder: which version of each provider it is deployed with.
+///
+/// <https://developer.hashicorp.com/terraform/language/files/dependency-lock>
+pub const LOCK_FILE: &str = ".terraform.lock.hcl";
 
 /// What a bundle is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,28 @@ pub enum BundleKind {
     Service,
     /// `infrastructure/` alone, made by [`pack_component`].
     Component,
+}
+
+/// What a part provisions, and so which variables it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Role {
+    Environment,
+    Instance,
+    Pipeline,
+    Component,
+}
+
+impl Role {
+    /// The names of the variables that the generated file declares.
+    pub fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Environment => &["environment", "proton_tags"],
+            Self::Instance => &["environment", "service", "service_instance", "proton_tags"],
+            Self::Pipeline => &["service_instances", "service", "pipeline", "proton_tags"],
+            Self::Component => &["component", "environment", "service", "service_instance", "proton_tags"],
+        }
+    }
 }
 
 /// What turns a part's files into infrastructure.
@@ -71,6 +101,13 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// Every part with what it provisions. `infrastructure` is a component's where there is no schema.
+    pub fn parts(&self) -> Vec<(Role, &Part)> {
+        let first = if self.schema_text.is_some() { Role::Environment } else { Role::Component };
+        let parts = [(first, &self.infrastructure), (Role::Instance, &self.instance), (Role::Pipeline, &self.pipeline)];
+        parts.into_iter().filter_map(|(role, part)| Some((role, part.as_ref()?))).collect()
+    }
+
     /// The part that provisions a target.
     pub fn part_for(&self, target: &Target) -> Option<&Part> {
         match target {

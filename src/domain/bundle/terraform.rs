@@ -1,5 +1,9 @@
 //! What can be said of Terraform files without Terraform: that they parse, and that they leave the state alone.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+
 use hcl_edit::Span;
 use hcl_edit::structure::{Block, Body};
 
@@ -16,6 +20,7 @@ pub(super) const JSON: &str = ".tf.json";
 /// Checks every Terraform file of a part. `variables` are the names that the generated variables file declares.
 pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
     let mut problems = Problems::default();
+    let mut declared = Declared::default();
     for (path, bytes) in &part.files {
         let file = format!("{}/{path}", part.folder);
         let own = !path.contains('/');
@@ -39,6 +44,9 @@ pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
             continue;
         }
         let Some(body) = problems.note(read_hcl(&file, text)) else { continue };
+        if !is_override(path) && !(own && is_generated(path)) {
+            declared.note(&file, text, &body, &mut problems);
+        }
         if own && is_override(path) {
             refuse_state(&file, text, &body, &mut problems);
         } else if own && !is_generated(path) {
@@ -113,9 +121,55 @@ fn refuse_variables(file: &str, text: &str, body: &Body, variables: &[&str], pro
     }
 }
 
+/// What the files of each folder declare, and where: twice is a mistake, wherever it is.
+#[derive(Default)]
+struct Declared(BTreeMap<(String, String), (String, usize)>);
+
+impl Declared {
+    fn note(&mut self, file: &str, text: &str, body: &Body, problems: &mut Problems) {
+        for block in body.blocks() {
+            let labels: Vec<&str> = block.labels.iter().map(hcl_edit::structure::BlockLabel::as_str).collect();
+            let name = match (block.ident.as_str(), &labels[..]) {
+                ("resource", [kind, name]) => format!("resource `{kind}.{name}`"),
+                ("data", [kind, name]) => format!("data source `data.{kind}.{name}`"),
+                (word @ ("variable" | "output" | "module"), [name]) => format!("{word} `{name}`"),
+                ("locals", []) => {
+                    for local in block.body.attributes() {
+                        let name = format!("local value `{}`", local.key.as_str());
+                        self.declare(file, text, name, local.span(), problems);
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            self.declare(file, text, name, block.span(), problems);
+        }
+    }
+
+    fn declare(&mut self, file: &str, text: &str, name: String, span: Option<Range<usize>>, problems: &mut Problems) {
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let line =
+            span.as_ref().and_then(|span| text.get(..span.start)).map_or(1, |before| before.matches('\n').count() + 1);
+        match self.0.entry((folder, name)) {
+            Entry::Vacant(free) => {
+                free.insert((file.to_owned(), line));
+            }
+            Entry::Occupied(first) => {
+                let ((_, name), (other, line)) = (first.key(), first.get());
+                let message = format!("the {name} is declared twice, first in {other}:{line}");
+                problems.push(at_span(Problem::of(file, message, "rename or remove one of them"), text, span));
+            }
+        }
+    }
+}
+
 /// The problem at the line and column where a block begins.
 fn placed(problem: Problem, text: &str, block: &Block) -> Problem {
-    let Some(before) = block.span().and_then(|span| text.get(..span.start)) else { return problem };
+    at_span(problem, text, block.span())
+}
+
+fn at_span(problem: Problem, text: &str, span: Option<Range<usize>>) -> Problem {
+    let Some(before) = span.and_then(|span| text.get(..span.start)) else { return problem };
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
     problem.at(line, column)

@@ -430,3 +430,15 @@ proptest! {
         prop_assert_eq!(&unpack(&tar_gz(&files)).unwrap(), &expected);
     }
 }
+
+#[test]
+fn an_authors_tests_and_notes_are_passed_over() {
+    let bundle = environment(&[
+        ("README.md", "# Ours"),
+        ("tests/dev.yaml", "spec: ../spec.yaml"),
+        ("tests/expected/dev/main.tf", "resource {"),
+        ("tests/expected/dev/.proton/deployment-metadata.json", "{"),
+    ])
+    .unwrap();
+    assert_eq!(bundle.infrastructure.unwrap().files.keys().collect::<Vec<_>>(), ["main.tf"]);
+}

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::read::Reader;
 use super::types::{Shape, Type};
 use super::{BundleKind, InputType, SCHEMA_FILE, Schema};
-use crate::domain::yaml::{self, Node, refuse_unknown_keys};
+#[cfg(test)]
+use crate::domain::editor;
+use crate::domain::yaml::{self, Node, Place, refuse_unknown_keys};
 use crate::domain::{Problem, Problems};
 
 const KEYS: [&str; 5] = ["format", "environment_input_type", "service_input_type", "pipeline_input_type", "types"];
@@ -24,6 +26,7 @@ pub(super) fn read(
     let mut reader = Reader::new(SCHEMA_FILE, schema.get("types"));
     reader.read_all();
     let mut inputs = BTreeMap::new();
+    let mut places = BTreeMap::new();
     for which in [InputType::Environment, InputType::Service, InputType::Pipeline] {
         let expected = match (kind, which) {
             (BundleKind::Environment, InputType::Environment) | (BundleKind::Service, InputType::Service) => true,
@@ -40,13 +43,24 @@ pub(super) fn read(
             problems.push(unexpected(kind, which, name));
         } else if let Some(declared) = reader.input(name) {
             inputs.insert(which, declared);
+            places.insert(which, names(schema, name));
         }
     }
     if customer_managed && let Some(declared) = inputs.get(&InputType::Environment) {
         only_plain_strings(declared, &mut problems);
     }
     problems.append(reader.problems);
-    problems.in_order().unless_any(|| Schema { inputs })
+    let read = problems.in_order().unless_any(|| Schema { inputs, places });
+    #[cfg(test)]
+    editor::agrees("schema.json", &document, &read);
+    read
+}
+
+/// Where the properties of the type `name` are named.
+fn names(schema: &Node, name: &Node) -> BTreeMap<String, Place> {
+    let declared = schema.get("types").and_then(|types| types.get(name.as_text()?));
+    let properties = declared.and_then(|declared| declared.get("properties")).map(Node::entries).unwrap_or_default();
+    properties.iter().filter_map(|entry| Some((entry.key.clone(), entry.at?))).collect()
 }
 
 /// What lies below `schema:`.

@@ -10,6 +10,8 @@ mod document;
 mod number;
 mod read;
 mod rules;
+mod sample;
+mod shape;
 mod types;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::yaml::Node;
+pub use shape::{Form, InputShape};
+
+use super::yaml::{Node, Place};
 use super::{BundleKind, Problem, Problems};
 use types::Type;
 
@@ -37,7 +41,7 @@ pub enum InputType {
 
 impl InputType {
     /// The key of the schema that names the type.
-    fn key(self) -> &'static str {
+    pub fn key(self) -> &'static str {
         match self {
             Self::Environment => "environment_input_type",
             Self::Service => "service_input_type",
@@ -50,6 +54,8 @@ impl InputType {
 #[derive(Debug, Clone)]
 pub struct Schema {
     inputs: BTreeMap<InputType, Arc<Type>>,
+    /// Where the names of the inputs are written.
+    places: BTreeMap<InputType, BTreeMap<String, Place>>,
 }
 
 impl Schema {

@@ -44,7 +44,10 @@ impl EnvironmentSpec {
         let inputs = current_val::kept(&as_map(given), None)
             .and_then(|given| schema.check(SPEC, InputType::Environment, &given));
         let inputs = problems.note(inputs);
-        problems.in_order().unless_any(|| Self { inputs: inputs.unwrap_or_default() })
+        let read = problems.in_order().unless_any(|| Self { inputs: inputs.unwrap_or_default() });
+        #[cfg(test)]
+        super::editor::agrees("environment-spec.json", &document, &read);
+        read
     }
 }
 

@@ -49,7 +49,10 @@ impl ServiceSpec {
         };
         let instances = instances(&document, &mut problems);
         let pipeline = pipeline_node.as_ref().map(Node::to_map);
-        problems.in_order().unless_any(|| Self { pipeline, instances, pipeline_node })
+        let read = problems.in_order().unless_any(|| Self { pipeline, instances, pipeline_node });
+        #[cfg(test)]
+        crate::domain::editor::agrees("service-spec.json", &document, &read);
+        read
     }
 
     /// The instance of this name.

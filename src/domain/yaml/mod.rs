@@ -10,30 +10,30 @@ use serde_json::{Map, Number, Value};
 
 use super::{Problem, Problems};
 
-pub(super) use tree::parse;
+pub(crate) use tree::parse;
 pub use write::{yaml_key, yaml_value};
 
 /// Where a node stands in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The first character, counted from 0.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Counted from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Counted from 1.
-    pub(super) column: usize,
+    pub(crate) column: usize,
 }
 
 /// A value and its place; values that were never written (defaults, stored ones) have none.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) at: Option<Place>,
-    pub(super) content: Content,
+pub(crate) struct Node {
+    pub(crate) at: Option<Place>,
+    pub(crate) content: Content,
 }
 
 /// What a node holds: JSON's kinds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Null,
     Bool(bool),
     Number(Number),
@@ -44,38 +44,38 @@ pub(super) enum Content {
 
 /// One key of a map.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) at: Option<Place>,
-    pub(super) node: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) at: Option<Place>,
+    pub(crate) node: Node,
 }
 
 impl Node {
     /// The child under a key.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
     /// The entries of a map; none for anything else.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         if let Content::Map(entries) = &self.content { entries } else { &[] }
     }
 
     /// The items of a list; none for anything else.
-    pub(super) fn items(&self) -> &[Node] {
+    pub(crate) fn items(&self) -> &[Node] {
         if let Content::List(items) = &self.content { items } else { &[] }
     }
 
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         if let Content::Text(text) = &self.content { Some(text) } else { None }
     }
 
-    pub(super) fn is_map(&self) -> bool {
+    pub(crate) fn is_map(&self) -> bool {
         matches!(self.content, Content::Map(_))
     }
 
     /// What the node is, as a sentence says it.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.content {
             Content::Null => "nothing",
             Content::Bool(_) => "a boolean",
@@ -88,7 +88,7 @@ impl Node {
     }
 
     /// The node as JSON.
-    pub(super) fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match &self.content {
             Content::Null => Value::Null,
             Content::Bool(flag) => Value::Bool(*flag),
@@ -100,12 +100,12 @@ impl Node {
     }
 
     /// The entries of a map as JSON; an empty one for anything else.
-    pub(super) fn to_map(&self) -> Map<String, Value> {
+    pub(crate) fn to_map(&self) -> Map<String, Value> {
         self.entries().iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect()
     }
 
     /// A node for a value, all of it at one place.
-    pub(super) fn of(value: &Value, at: Option<Place>) -> Self {
+    pub(crate) fn of(value: &Value, at: Option<Place>) -> Self {
         let content = match value {
             Value::Null => Content::Null,
             Value::Bool(flag) => Content::Bool(*flag),
@@ -118,26 +118,26 @@ impl Node {
     }
 
     /// A node for a map, all of it at one place.
-    pub(super) fn of_map(map: &Map<String, Value>, at: Option<Place>) -> Self {
+    pub(crate) fn of_map(map: &Map<String, Value>, at: Option<Place>) -> Self {
         let entry = |(key, value): (&String, &Value)| Entry { key: key.clone(), at, node: Self::of(value, at) };
         Self { at, content: Content::Map(map.iter().map(entry).collect()) }
     }
 
     /// A problem at this node.
-    pub(super) fn problem(&self, file: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub(crate) fn problem(&self, file: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
         placed(Problem::of(file, message, remedy), self.at)
     }
 }
 
 impl Entry {
     /// A problem at this key.
-    pub(super) fn problem(&self, file: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub(crate) fn problem(&self, file: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
         placed(Problem::of(file, message, remedy), self.at)
     }
 }
 
 /// The problem at a place, where there is one.
-pub(super) fn placed(problem: Problem, at: Option<Place>) -> Problem {
+pub(crate) fn placed(problem: Problem, at: Option<Place>) -> Problem {
     match at {
         Some(place) => problem.at(place.line, place.column),
         None => problem,
@@ -145,7 +145,7 @@ pub(super) fn placed(problem: Problem, at: Option<Place>) -> Problem {
 }
 
 /// Notes every key of a map that isn't one of the known ones, with the nearest of them.
-pub(super) fn refuse_unknown_keys(problems: &mut Problems, file: &str, node: &Node, what: &str, known: &[&str]) {
+pub(crate) fn refuse_unknown_keys(problems: &mut Problems, file: &str, node: &Node, what: &str, known: &[&str]) {
     for entry in node.entries().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
         let remedy = match super::problem::nearest(&entry.key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),

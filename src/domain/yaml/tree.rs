@@ -18,7 +18,7 @@ const MOST_ALIASED: usize = 10_000;
 ///
 /// # Errors
 /// The first error of syntax, or every duplicated key and unreadable value.
-pub(in crate::domain) fn parse(file: &str, text: &str) -> Result<Node, Problems> {
+pub(crate) fn parse(file: &str, text: &str) -> Result<Node, Problems> {
     let mut tree = Tree { file, ..Tree::default() };
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {

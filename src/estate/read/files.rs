@@ -98,11 +98,12 @@ impl Sorted {
 }
 
 /// Whether Terraform reads a file of the directory by its name.
-fn is_terraforms(path: &str) -> bool {
+pub(super) fn is_terraforms(path: &str) -> bool {
     !path.contains('/') && (path.ends_with(".tf") || path.ends_with(".tf.json"))
 }
 
-fn is_generated(path: &str) -> bool {
+/// Whether a file is one of generated variables.
+pub(in crate::estate) fn is_generated(path: &str) -> bool {
     path.starts_with("proton.") && path.ends_with("variables.tf") && !path.contains('/')
 }
 

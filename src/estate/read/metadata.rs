@@ -90,25 +90,22 @@ pub(super) fn unversioned(arn: &str) -> &str {
     arn[name..].find(':').map_or(arn, |colon| &arn[..name + colon])
 }
 
-/// The version that a note tells; what it leaves out is told by `guessed`.
+/// The version that a note tells; `tagged` is the template's ARN by the values' tags.
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn version(note: &Note, tagged: Option<&str>) -> Result<(VersionRef, Vec<&'static str>), String> {
+pub(super) fn version(note: &Note, tagged: Option<&str>) -> Result<VersionRef, String> {
     let arn = note.template_arn.as_deref().or_else(|| tagged.map(unversioned));
     let template_arn = arn.ok_or("names no template (`templateArn`): restore the file as Proton wrote it")?.to_owned();
-    let mut guessed = Vec::new();
-    let mut part = |given: &Option<String>, key: &'static str, default: &str| {
-        let text = given.as_deref().unwrap_or_else(|| {
-            guessed.push(key);
-            default
-        });
+    let part = |given: &Option<String>, key: &str| {
+        let missing = || format!("names no version of its template (`{key}`): restore the file as Proton wrote it");
+        let text = given.as_deref().ok_or_else(missing)?;
         let text = text.strip_suffix(".0").unwrap_or(text);
         let decimal = text.parse::<u32>().map_err(|_| format!("`{key}` is {text}, which is no version number"))?;
         Ok::<String, String>(decimal.to_string())
     };
-    let major = part(&note.major, "templateMajorVersion", "1")?;
-    let minor = part(&note.minor, "templateMinorVersion", "0")?;
+    let major = part(&note.major, "templateMajorVersion")?;
+    let minor = part(&note.minor, "templateMinorVersion")?;
     let template = last(&template_arn).to_owned();
-    Ok((VersionRef { template_arn, template, major, minor }, guessed))
+    Ok(VersionRef { template_arn, template, major, minor })
 }

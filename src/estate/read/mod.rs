@@ -13,13 +13,15 @@ mod references;
 mod resource;
 mod text;
 
+pub(in crate::estate) use files::is_generated;
+
 use super::model::{Estate, Place, Resource, Tree, Trouble, TroubleKind};
 
 /// Proton's values.
-pub(super) const VALUES: &str = "proton.auto.tfvars.json";
+pub(in crate::estate) const VALUES: &str = "proton.auto.tfvars.json";
 
 /// Proton's note of what was deployed.
-pub(super) const METADATA: &str = ".proton/deployment-metadata.json";
+pub(in crate::estate) const METADATA: &str = ".proton/deployment-metadata.json";
 
 /// Reads what Proton rendered into these repositories. Nothing in them makes it fail: what couldn't be read, and what
 /// contradicts itself, stands in [`Estate::troubles`].

@@ -39,7 +39,7 @@ pub(super) fn read(directory: &Directory<'_>, troubles: &mut Vec<Trouble>) -> Re
     if let Some((file, broken)) = sorted.broken.as_ref().filter(|_| !deleted.is) {
         return Err(refuse(file, Broken { line: broken.line, message: broken.message.clone() }));
     }
-    let version = told.version(&note, &values, deleted.is).map_err(|why| whole(METADATA, why))?;
+    let version = version(&note, &values, deleted.is).map_err(|why| whole(METADATA, why))?;
     let environment = told.environment(&note, &values);
     told.contradictions(&note, &values, &sorted, &deleted);
     told.place(&note.target, environment.as_deref());
@@ -141,26 +141,6 @@ impl Told<'_> {
         Ok(())
     }
 
-    fn version(&mut self, note: &Note, values: &Value, deleted: bool) -> Result<Option<VersionRef>, String> {
-        if matches!(note.target, Target::Component { .. }) {
-            return Ok(None);
-        }
-        let tagged = values["proton_tags"]["proton:template"].as_str();
-        match metadata::version(note, tagged) {
-            Ok((version, guessed)) => {
-                for key in guessed {
-                    self.inconsistent(format!(
-                        "its metadata has no {key}; taken as {}.{}",
-                        version.major, version.minor
-                    ));
-                }
-                Ok(Some(version))
-            }
-            Err(_) if deleted => Ok(None),
-            Err(why) => Err(why),
-        }
-    }
-
     /// The environment by the note, else by the values, else by the folder.
     fn environment(&mut self, note: &Note, values: &Value) -> Option<String> {
         if !matches!(note.target, Target::ServiceInstance { .. } | Target::Component { .. }) {
@@ -236,12 +216,25 @@ impl Told<'_> {
             self.inconsistent(format!("not imported, since they aren't UTF-8: {}", some(&sorted.no_text)));
         }
         let skipped: Vec<String> = self.directory.skipped.iter().map(|(file, why)| format!("{file} ({why})")).collect();
-        if !skipped.is_empty() {
+        if self.directory.skipped.keys().any(|file| files::is_terraforms(file)) {
             self.inconsistent(format!("not imported: {}", some(&skipped)));
+        } else if !skipped.is_empty() {
+            self.note(format!("not imported: {}", some(&skipped)));
         }
         if !sorted.beside.is_empty() {
             self.note(format!("not Proton's and not used by its code, so not imported: {}", some(&sorted.beside)));
         }
+    }
+}
+
+/// Components have none; what is deleted needs none.
+fn version(note: &Note, values: &Value, deleted: bool) -> Result<Option<VersionRef>, String> {
+    if matches!(note.target, Target::Component { .. }) {
+        return Ok(None);
+    }
+    match metadata::version(note, values["proton_tags"]["proton:template"].as_str()) {
+        Err(_) if deleted => Ok(None),
+        version => version.map(Some),
     }
 }
 

@@ -13,10 +13,13 @@ mod escape;
 mod filters;
 mod functions;
 mod limits;
+mod mentions;
 mod methods;
 mod operators;
 mod problem;
 mod proton;
+
+pub(super) use mentions::of as mentions;
 
 use minijinja::machinery::{eval, make_string_output};
 use minijinja::value::ValueKind;

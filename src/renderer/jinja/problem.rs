@@ -69,7 +69,7 @@ fn expression(source: &str, error: &Error) -> Option<String> {
     Some(piece.chars().take(LONGEST).chain(['…']).collect())
 }
 
-fn column(source: &str, offset: usize) -> usize {
+pub(super) fn column(source: &str, offset: usize) -> usize {
     let before = source.get(..offset).unwrap_or_default();
     before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
 }

@@ -12,7 +12,7 @@ use hadron_model::hadron::{
 };
 use serde_json::{Map, Value};
 
-use crate::domain::{BundleKind, pack_files};
+use crate::domain::{BundleKind, pack};
 use crate::estate::{
     Rebuilt, RebuiltComponent, RebuiltEnvironment, RebuiltInstance, RebuiltPipeline, RebuiltService, RebuiltTemplate,
     RebuiltVersion, StateAt, Told, VersionRef,
@@ -165,7 +165,7 @@ fn template_version(estate: &Rebuilt, template: &RebuiltTemplate, version: &Rebu
     };
     let template_arn = estate.scope.arn(format_args!("{folder}/{}", template.name));
     let arn = format!("{template_arn}:{}.{}", version.major, version.minor);
-    let archive = pack_files(&version.files).with_context(|| format!("packing the bundle of {arn}"))?;
+    let archive = pack(&version.files).with_context(|| format!("packing the bundle of {arn}"))?;
     let (own, of_template) = (told(estate, &arn), told(estate, &template_arn));
     let majors = compatible(estate, template);
     let compatible =

@@ -1,0 +1,3 @@
+output "Stages" {
+  value = [for instance in var.service_instances : instance.name]
+}
