@@ -189,6 +189,7 @@ impl Runner {
             use_path_style: self.state_endpoint.is_some(),
             endpoint: self.state_endpoint.clone(),
             dynamodb_table: site.choices.lock_table.clone(),
+            role: None,
         };
         let folder = &directory.folder;
         let mut beside = Beside::default();
