@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{BundleLocation, Departure};
+use crate::forge;
 use crate::objects::ObjectsConfig;
 use crate::support::{AwsAccess, Clock};
 
@@ -48,6 +49,10 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// How long one run waits for people at a gate before it is left for a later life of the agent; None = for ever.
     pub approval_wait: Option<Duration>,
+    /// Who opens and watches requests where an environment wants them; None = branches are pushed, and that is all.
+    pub forge: Option<forge::Access>,
+    /// How often requests are looked at.
+    pub watch_every: Duration,
     /// How long a store or a server that doesn't answer is waited for, while what a run has left is settled, before people
     /// are asked.
     pub settle_patience: Duration,
@@ -77,6 +82,8 @@ pub struct EnvironmentConfig {
     pub variables: BTreeMap<String, String>,
     /// Where the state goes when Proton's endpoint doesn't keep it.
     pub state: Option<S3State>,
+    /// The S3 that holds the states of imported targets, if not Amazon's.
+    pub state_endpoint: Option<String>,
     /// More for Terraform's environment, over [`Config::child_env`].
     pub child_env: BTreeMap<String, String>,
     /// Whether people decide on each plan before it is applied.

@@ -1,5 +1,6 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
+mod adopt;
 mod agent;
 mod approve;
 mod audit;
@@ -16,6 +17,7 @@ mod executor;
 mod failure;
 mod github;
 mod host;
+mod import;
 mod key;
 mod keys;
 mod logs;
@@ -28,6 +30,7 @@ mod providers;
 mod remote;
 mod report;
 mod restore;
+mod run;
 mod run_records;
 mod runs;
 mod serve;
@@ -141,6 +144,8 @@ enum Verb {
     Serve(ServerArgs),
     /// The agent alone
     Agent(agent::AgentArgs),
+    /// Plan or apply what Proton rendered into a repository, and tell Proton: the one step of a pipeline
+    Run(run::RunArgs),
     /// Show everything there is and where it stands
     Status,
     /// Show what a deployment's Terraform said
@@ -180,6 +185,8 @@ enum Verb {
     Restore(restore::RestoreArgs),
     /// Leave Hadron: every target as a plain Terraform root, with its state in a bucket
     Eject(eject::EjectArgs),
+    /// Look at what was imported before anything is deployed to it, and lift its quarantine
+    Adopt(adopt::AdoptArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
@@ -194,6 +201,7 @@ enum Verb {
     /// The providers that this machine keeps for all runs
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
+    /// Tools for template authors: check, render, test, pack and register a bundle
     /// An author's tools: start, check, render, plan, test, pack and register a template bundle
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
@@ -258,8 +266,11 @@ impl ServerArgs {
 
 /// Runs the command that argv names.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     // First of all: it must cost next to nothing, and needs neither settings nor a runtime.
+    if let Some(exit) = supervise::asked_by_agent() {
+        return exit;
+    }
+    let arguments = Arguments::parse();
     let verb = match arguments.command {
         Command::Supervise(args) => return supervise::run(&args),
         Command::Verb(verb) => verb,
@@ -312,6 +323,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         }
         Verb::Serve(_) => wait_for(serve::run(&settings)),
         Verb::Agent(args) => wait_for(agent::run(&settings, &args, output)),
+        Verb::Run(args) => wait_for(run::run(&settings, &args, output)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),
@@ -329,6 +341,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
         Verb::Eject(args) => wait_for(eject::run(&settings, &args, output)),
+        Verb::Adopt(args) => wait_for(adopt::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),

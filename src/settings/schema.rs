@@ -243,6 +243,20 @@ mod tests {
     }
 
     #[test]
+    fn the_published_schema_is_what_the_table_says() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas/hadron.json");
+        let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+        if std::env::var_os("HADRON_UPDATE").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let published = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            published == text,
+            "docs/schemas/hadron.json is stale: HADRON_UPDATE=1 cargo test --lib settings::schema"
+        );
+    }
+
+    #[test]
     fn every_default_obeys_the_rules_of_its_setting() {
         let judge = Judge::new(schema());
         for setting in TABLE.iter().filter(|setting| setting.default.is_some()) {

@@ -14,6 +14,9 @@ use super::step::{Step, StepDir};
 use super::{Applied, Changes, Event, Mode, Session, TerraformError, args};
 use crate::support::files;
 
+/// The file in the folder of `show` that says that people can read what it gave.
+const SHOWN: &str = "shown";
+
 /// What a saved plan would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -50,7 +53,7 @@ impl Session {
     ) -> Result<Plan, TerraformError> {
         let file = self.plan_file();
         // The file holds every value in clear, those of the state and sensitive ones too. So it stays in this directory,
-        // for its owner alone. Who lets it wait seals it, and it goes when the apply is over: see `forget_plan`.
+        // for its owner alone. Who lets it wait seals it, and removes it when the apply is over: see `forget_plan`.
         let folder = self.run_dir.join("plan");
         files::create_private_folder(&folder).map_err(TerraformError::io("creating", &folder))?;
         let words = || args::plan(mode, self.lock_timeout, &file);
@@ -87,20 +90,45 @@ impl Session {
         Ok(Plan::of(&journal, digest))
     }
 
+    /// Whether what [`Session::show_plan`] gave has reached people, in this life or an earlier one.
+    pub fn plan_was_shown(&self) -> bool {
+        self.run_dir.join(Step::Show.folder()).join(SHOWN).exists()
+    }
+
+    /// Notes that it has.
+    pub fn note_shown(&self) {
+        // If not, it is shown once more.
+        fs::write(self.run_dir.join(Step::Show.folder()).join(SHOWN), b"").ok();
+    }
+
     /// The saved plan as people read it; Terraform hides sensitive values.
     ///
     /// # Errors
     /// See [`TerraformError`].
     pub async fn show_plan(&self, stop: &CancellationToken) -> Result<String, TerraformError> {
+        let text = self.shown(args::show(&self.plan_file()), stop).await?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The saved plan as a document, JSON. It holds every value in clear; no copy of it stays on disk.
+    ///
+    /// # Errors
+    /// See [`TerraformError`].
+    pub async fn plan_document(&self, stop: &CancellationToken) -> Result<Vec<u8>, TerraformError> {
+        self.shown(args::show_document(&self.plan_file()), stop).await
+    }
+
+    async fn shown(&self, words: Vec<String>, stop: &CancellationToken) -> Result<Vec<u8>, TerraformError> {
         let folder = self.run_dir.join(Step::Show.folder());
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(TerraformError::io("removing", &folder))?;
         }
-        self.run(Step::Show, args::show(&self.plan_file()), stop, &mut |_| {}).await?;
+        let ran = self.run(Step::Show, words, stop, &mut |_| {}).await;
         let path = StepDir::new(&folder).stdout();
-        let text = fs::read(&path).map_err(TerraformError::io("reading", &path))?;
+        let text = fs::read(&path).map_err(TerraformError::io("reading", &path));
         fs::remove_file(&path).map_err(TerraformError::io("removing", &path))?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        ran?;
+        text
     }
 
     /// Does what the saved plan of this digest says. See [`Session::apply`].
@@ -141,14 +169,11 @@ impl Session {
             on_event(event);
         };
         let words = args::apply_plan(self.lock_timeout, &self.plan_file());
-        let ran = self.run(mode.step(), words, stop, &mut note).await;
-        // It is over, and a file that stays doesn't change how; the caller tries once more.
-        self.forget_plan().ok();
-        ran?;
+        self.run(mode.step(), words, stop, &mut note).await?;
         self.complete(known.applied()).await
     }
 
-    /// Removes the plan file, if it is there; [`Session::follow_apply`] does so when the apply has ended.
+    /// Removes the plan file, if it is there: once the apply has ended, and while people decide.
     ///
     /// # Errors
     /// Whatever the file system refuses.

@@ -23,9 +23,7 @@ fn a_change_that_nobody_expected_fails_and_an_update_expects_it() {
     shell.ok(
         "sed -i 's/memory = {/memory={/; s/medium = 1024/medium = 2048/' web-service/instance_infrastructure/main.tf",
     );
-    shell.ok(
-        "sed -i 's/^      zone      =.*/      place = local.zones[0]/' web-service/instance_infrastructure/main.tf",
-    );
+    shell.ok("sed -i 's/^    zone      =.*/    place = local.zones[0]/' web-service/instance_infrastructure/main.tf");
     let failed = shell.run("$HADRON bundle test web-service --filter web --junit report.xml");
     assert_eq!(failed.code, 4, "{failed:?}");
     for line in [
@@ -71,7 +69,7 @@ fn bad_cases_and_bad_bundles_end_well() {
     let told = shell.run("$HADRON bundle test landing-zone --no-plan");
     assert_eq!(told.code, 4, "{told:?}");
     for words in [
-        "FAIL  bad.yaml",
+        "FAIL  bad\n",
         "tests/bad.yaml:1:1: unknown key `spce` in the case (did you mean `spec`?)",
         "tests/bad.yaml:2:17: unknown key `creat` in `plan` (did you mean `create`?)",
         "FAIL  lost",

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adopt;
 mod approval;
 mod at_rest;
 mod audit;
@@ -32,8 +33,11 @@ mod own;
 mod plain;
 mod postgres_away;
 mod proxy;
+mod pull_request;
+mod recipes;
 mod restart;
 mod roles;
+mod run_dir;
 mod settle;
 mod site;
 mod stale;

@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::super::{Exit, Failure, Form, print};
-use super::{folder, refused, talk};
-use crate::domain::{Bundle, BundleKind, Files, Problems, open_bundle, pack_files};
-use crate::workbench::parcel::{is_customer_managed, kind_of, parcel};
+use super::{refused, talk};
+use crate::domain::{Bundle, BundleKind, Files, Problems, open_bundle, pack};
+use crate::workbench::Source;
+use crate::workbench::parcel::parcel;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PackArgs {
@@ -38,12 +39,20 @@ pub(super) struct Packed {
 impl Packed {
     /// Packs a folder's files, without a look at what is in them.
     pub(super) fn of(folder: &Path) -> Result<Self, Failure> {
-        let parcel = parcel(folder::read(folder)?);
-        let kind = kind_of(&parcel.files).map_err(|problem| refused(&problem.into()))?;
-        let archive = pack_files(&parcel.files).context("packing the bundle")?;
+        if !folder.exists() {
+            return Err(Failure::new(Exit::Usage, anyhow!("there is no {}", folder.display())));
+        }
+        let source = Source::open(folder).map_err(|problems| refused(&problems))?;
+        if source.part.is_some() {
+            let words =
+                anyhow!("{} is one infrastructure folder, and only a whole bundle can be packed", folder.display());
+            return Err(Failure::new(Exit::InvalidBundle, words).hint("name the folder that has schema/ in it"));
+        }
+        let parcel = parcel(&source);
+        let archive = pack(&parcel.files).context("packing the bundle")?;
         Ok(Self {
-            kind,
-            customer_managed: is_customer_managed(kind, &parcel.files),
+            kind: source.kind,
+            customer_managed: source.customer_managed,
             digest: hex::encode(Sha256::digest(&archive)),
             archive,
             files: parcel.files,

@@ -3,7 +3,7 @@
 use hadron_model::{DeploymentStatus, ResourceDeploymentStatus};
 
 use super::{Asked, Deployments, Inheritance, Outcome, TargetRecord};
-use crate::control_plane::records::{Deployment, Executor, Lease, Output, StateLock, Turn};
+use crate::control_plane::records::{Deployment, Executor, Imported, Lease, Output, StateLock, Turn};
 use crate::control_plane::state_server::release;
 use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -34,6 +34,12 @@ pub(crate) struct Report {
     pub(crate) plan: Option<Asked>,
     /// `x-hadron-settled`: which runs the report of an end settles.
     pub(crate) settles: Settles,
+    /// `x-hadron-knows`: whether the claimer can work on a state that lies where the answer says.
+    pub(crate) knows_state_at: bool,
+    /// `x-hadron-published`: the rendered directory is where a pipeline finds it, and the agent lets go.
+    pub(crate) published: bool,
+    /// `x-hadron-request: closed`: the request was closed unmerged, so that the failure is a calling off.
+    pub(crate) closed: bool,
 }
 
 /// Which unsettled runs of the target are settled by a report of the end.
@@ -98,6 +104,10 @@ impl Deployments {
         report: &Report,
     ) -> Result<Heard, ProtonError> {
         use ResourceDeploymentStatus as S;
+        // Whatever an old workflow says when it runs again, Proton had finished this.
+        if deployment.imported && report.agent.is_none() && report.epoch.is_none() {
+            return Ok(Heard { deployment: deployment.value.clone(), claimed: None, ended: false });
+        }
         check_epoch(deployment, report)?;
         if !deployment.in_flight() {
             let heard = repeated_end(deployment, report)?;
@@ -120,11 +130,18 @@ impl Deployments {
         }
         let ended = match report.status {
             Some(S::Succeeded) => Some(Outcome::Succeeded),
+            // Nobody calls off a deletion; that one has failed.
+            Some(S::Failed) if report.closed && deployment.status != DeploymentStatus::DeleteInProgress => {
+                Some(Outcome::Cancelled)
+            }
             Some(S::Failed) => Some(Outcome::Failed),
             Some(S::InProgress) | None => None,
         };
         let mut idle = false;
-        if let Some(outcome) = ended {
+        if let (None, true, Some(epoch)) = (ended, report.published, report.epoch) {
+            self.hand_over(tx, deployment, epoch, report.message.as_ref())?;
+            idle = true;
+        } else if let Some(outcome) = ended {
             self.finish(tx, deployment, outcome, report.message.clone())?;
             // The run says itself that it is over, so what it left locked guards nothing any more.
             if let Some(epoch) = report.epoch {
@@ -204,6 +221,7 @@ impl Deployments {
             return Err(held(deployment, lease));
         }
         self.must_be_claimable(tx, deployment)?;
+        self.must_find_the_state(tx, deployment, report)?;
         deployment.epoch += 1;
         deployment.offer = None;
         deployment.approval = None;
@@ -241,6 +259,24 @@ impl Deployments {
         Err(ProtonError::conflict(refusal))
     }
 
+    /// Refuses a claimer that wouldn't look where an imported state lies.
+    fn must_find_the_state(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &Deployment,
+        report: &Report,
+    ) -> Result<(), ProtonError> {
+        match tx.get::<Imported>(&self.scope, &deployment.target_arn)?.and_then(|it| it.value.state) {
+            Some(state) if !report.knows_state_at => Err(ProtonError::conflict(format!(
+                "deployment {} can't be claimed by this agent: the state of {} lies in {}, where agents of this release don't                  look; use a newer hadron",
+                deployment.id,
+                deployment.target,
+                Imported::address(&state)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the target is there and waits for this deployment.
     pub(super) fn target_free(&self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<bool, StoreError> {
         let record = TargetRecord::load(tx, &self.scope, &deployment.target)?;
@@ -256,6 +292,30 @@ impl Deployments {
 
     fn lease_end(&self) -> i64 {
         self.now + i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+
+    /// The agent has published what a pipeline is to apply: from now on the deployment is that pipeline's, and its report is a
+    /// stock one. Nothing was run, so nothing is unsettled.
+    fn hand_over(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &mut Stored<Deployment>,
+        epoch: i64,
+        message: Option<&String>,
+    ) -> Result<(), ProtonError> {
+        if deployment.executor != Executor::PullRequest {
+            let id = &deployment.id;
+            return Err(ProtonError::conflict(format!("deployment {id} isn't one that is published as a request")));
+        }
+        deployment.lease = None;
+        // Called off meanwhile: nobody is left who would end it.
+        if deployment.status == DeploymentStatus::Cancelling {
+            self.settle(tx, deployment, epoch, Settles::Own, false)?;
+            return self.call_off(tx, deployment);
+        }
+        deployment.executor = Executor::Ci;
+        self.settle(tx, deployment, epoch, Settles::Own, false)?;
+        self.go_on(tx, deployment, message)
     }
 
     /// A sign of life, even a late one as long as nobody else has claimed.

@@ -138,6 +138,12 @@ impl Case {
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         read::case(file, text)
     }
+
+    /// The name of the case in a file: the file's, without its folder and its end.
+    pub fn name_of(file: &str) -> String {
+        let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
+        name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).unwrap_or(name).to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) fn case(file: &str, text: &str) -> Result<Case, Problems> {
     refuse_unknown_keys(&mut reader.problems, file, &document, "the case", &known);
     let expect = reader.expect(document.get("expect"));
     let case = Case {
-        name: name(file),
+        name: Case::name_of(file),
         file: file.to_owned(),
         description: document.get("description").and_then(|node| reader.text(node, "description")),
         target: reader.target(&document),
@@ -37,12 +37,6 @@ pub(super) fn case(file: &str, text: &str) -> Result<Case, Problems> {
     #[cfg(test)]
     super::tests::an_editor_agrees(&document, &read);
     read
-}
-
-/// The file's name without its folder and its end.
-fn name(file: &str) -> String {
-    let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
-    name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).unwrap_or(name).to_owned()
 }
 
 struct Reader<'a> {

@@ -104,7 +104,7 @@ fn a_snapshot_shows_what_differs() {
     let expect = Expect { snapshot: true, ..Expect::default() };
     let old = files(&[("a", "1\n2\n3\n4\n5\n6\n7\n"), ("gone", ""), ("same", "x")]);
     let new = files(&[("a", "1\n2\n3\n4\nfive\n6\n7\n"), ("new", ""), ("same", "x")]);
-    insta::assert_snapshot!(expect.misses_in_files(&new, Some(&old)).join("\n"), @r#"
+    insta::assert_snapshot!(expect.misses_in_files(&new, Some(&old)).join("\n"), @"
     a: differs
       …
       3
@@ -115,7 +115,7 @@ fn a_snapshot_shows_what_differs() {
       7
     gone: was expected and not rendered
     new: was rendered and not expected
-    "#);
+    ");
     assert_eq!(expect.misses_in_files(&new, Some(&new)), [""; 0]);
     assert!(expect.misses_in_files(&new, None)[0].contains("--update"));
 }

@@ -27,6 +27,7 @@ const BUCKET: &str = "templates";
 const LOOK: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(in crate::cli) struct PushArgs {
     /// The bundle's folder
     #[arg(default_value = ".")]
@@ -161,6 +162,10 @@ async fn before(template: &Template<'_>, args: &PushArgs, packed: &Packed) -> Re
     let customer_managed = match template.customer_managed().await {
         Ok(customer_managed) => customer_managed,
         Err(ProtonError::NotFound { .. }) if args.create => {
+            // Said before a template is made that would stay without a version.
+            if template.kind == BundleKind::Service && args.compatible.is_empty() {
+                return Err(goes_with_nothing());
+            }
             let made =
                 template.create(args.display_name.clone(), args.template_description.clone(), packed.customer_managed);
             made.await.map_err(remote::failure)?;
@@ -254,8 +259,7 @@ async fn draft(template: &Template<'_>, args: &PushArgs, before: Before) -> Resu
         compatible = last.as_ref().map(|last| last.compatible.clone()).unwrap_or_default();
     }
     if compatible.is_empty() && template.kind == BundleKind::Service {
-        let words = anyhow!("a service template goes with at least one environment template");
-        return Err(Failure::new(Exit::Usage, words).hint("name it: --compatible TEMPLATE:MAJOR"));
+        return Err(goes_with_nothing());
     }
     Ok(Draft {
         major: before.major,
@@ -263,6 +267,11 @@ async fn draft(template: &Template<'_>, args: &PushArgs, before: Before) -> Resu
         compatible,
         components: args.components || last.is_some_and(|last| last.components),
     })
+}
+
+fn goes_with_nothing() -> Failure {
+    let words = anyhow!("a service template goes with at least one environment template");
+    Failure::new(Exit::Usage, words).hint("name it: --compatible TEMPLATE:MAJOR")
 }
 
 /// Where the archive goes: under its digest, so that the same bytes lie there once.

@@ -13,11 +13,11 @@ use crate::workbench::{Choice, Given, Rendering, Severity, Source, WorkbenchErro
 
 /// What all cases of a bundle share.
 pub(super) struct Attempt<'a> {
-    settings: &'a Resolved,
-    args: &'a TestArgs,
-    /// All files of the bundle's folder, expected ones among them.
-    files: &'a Files,
-    source: Source,
+    pub(super) settings: &'a Resolved,
+    pub(super) args: &'a TestArgs,
+    /// All files of the bundle's tests, expected ones among them.
+    pub(super) files: &'a Files,
+    pub(super) source: Source,
 }
 
 /// How a case ended.
@@ -42,12 +42,7 @@ impl Ended {
 /// What comes of rendering: the files, or what is wrong with bundle, spec and values.
 type Rendered = Result<Vec<Rendering>, Problems>;
 
-impl<'a> Attempt<'a> {
-    pub(super) fn new(settings: &'a Resolved, args: &'a TestArgs, files: &'a Files) -> Result<Self, Failure> {
-        let source = Source::open(&args.dir).map_err(|problems| refused(&problems))?;
-        Ok(Self { settings, args, files, source })
-    }
-
+impl Attempt<'_> {
     /// Runs a case; `text` is its file's.
     pub(super) async fn run(&self, case: &Case, text: &str) -> Result<Ended, Failure> {
         let given = match self.given(case) {
@@ -72,7 +67,7 @@ impl<'a> Attempt<'a> {
         let before = expected::read(self.files, &case.name);
         let mut updated = self.args.update && case.expect.snapshot && before.as_ref() != Some(&rendering.files);
         if updated {
-            expected::write(&self.args.dir, &case.name, &rendering.files)?;
+            expected::write(&self.source.root, &case.name, &rendering.files)?;
         }
         let snapshot = if updated { Some(&rendering.files) } else { before.as_ref() };
         let mut misses = case.expect.misses_in_files(&rendering.files, snapshot);
@@ -106,7 +101,7 @@ impl<'a> Attempt<'a> {
             Ok(rewritten) if self.args.update && rewritten != text => rewritten,
             _ => return Ok((rule.clone(), false)),
         };
-        fs::write(self.args.dir.join(&case.file), &rewritten)?;
+        fs::write(self.source.root.join(&case.file), &rewritten)?;
         let case = Case::parse(&case.file, &rewritten).map_err(|problems| refused(&problems))?;
         Ok((case.expect.plan.unwrap_or_default(), true))
     }
@@ -146,7 +141,7 @@ impl<'a> Attempt<'a> {
 
     /// The text of a file that a case names, relative to the case's own.
     fn text(&self, case: &Case, path: &str) -> Result<String, Problems> {
-        let beside = self.args.dir.join(&case.file);
+        let beside = self.source.root.join(&case.file);
         let whole: PathBuf = beside.parent().unwrap_or(Path::new(".")).join(path);
         fs::read_to_string(&whole).map_err(|error| {
             let message = match error.kind() {

@@ -14,9 +14,10 @@ use clap::Args;
 
 use self::attempt::{Attempt, Ended};
 use super::super::{Exit, Failure, Form};
-use super::{folder, pack};
+use super::{folder, pack, refused};
 use crate::domain::Files;
 use crate::settings::Resolved;
+use crate::workbench::Source;
 use crate::workbench::cases::{Case, Outcome, Suite, junit};
 
 #[derive(Debug, Args)]
@@ -42,10 +43,11 @@ pub(in crate::cli) struct TestArgs {
 const CASES: &str = "tests/";
 
 pub(super) async fn run(settings: &Resolved, args: &TestArgs, form: Form) -> Result<Exit, Failure> {
-    let files = folder::read(&args.dir)?;
+    let source = Source::open(&args.dir).map_err(|problems| refused(&problems))?;
+    let files = folder::read(&source.root, "tests")?;
     let names = cases(&files, args)?;
-    let attempt = Attempt::new(settings, args, &files)?;
-    let mut suite = Suite { name: pack::name_of(&args.dir)?, cases: Vec::new() };
+    let mut suite = Suite { name: pack::name_of(&source.root)?, cases: Vec::new() };
+    let attempt = Attempt { settings, args, files: &files, source };
     let mut worst = Exit::Done;
     for file in names {
         let began = Instant::now();
@@ -54,7 +56,7 @@ pub(super) async fn run(settings: &Resolved, args: &TestArgs, form: Form) -> Res
             Ok(case) => (case.name.clone(), attempt.run(&case, &text).await?),
             Err(problems) => {
                 let misses = problems.0.iter().map(ToString::to_string).collect();
-                (file.trim_start_matches(CASES).to_owned(), Ended::of(Outcome::Failed(misses)))
+                (Case::name_of(file), Ended::of(Outcome::Failed(misses)))
             }
         };
         worst = match (worst, &ended) {

@@ -39,7 +39,7 @@ pub(super) fn summary(form: Form, suite: &Suite) -> Result<(), Failure> {
         let (passed, misses, note): (bool, &[String], &str) = match outcome {
             Outcome::Passed => (true, &[], ""),
             Outcome::PassedPartly(why) => (true, &[], why),
-            Outcome::Failed(misses) => (false, misses, ""),
+            Outcome::Failed(misses) => (false, misses.as_slice(), ""),
         };
         json!({ "name": name, "file": file, "passed": passed, "misses": misses, "note": note, "seconds": time.as_secs_f64() })
     });

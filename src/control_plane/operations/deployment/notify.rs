@@ -4,6 +4,9 @@ use hadron_model::{
     DeploymentStatus, NotifyResourceDeploymentStatusChangeInput, NotifyResourceDeploymentStatusChangeOutput,
 };
 
+use hadron_model::hadron::StateAt;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+
 use super::{plan, poll};
 use crate::control_plane::deployments::{Deployments, Heard, Refused, Report, Settles};
 use crate::control_plane::plane::{Plane, PlaneSettings};
@@ -23,6 +26,18 @@ const STATUS: &str = "x-hadron-status";
 /// nothing.
 const SETTLED: &str = "x-hadron-settled";
 
+/// Where the state of an imported target lies: bucket, key, region and role as JSON, percent-encoded beyond ASCII.
+const STATE_AT: &str = "x-hadron-state-at";
+
+/// What a claimer understands besides the first headers: `state-at`. Whoever doesn't would keep the state elsewhere, and
+/// make everything anew.
+const KNOWS: &str = "x-hadron-knows";
+/// That the rendered directory was published; the agent holds the deployment no longer.
+const PUBLISHED: &str = "x-hadron-published";
+
+/// `closed`: the request that a deployment was published as was closed unmerged.
+const REQUEST: &str = "x-hadron-request";
+
 /// Which of the outputs are sensitive: their positions, `0,3`.
 const SENSITIVE: &str = "x-hadron-sensitive";
 
@@ -36,6 +51,7 @@ pub(crate) async fn notify_resource_deployment_status_change(
     let report = report(plane, call, input)?;
     let asked = report.plan.clone();
     let engine = Deployments::of(plane, call);
+    let bell = plane.work.subscribe();
     let heard = plane.store.write(move |tx| engine.hear(tx, &report)).await;
     let heard = heard.map_err(|refused: Refused| {
         answer_status(call, refused.status);
@@ -44,7 +60,9 @@ pub(crate) async fn notify_resource_deployment_status_change(
     answer_status(call, Some(heard.deployment.status));
     tell(plane, call, &heard);
     if let Some(asked) = asked {
-        plan::answer(call, &asked, &heard.deployment);
+        let deployment = plan::decided(plane, call, &asked, heard.deployment, bell).await?;
+        answer_status(call, Some(deployment.status));
+        plan::answer(call, &asked, &deployment);
     }
     Ok(NotifyResourceDeploymentStatusChangeOutput {})
 }
@@ -61,11 +79,16 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
         plane.work.ring();
     }
     if let Some(inherited) = &heard.claimed {
-        for (name, value) in claim_answer(&plane.settings, &call.scope, &heard.deployment) {
+        for (name, value) in claim_answer(&plane.settings, &call.scope, &heard.deployment, inherited.state.as_ref()) {
             call.answer_header(name, &value);
         }
         if !inherited.unsettled.is_empty() {
             call.answer_header("x-hadron-unsettled", &inherited.unsettled.join(" "));
+        }
+        if let Some(requests) = &inherited.requests {
+            call.answer_header("x-hadron-executor", "pull-request");
+            call.answer_header("x-hadron-repository", &requests.repository);
+            call.answer_header("x-hadron-branch", &requests.branch);
         }
         if inherited.adoptions > 0 {
             call.answer_header("x-hadron-adopt", &inherited.adoptions.to_string());
@@ -74,7 +97,12 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
 }
 
 /// The headers that answer a claim.
-fn claim_answer(settings: &PlaneSettings, scope: &Scope, claimed: &Deployment) -> Vec<(&'static str, String)> {
+fn claim_answer(
+    settings: &PlaneSettings,
+    scope: &Scope,
+    claimed: &Deployment,
+    state: Option<&StateAt>,
+) -> Vec<(&'static str, String)> {
     let base = &settings.base_url;
     let mut headers = vec![
         (EPOCH, claimed.epoch.to_string()),
@@ -82,7 +110,10 @@ fn claim_answer(settings: &PlaneSettings, scope: &Scope, claimed: &Deployment) -
         ("x-hadron-lease-seconds", settings.lease.as_secs().to_string()),
         ("x-hadron-state-key", claimed.state_key.clone()),
     ];
-    if settings.serves_state {
+    if let Some(state) = state {
+        let text = serde_json::to_string(state).unwrap_or_default();
+        headers.push((STATE_AT, utf8_percent_encode(&text, CONTROLS).to_string()));
+    } else if settings.serves_state {
         headers.push(("x-hadron-state", state_url(base, scope, &claimed.target)));
     }
     if settings.serves_objects {
@@ -114,6 +145,9 @@ fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChang
         principal: call.caller.principal.clone(),
         plan: plan::asked(call)?,
         settles: settles(call)?,
+        knows_state_at: call.header(KNOWS).is_some_and(|known| known.split(' ').any(|word| word == "state-at")),
+        closed: call.header(REQUEST).is_some_and(|value| value == "closed"),
+        published: call.header(PUBLISHED).is_some_and(|value| value == "true"),
     })
 }
 
