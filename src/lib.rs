@@ -10,6 +10,7 @@ pub mod support;
 
 pub mod domain;
 
+pub mod eject;
 pub mod estate;
 pub mod git;
 pub mod hadron;

@@ -48,6 +48,9 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// How long one run waits for people at a gate before it is left for a later life of the agent; None = for ever.
     pub approval_wait: Option<Duration>,
+    /// How long a store or a server that doesn't answer is waited for, while what a run has left is settled, before people
+    /// are asked.
+    pub settle_patience: Duration,
     /// What is known of the host that will end the agent some day.
     pub host: HostConfig,
     /// The time.

@@ -12,7 +12,7 @@ use super::locks::{self, TemplateLock};
 use super::progress::Stage;
 use super::validate::Checked;
 use super::workdir::{RunDir, RunRecord};
-use crate::domain::{Files, MOST_OUTPUTS, Scope, Target};
+use crate::domain::{Files, LOCK_FILE, MOST_OUTPUTS, Scope, Target};
 use crate::objects::ObjectUri;
 use crate::renderer::{self, Metadata, Request};
 use crate::terraform::Mode;
@@ -40,6 +40,10 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
     files.extend(site_variables(&choices.variables));
     let lock = checked.fetched.lock.as_ref().filter(|_| !locks::is_given(&files, choices.overlay.as_deref()));
     files.extend(lock.and_then(TemplateLock::file));
+    if choices.overlay.as_deref().is_some_and(|overlay| overlay.join(LOCK_FILE).exists()) {
+        // The site's lock counts more than the author's, as its settings do.
+        files.remove(LOCK_FILE);
+    }
     let record = RunRecord {
         candidate: claimed.candidate.clone(),
         attempt: claimed.lease.attempt,

@@ -23,6 +23,9 @@ const POLL_WAIT: Duration = Duration::from_secs(20);
 /// How long Terraform waits for a state that somebody else has locked.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// Longer than a store or a server is away for, short enough to be asked on the same day.
+const SETTLE_PATIENCE: Duration = Duration::from_mins(30);
+
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
     /// Do everything that is pending, each deployment whole, then exit with the worst outcome
@@ -137,19 +140,8 @@ async fn build_waiting(
     approval_wait: Option<Duration>,
 ) -> Result<Agent, Failure> {
     let (process, _) = settings.surroundings();
-    let mut child_env = child_environment(settings, hadron_keys);
-    child_env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
-    for (setting, variable) in
-        [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
-    {
-        if let Some(path) = settings.text(setting) {
-            child_env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
-        }
-    }
+    let child_env = terraform_environment(settings, &access, hadron_keys)?;
     let data = data_folder(settings)?;
-    if let Some(trust) = &access.trust {
-        trust_in_terraform(settings, trust, &data, &mut child_env)?;
-    }
     let config = Config {
         name: settings.text("agent.name").unwrap_or_else(host_name),
         data,
@@ -173,10 +165,35 @@ async fn build_waiting(
         poll_wait: POLL_WAIT,
         lock_timeout: LOCK_TIMEOUT,
         approval_wait,
+        settle_patience: SETTLE_PATIENCE,
         host: host::of(settings)?,
         clock: Clock::system(),
     };
     Agent::new(config).await.map_err(failure)
+}
+
+/// What the site lets through to Terraform, by the settings.
+///
+/// # Errors
+/// A path can't be resolved, or the certificates to trust not be written.
+pub(super) fn terraform_environment(
+    settings: &Resolved,
+    access: &Access,
+    hadron_keys: &[String],
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut env = child_environment(settings, hadron_keys);
+    env.entry("AWS_REGION".into()).or_insert_with(|| access.region.clone());
+    for (setting, variable) in
+        [("terraform.cli_config", "TF_CLI_CONFIG_FILE"), ("terraform.plugin_cache", "TF_PLUGIN_CACHE_DIR")]
+    {
+        if let Some(path) = settings.text(setting) {
+            env.insert(variable.into(), std::path::absolute(path)?.display().to_string());
+        }
+    }
+    if let Some(trust) = &access.trust {
+        trust_in_terraform(settings, trust, &data_folder(settings)?, &mut env)?;
+    }
+    Ok(env)
 }
 
 /// The provider store of the settings: a folder in the data folder by default, and none if it is `off`.

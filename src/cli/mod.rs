@@ -10,6 +10,7 @@ mod client;
 mod data_key;
 mod demo;
 mod doctor;
+mod eject;
 mod events;
 mod executor;
 mod failure;
@@ -177,6 +178,8 @@ enum Verb {
     Backup(backup::BackupArgs),
     /// Make a backup the record, of the same kind of database or of another
     Restore(restore::RestoreArgs),
+    /// Leave Hadron: every target as a plain Terraform root, with its state in a bucket
+    Eject(eject::EjectArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
@@ -326,6 +329,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
+        Verb::Eject(args) => wait_for(eject::run(&settings, &args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),

@@ -14,8 +14,8 @@ mod target;
 pub(crate) mod yaml;
 
 pub use bundle::{
-    Bundle, BundleKind, Engine, Files, Intake, Part, Role, check_bundle, check_part, examine_bundle, open_bundle,
-    pack_component, pack_files, unpack,
+    Bundle, BundleKind, Engine, Files, Intake, LOCK_FILE, Part, Role, check_bundle, check_part, examine_bundle,
+    open_bundle, pack, pack_component, pack_files, unpack,
 };
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use self::outline::{Outline, Output, Parameter};
 use super::{Request, banner, jinja};
-use crate::domain::{Files, Problem, Problems, Target};
+use crate::domain::{Files, LOCK_FILE, Part, Problem, Problems, Target};
 
 /// The Terraform module.
 const MODULE: &str = "hadron.cloudformation.tf.json";
@@ -45,12 +45,25 @@ pub(super) fn files(request: &Request<'_>) -> Result<(Files, Option<String>), Pr
     let mut files = Files::new();
     files.insert(MODULE.to_owned(), format!("{module:#}\n").into_bytes());
     files.insert(TEMPLATE.to_owned(), text.clone().into_bytes());
+    // The module is ours, but with which provider it is applied is the bundle's to say.
+    files.extend(request.part.files.get_key_value(LOCK_FILE).map(|(path, lock)| (path.clone(), lock.clone())));
     Ok((files, (large && request.stack_template_url.is_none()).then_some(text)))
 }
 
 /// The names of the outputs that a rendered template declares.
 pub(super) fn outputs(file: &str, text: &str) -> Result<Vec<String>, Problem> {
     Ok(outline::read(file, text)?.outputs.into_iter().map(|output| output.name).collect())
+}
+
+/// What of the module names its provider.
+pub(super) fn requirements(part: &Part) -> Files {
+    let lock = part.files.get_key_value(LOCK_FILE).map(|(path, lock)| (path.clone(), lock.clone()));
+    let module = json!({ "terraform": providers() });
+    [(MODULE.to_owned(), format!("{module:#}\n").into_bytes())].into_iter().chain(lock).collect()
+}
+
+fn providers() -> Value {
+    json!({ "required_providers": { "aws": { "source": "hashicorp/aws" } } })
 }
 
 /// The one template that the manifest names.
@@ -125,7 +138,7 @@ fn module(
     }
     let mut module = json!({
         "//": banner::words(request.arn, request.metadata.is_resource_deleted),
-        "terraform": { "required_providers": { "aws": { "source": "hashicorp/aws" } } },
+        "terraform": providers(),
         "variable": declarations(request.inputs),
         "resource": { "aws_cloudformation_stack": { "stack": stack } },
     });

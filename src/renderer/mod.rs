@@ -76,7 +76,7 @@ pub fn render(request: &Request<'_>) -> Result<Rendered, Problems> {
         Engine::Hcl => (terraform_files(request)?, None),
         Engine::Jinja => cloudformation::files(request)?,
     };
-    files.insert(VALUES.to_owned(), pretty::print(request.inputs).into_bytes());
+    files.extend([values_file(request.inputs)]);
     let metadata = metadata::document(request);
     files.insert(metadata::PATH.to_owned(), pretty::print(&metadata).into_bytes());
     Ok(Rendered { files, large_template })
@@ -90,9 +90,9 @@ pub fn stack_outputs(file: &str, text: &str) -> Result<Vec<String>, Problem> {
     cloudformation::outputs(file, text)
 }
 
-/// The variables that Proton declares for a target, and what stands in the file that declares them.
-pub fn generated_variables(target: &Target, inputs: &Value) -> (&'static str, String) {
-    (variables::file_name(target), variables::declarations(target, inputs))
+/// The file that gives the variables their values, for these inputs.
+pub fn values_file(inputs: &Value) -> (String, Vec<u8>) {
+    (VALUES.to_owned(), pretty::print(inputs).into_bytes())
 }
 
 /// The comments in a target's files that name it and mean nothing to Terraform: what stands at the end of its author's
@@ -100,6 +100,15 @@ pub fn generated_variables(target: &Target, inputs: &Value) -> (&'static str, St
 pub fn comments(arn: &str) -> Vec<String> {
     let texts = [false, true].map(|is_resource_deleted| banner::text(arn, is_resource_deleted));
     texts.iter().flat_map(|text| [format!("\n{text}"), format!("{text}\n")]).collect()
+}
+
+/// The files of a part that say which providers and modules it needs, its lock file among them. They depend on no inputs:
+/// `init` can look at them, nothing else.
+pub fn requirements(part: &Part) -> Files {
+    match part.engine {
+        Engine::Hcl => part.files.clone(),
+        Engine::Jinja => cloudformation::requirements(part),
+    }
 }
 
 /// The bundle's files, and the declaration of the variables that Proton gives them.

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Metadata, Request, render};
+use super::{Metadata, Request, render, requirements};
 use crate::domain::{
-    Attachment, Engine, EnvironmentFacts, Files, Part, PipelineInstance, Scope, ServiceFacts, Target, component_inputs,
-    environment_inputs, instance_inputs, pipeline_inputs,
+    Attachment, Engine, EnvironmentFacts, Files, LOCK_FILE, Part, PipelineInstance, Scope, ServiceFacts, Target,
+    component_inputs, environment_inputs, instance_inputs, pipeline_inputs,
 };
 
 fn scope() -> Scope {
@@ -392,6 +392,17 @@ fn a_cloudformation_template_becomes_a_module_of_one_stack() {
 fn a_parameter_that_nobody_passes_is_refused_before_cloudformation_does() {
     let template = "{% for x in [1, 2] %}\n# {{ x }}\n{% endfor %}\nParameters:\n  Size:\n    Type: Number\n  Fine: {Default: 1}\nResources: {A: {}}\n";
     insta::assert_snapshot!(Rendering::of_environment(part(Engine::Jinja, &[("cfn.yaml", template)])).text(), @"infrastructure/cfn.yaml:5:3: the parameter Size has no default, and nothing gives it a value (give it a Default, or use an input by {{ … }} in its place)");
+}
+
+#[test]
+fn a_cloudformation_templates_lock_file_lies_beside_the_module_that_it_locks() {
+    let lock = "provider \"registry.terraform.io/hashicorp/aws\" {\n  version = \"3.39.0\"\n}\n";
+    let part = part(Engine::Jinja, &[("cfn.yaml", CLUSTER), (LOCK_FILE, lock)]);
+    let required = requirements(&part);
+    let files = Rendering::of_environment(part).try_files().unwrap().0;
+    assert_eq!((&files[LOCK_FILE], &required[LOCK_FILE]), (&lock.as_bytes().to_vec(), &lock.as_bytes().to_vec()));
+    let module = |files: &Files| serde_json::from_slice::<Value>(&files["hadron.cloudformation.tf.json"]).unwrap();
+    assert_eq!(module(&required)["terraform"], module(&files)["terraform"]);
 }
 
 #[test]

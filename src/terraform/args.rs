@@ -20,6 +20,25 @@ pub(super) fn init(terraform: &Terraform) -> Vec<String> {
     args
 }
 
+/// Arguments of an `init` that chooses providers anew, within what the files allow, and looks at no state.
+pub(super) fn init_upgrade(terraform: &Terraform) -> Vec<String> {
+    let mut args = words(&["init", "-upgrade", "-backend=false", "-input=false", "-no-color"]);
+    if terraform.init_speaks_json() {
+        args.push("-json".into());
+    }
+    args
+}
+
+/// Arguments that add other platforms' digests of what is chosen to the lock file. Terraform asks each provider's origin
+/// here, whatever its configuration says, unless `origin` names a mirror
+/// (<https://developer.hashicorp.com/terraform/cli/commands/providers/lock>).
+pub(super) fn providers_lock(platforms: &[String], origin: Option<String>) -> Vec<String> {
+    let mut args = words(&["providers", "lock", "-no-color"]);
+    args.extend(origin);
+    args.extend(platforms.iter().map(|platform| format!("-platform={platform}")));
+    args
+}
+
 /// Arguments of the one command that changes infrastructure
 /// (<https://developer.hashicorp.com/terraform/cli/commands/apply>).
 pub(super) fn apply(mode: Mode, lock_timeout: Duration) -> Vec<String> {

@@ -45,13 +45,16 @@ pub fn child_env(
     backend: &Backend,
     home: &Path,
 ) -> Result<BTreeMap<String, String>, TerraformError> {
-    let mut env = without_backend(site, home)?;
+    let mut env = bare_env(site, home)?;
     env.extend(backend.env());
     Ok(env)
 }
 
-/// [`child_env`] of a Terraform whose backend needs nothing from there.
-pub(super) fn without_backend(
+/// The same for what touches no state.
+///
+/// # Errors
+/// As [`child_env`].
+pub(super) fn bare_env(
     site: &BTreeMap<String, String>,
     home: &Path,
 ) -> Result<BTreeMap<String, String>, TerraformError> {

@@ -8,8 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The file's name in a work directory, and in a bundle.
-pub const LOCK_FILE: &str = ".terraform.lock.hcl";
+pub use crate::domain::LOCK_FILE;
 
 /// One provider's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +24,17 @@ pub(super) type Locks = BTreeMap<String, Locked>;
 
 /// Reads a work directory's locks; none where there is no file, or none that we could read, which is Terraform's to tell.
 pub(super) fn read(work: &Path) -> Locks {
-    let text = fs::read_to_string(work.join(LOCK_FILE)).unwrap_or_default();
-    let body = hcl::parse(&text).unwrap_or_default();
+    parse(&fs::read_to_string(work.join(LOCK_FILE)).unwrap_or_default())
+}
+
+/// The version of each provider that a lock file names, by the provider's address.
+pub fn locked_versions(lock_file: &[u8]) -> BTreeMap<String, String> {
+    let locks = parse(&String::from_utf8_lossy(lock_file));
+    locks.into_iter().map(|(address, locked)| (address, locked.version)).collect()
+}
+
+fn parse(text: &str) -> Locks {
+    let body = hcl::parse(text).unwrap_or_default();
     let providers = body.blocks().filter(|block| block.identifier() == "provider");
     providers.filter_map(|block| Some((block.labels().first()?.as_str().to_owned(), locked(block)?))).collect()
 }

@@ -28,6 +28,8 @@ use super::lock_file::{self, Locks};
 use super::tree::{touch, wait_for, walk};
 use crate::support::files;
 
+pub(super) const CLI_CONFIG: &str = "TF_CLI_CONFIG_FILE";
+
 /// A provider store.
 #[derive(Debug, Clone)]
 pub struct ProviderStore {
@@ -83,6 +85,22 @@ impl ProviderStore {
         Ok(Some(path))
     }
 
+    /// Terraform's environment with the store in front of the site's configuration; None where the store can't serve, and
+    /// the site's own does.
+    pub(super) fn in_front(
+        &self,
+        work: &Path,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Option<BTreeMap<String, String>>, TerraformError> {
+        if work.join("terraform.d/plugins").exists() || !self.complete(work)? {
+            return Ok(None);
+        }
+        let Some(ours) = self.cli_config(site_config(env))? else { return Ok(None) };
+        let mut env = env.clone();
+        env.insert(CLI_CONFIG.to_owned(), ours.to_string_lossy().into_owned());
+        Ok(Some(env))
+    }
+
     fn mirror(&self) -> PathBuf {
         self.folder.join("mirror")
     }
@@ -97,6 +115,19 @@ impl ProviderStore {
         let turn = wait_for(&self.folder.join("turn"), stop).await?;
         // What one waited for may be what one needs.
         Ok(turn.filter(|_| !self.has_all(work)))
+    }
+
+    /// The same for an init that looks for newer packages than those that are locked.
+    pub(super) async fn turn_anew(
+        &self,
+        work: &Path,
+        stop: &CancellationToken,
+    ) -> Result<Option<File>, TerraformError> {
+        if !asks_for_providers(work) {
+            return Ok(None);
+        }
+        fs::create_dir_all(&self.folder).map_err(TerraformError::io("creating", &self.folder))?;
+        wait_for(&self.folder.join("turn"), stop).await
     }
 
     fn has_all(&self, work: &Path) -> bool {
@@ -142,7 +173,8 @@ impl ProviderStore {
                 continue;
             }
             let mut known = self.known(&provider, &version);
-            if !before.contains_key(&provider)
+            // What stood in the lock file before is somebody's word; what Terraform adds it has from the origin.
+            if before.get(&provider).is_none_or(|locked| locked.version != version)
                 && let Some(locked) = after.get(&provider)
             {
                 known.zh.extend(locked.hashes.iter().filter(|hash| hash.starts_with("zh:")).cloned());
@@ -234,8 +266,32 @@ impl ProviderStore {
     }
 }
 
+/// The site's own configuration of Terraform.
+fn site_config(env: &BTreeMap<String, String>) -> Option<&Path> {
+    env.get(CLI_CONFIG).map(Path::new).filter(|path| *path != Path::new("/dev/null"))
+}
+
+/// The first mirror of the site's configuration, as an argument of `providers lock`; None for each provider's origin.
+pub(super) fn origin(env: &BTreeMap<String, String>) -> Option<String> {
+    let text = fs::read_to_string(site_config(env)?).ok()?;
+    let body = hcl::parse(&text).ok()?;
+    let installation = body.blocks().find(|block| block.identifier() == "provider_installation")?;
+    installation.body().blocks().find_map(|method| {
+        let (flag, key) = match method.identifier() {
+            "filesystem_mirror" => ("-fs-mirror", "path"),
+            "network_mirror" => ("-net-mirror", "url"),
+            _ => return None,
+        };
+        let place = method.body().attributes().find(|attribute| attribute.key() == key)?;
+        match place.expr() {
+            hcl::Expression::String(place) => Some(format!("{flag}={place}")),
+            _ => None,
+        }
+    })
+}
+
 /// As Terraform calls this machine.
-fn platform() -> String {
+pub(super) fn platform() -> String {
     let machine = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -205,7 +205,7 @@ impl Session {
             on_event(event);
         };
         let exit = child.wait(stop, &mut note).await?;
-        self.judge(folder, which, exit, journal)
+        judge(&self.work_dir, folder, which, exit, journal)
     }
 
     fn start_or_attach(
@@ -226,38 +226,44 @@ impl Session {
         let argv = std::iter::once(program).chain(words).collect();
         child::start(&self.supervisor, folder, argv, env, &self.work_dir)
     }
+}
 
-    /// What the end of a step means.
-    fn judge(&self, folder: &Path, step: Step, exit: Exit, mut journal: Journal) -> Result<Journal, TerraformError> {
-        if let Some(reason) = exit.error {
-            return Err(TerraformError::NotStarted { reason });
-        }
-        let folder = StepDir::new(folder);
-        let (signal, code) = (exit.signal, exit.code.unwrap_or(-1));
-        // Our own SIGINT kills a Terraform that has only just begun.
-        if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
-            const SIGKILL: i32 = 9;
-            let memory = (exit.oom && signal == SIGKILL).then(|| folder.usage().ok().flatten().unwrap_or_default());
-            return Err(TerraformError::Killed { step, signal, memory });
-        }
-        let well = code == 0 || (step == Step::Plan && code == PLAN_DIFFERS);
-        if signal.is_none() && well {
-            journal.code = code;
-            return Ok(journal);
-        }
-        let mut diagnostics = said(journal.diagnostics, &folder);
-        if exit.oom {
-            diagnostics.extend(starved(&diagnostics, folder.usage().ok().flatten()));
-        }
-        let file = self.work_dir.join("errored.tfstate");
-        if matches!(step, Step::Apply | Step::Destroy) && file.exists() {
-            return Err(TerraformError::StateAtRisk { step, file, diagnostics });
-        }
-        if folder.interrupted() {
-            return Err(TerraformError::Interrupted { step, diagnostics });
-        }
-        Err(TerraformError::Failed { step, exit: code, diagnostics })
+/// What the end of a step means.
+pub(super) fn judge(
+    work_dir: &Path,
+    folder: &Path,
+    step: Step,
+    exit: Exit,
+    mut journal: Journal,
+) -> Result<Journal, TerraformError> {
+    if let Some(reason) = exit.error {
+        return Err(TerraformError::NotStarted { reason });
     }
+    let folder = StepDir::new(folder);
+    let (signal, code) = (exit.signal, exit.code.unwrap_or(-1));
+    // Our own SIGINT kills a Terraform that has only just begun.
+    if let Some(signal) = signal.filter(|signal| *signal != SIGINT || !folder.interrupted()) {
+        const SIGKILL: i32 = 9;
+        let memory = (exit.oom && signal == SIGKILL).then(|| folder.usage().ok().flatten().unwrap_or_default());
+        return Err(TerraformError::Killed { step, signal, memory });
+    }
+    let well = code == 0 || (step == Step::Plan && code == PLAN_DIFFERS);
+    if signal.is_none() && well {
+        journal.code = code;
+        return Ok(journal);
+    }
+    let mut diagnostics = said(journal.diagnostics, &folder);
+    if exit.oom {
+        diagnostics.extend(starved(&diagnostics, folder.usage().ok().flatten()));
+    }
+    let file = work_dir.join("errored.tfstate");
+    if matches!(step, Step::Apply | Step::Destroy) && file.exists() {
+        return Err(TerraformError::StateAtRisk { step, file, diagnostics });
+    }
+    if folder.interrupted() {
+        return Err(TerraformError::Interrupted { step, diagnostics });
+    }
+    Err(TerraformError::Failed { step, exit: code, diagnostics })
 }
 
 /// The diagnostics; where there is no error among them, what Terraform wrote to stderr stands for one.

@@ -27,6 +27,8 @@ use super::process::ProcessId;
 pub enum Step {
     /// `terraform init`.
     Init,
+    /// `terraform providers lock`, only where providers are chosen anew.
+    ProvidersLock,
     /// `terraform plan`, only where a gate asks for it.
     Plan,
     /// `terraform show` of a plan. Its stdout doesn't stay on disk.
@@ -54,6 +56,7 @@ impl Step {
     pub fn folder(self) -> &'static str {
         match self {
             Self::Init => "1-init",
+            Self::ProvidersLock => "1-providers-lock",
             Self::Plan => "2-plan",
             Self::Show => "2-show",
             Self::Apply => "2-apply",

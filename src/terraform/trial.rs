@@ -81,7 +81,7 @@ impl Trial<'_> {
     }
 
     fn run(&self, work: &Path, words: Vec<String>) -> Result<std::process::Output, TerraformError> {
-        let child_env = env::without_backend(self.site, &self.folder.join("home"))?;
+        let child_env = env::bare_env(self.site, &self.folder.join("home"))?;
         let command = duct::cmd(&self.terraform.binary, words).full_env(child_env).dir(work);
         let ran = command.stdin_null().stdout_capture().stderr_capture().unchecked().run();
         ran.map_err(TerraformError::io("starting", &self.terraform.binary))

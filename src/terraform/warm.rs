@@ -33,8 +33,6 @@ use super::step::{Step, StepDir};
 use super::{Event, EventKind, ProviderStore, TerraformError};
 use crate::support::files;
 
-const CLI_CONFIG: &str = "TF_CLI_CONFIG_FILE";
-
 const DATA: &str = ".terraform";
 const MARKER: &str = "warm.json";
 
@@ -103,20 +101,12 @@ impl Session {
     ) -> Result<(), TerraformError> {
         let locks = lock_file::read(&self.work_dir);
         let _turn = store.turn(&self.work_dir, stop).await?;
-        // Where the store can't serve, the site's own configuration does.
-        let plugins = self.work_dir.join("terraform.d/plugins").exists();
-        let ours =
-            if plugins || !store.complete(&self.work_dir)? { None } else { store.cli_config(self.site_config())? };
-        let Some(ours) = ours else { return self.run_init(run_dir, &self.env, stop).await };
-        let mut env = self.env.clone();
-        env.insert(CLI_CONFIG.to_owned(), ours.to_string_lossy().into_owned());
+        let Some(env) = store.in_front(&self.work_dir, &self.env)? else {
+            return self.run_init(run_dir, &self.env, stop).await;
+        };
         self.run_init(run_dir, &env, stop).await?;
         store.adopt(&self.work_dir, &locks)?;
         store.complete(&self.work_dir).map(drop)
-    }
-
-    fn site_config(&self) -> Option<&Path> {
-        self.env.get(CLI_CONFIG).map(Path::new).filter(|path| *path != Path::new("/dev/null"))
     }
 
     /// Whether this run uses a copy.

@@ -13,6 +13,9 @@ const SCHEMA: &str = "schema/schema.yaml";
 
 /// Whether a bundle's root is here.
 pub(super) fn begins_here(folder: &Path) -> bool {
+    if folder.join(SCHEMA).is_file() {
+        return true;
+    }
     let is = |name: &str| folder.join(name).is_dir();
     let code = FOLDERS[1..4].iter().any(|name| is(name));
     // A module that is called so, inside of a Terraform module, is no bundle.

@@ -41,19 +41,27 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// An agent on a host of its own, with these settings besides the usual ones.
-    pub(crate) fn start(world: &World, folder: &Path, name: &str, settings: &str) -> Self {
+    /// An agent on a host of its own, with this key and these settings besides the usual ones.
+    pub(crate) fn start(
+        world: &World,
+        folder: &Path,
+        name: &str,
+        (id, secret): &(String, String),
+        settings: &str,
+    ) -> Self {
         let folder = folder.join(name);
         fs::create_dir_all(&folder).unwrap();
         let rc = world.tools.terraform_rc();
-        let settings = format!("{settings}\n[terraform]\ncli_config = {:?}\n", rc.display().to_string());
-        let env = BTreeMap::from([
+        let (state, keys) = world.state_settings();
+        let settings = format!("{settings}\n{state}\n[terraform]\ncli_config = {:?}\n", rc.display().to_string());
+        let mut env = BTreeMap::from([
             ("HADRON_ENDPOINT".to_owned(), world.road.url()),
-            ("HADRON_ACCESS_KEY_ID".to_owned(), world.key.0.clone()),
-            ("HADRON_SECRET_ACCESS_KEY".to_owned(), world.key.1.clone()),
+            ("HADRON_ACCESS_KEY_ID".to_owned(), id.clone()),
+            ("HADRON_SECRET_ACCESS_KEY".to_owned(), secret.clone()),
             ("HADRON_AGENT_NAME".to_owned(), name.to_owned()),
             ("HADRON_LOG".to_owned(), "info".to_owned()),
         ]);
+        env.extend(keys);
         let start = Start { settings, env, ..Start::default() };
         let mut host = Self { folder, name: name.to_owned(), start, agent: None, lives: 0 };
         host.start_agent();

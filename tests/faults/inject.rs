@@ -3,6 +3,7 @@
 #![expect(deprecated, reason = "AWS marks the whole service as closed; its API is what we keep alive")]
 
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -18,15 +19,20 @@ const HOUR: i64 = 3600;
 /// What else the agents of a round are set up with.
 pub(crate) fn settings(round: &Round) -> String {
     let ways = ["drain", "interrupt", "detach"];
-    match round.fault {
+    let mut settings = match round.fault {
         Fault::AgentTerminated => format!("[agent]\nshutdown = {:?}\n", ways[round.number % ways.len()]),
         _ => String::new(),
+    };
+    if round.gated {
+        settings.push_str("[environments.\"*\"]\ngates = [\"approval\"]\n");
     }
+    settings
 }
 
 /// Lays what happens by itself once the deployment comes by.
 pub(crate) fn lay(game: &mut Game<'_>) {
     let (road, aws) = (&game.world.road.traffic, &game.world.aws.traffic);
+    let state = game.world.traffic(Call::StateWrite);
     let number = game.round.number;
     let objects = game.folder.join("objects");
     let order = |name: &str, text: &str| fs::write(objects.join(name), text).unwrap();
@@ -34,18 +40,18 @@ pub(crate) fn lay(game: &mut Game<'_>) {
     let queues = game.round.template == Template::Queues;
     match game.round.fault {
         Fault::ObjectsFail(call) | Fault::StateFails(call) => {
-            road.lay(trap(call, Side::Before, 1 + number % 6, Deed::Answer(500)));
+            game.world.traffic(call).lay(trap(call, Side::Before, 1 + number % 6, Deed::Answer(500)));
         }
         Fault::ObjectsSlow(call) | Fault::StateSlow(call) => {
-            road.lay(trap(call, Side::Before, 2, Deed::Slow(Duration::from_secs(LEASE + 3))));
+            game.world.traffic(call).lay(trap(call, Side::Before, 2, Deed::Slow(Duration::from_secs(LEASE + 3))));
         }
         Fault::ObjectsMute(call) | Fault::StateMute(call) => {
-            road.lay(trap(call, Side::After, 1 + number % 2, Deed::Cut));
+            game.world.traffic(call).lay(trap(call, Side::After, 1 + number % 2, Deed::Cut));
         }
         // Two are refused to Terraform; what is refused for good the agent meets as well.
         Fault::StateRefused => {
             let times = if number % 4 < 2 { 1 } else { usize::MAX };
-            road.lay(trap(Call::StateWrite, Side::Before, times, Deed::Answer(403)));
+            state.lay(trap(Call::StateWrite, Side::Before, times, Deed::Answer(403)));
         }
         Fault::StateRefusedAndHostVanishes => {
             road.lay(trap(Call::StateWrite, Side::Before, usize::MAX, Deed::Answer(403)));
@@ -88,12 +94,13 @@ pub(crate) async fn follow(game: &mut Game<'_>) -> bool {
         }
         // The way out must be open before anybody can take it.
         Fault::StateRefused => {
-            while road.caught() == 0 && began.elapsed() < PATIENCE {
+            let state = Arc::clone(game.world.traffic(Call::StateWrite));
+            while state.caught() == 0 && began.elapsed() < PATIENCE {
                 sleep(Duration::from_millis(20)).await;
             }
             sleep(Duration::from_secs(2 * LEASE)).await;
-            road.clear();
-            road.caught() > 0
+            state.clear();
+            state.caught() > 0
         }
         Fault::ProviderFails | Fault::ProviderSleeps | Fault::ProviderAllocates
             if game.round.template == Template::Data =>
@@ -133,6 +140,10 @@ pub(crate) async fn strike(game: &mut Game<'_>, held: &Gate) -> bool {
         Fault::ProviderKilled => game.hosts[0].kill(Role::Provider) > 0,
         Fault::SupervisorAndTerraformKilled => {
             game.hosts[0].kill(Role::Supervisor) + game.hosts[0].kill(Role::Terraform) > 1
+        }
+        Fault::RecordAway => {
+            held.release();
+            game.world.crash_postgres(Duration::from_secs(1) + pause).await
         }
         Fault::ServerKilled => {
             game.world.plane.process().kill();

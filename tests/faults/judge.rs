@@ -36,7 +36,7 @@ pub(crate) async fn judge(game: &mut Game<'_>) -> Option<Outcome> {
     if game.round.operation != Operation::Delete {
         // A queue's id is its URL, with the place in it by which it was asked for.
         let names = |ids: Vec<String>| ids.iter().map(|id| last(id)).collect::<Vec<_>>();
-        let (exist, state, outputs) = (names(exist), names(state_ids(game)), names(outputs(game).await));
+        let (exist, state, outputs) = (names(exist), names(state_ids(game).await), names(outputs(game).await));
         if state != exist {
             return Some(Outcome::Lost(format!("there are {exist:?}, the state knows {state:?}")));
         }
@@ -56,15 +56,11 @@ pub(crate) async fn judge(game: &mut Game<'_>) -> Option<Outcome> {
 
 /// The lock's text, if it stays for a while.
 async fn lock_left(game: &Game<'_>) -> Option<String> {
-    let target = format!("environment/{}", game.name);
     let began = Instant::now();
     loop {
-        let shown = game.world.hadron(&game.folder, &["state", "show", &target, "--output", "json"]).json();
-        if shown["lock"].is_null() {
-            return None;
-        }
+        let lock = game.world.state(&game.folder, &game.name).await.1?;
         if began.elapsed() > Duration::from_secs(20) {
-            return Some(shown["lock"].to_string());
+            return Some(lock);
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -88,9 +84,8 @@ fn data_objects(game: &Game<'_>) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The ids in the current state, in the order of the resources' names.
-pub(crate) fn state_ids(game: &Game<'_>) -> Vec<String> {
-    let target = format!("environment/{}", game.name);
-    let state: Value = game.world.hadron(&game.folder, &["state", "pull", &target]).json();
+pub(crate) async fn state_ids(game: &Game<'_>) -> Vec<String> {
+    let state: Value = game.world.state(&game.folder, &game.name).await.0;
     let mut found = Vec::new();
     for resource in state["resources"].as_array().into_iter().flatten() {
         let name = resource["name"].as_str().unwrap_or_default().to_owned();
@@ -128,6 +123,7 @@ fn made_twice(game: &Game<'_>) -> Option<String> {
             | Fault::AgentLost
             | Fault::SupervisorKilled
             | Fault::ServerKilled
+            | Fault::RecordAway
             | Fault::LogSinkAway
             | Fault::ObjectsFail(_)
             | Fault::ObjectsSlow(_)

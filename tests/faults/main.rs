@@ -2,8 +2,8 @@
 //!
 //! `cargo test --test faults` plays 60 rounds and a race of agents in some minutes; `-- --rounds 1000`, or
 //! `HADRON_TEST_ROUNDS=1000`, plays as many as you like. `--seed N` (`HADRON_TEST_SEED`) repeats a plan, `--round N` one
-//! round of it, `--only WORD` those whose fault's name holds the word, `--lanes N` as many at a time, `--race N` lets
-//! agents race over as many deployments.
+//! round of it, `--only WORD,WORD` those whose fault's name holds a word or that are set up so (`Postgres`, `Bucket`,
+//! `Gated`), `--lanes N` as many at a time, `--race N` lets agents race over as many deployments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the counts are what this is for")]
@@ -158,7 +158,7 @@ fn play(wish: &Wish, runtime: &Handle) -> Tally {
             });
         }
         for _ in 0..lanes {
-            scope.spawn(|| runtime.block_on(lane(place, &rounds, &tally)));
+            scope.spawn(|| runtime.block_on(Box::pin(lane(place, &rounds, &tally))));
         }
     });
     let mut tally = tally.into_inner().unwrap();
@@ -166,22 +166,35 @@ fn play(wish: &Wish, runtime: &Handle) -> Tally {
     tally
 }
 
+/// Any of the words, with commas between them, will do.
 fn fits(wish: &Wish, round: &Round) -> bool {
-    wish.only.as_ref().is_none_or(|word| round.fault.name().contains(word.as_str()))
+    let Some(words) = &wish.only else { return true };
+    let set_up = [format!("{:?}", round.setting), if round.gated { "Gated".into() } else { String::new() }];
+    words.split(',').any(|word| round.fault.name().contains(word) || set_up.iter().any(|it| it == word))
 }
 
 async fn lane(moto: &str, rounds: &Mutex<VecDeque<Round>>, tally: &Mutex<Tally>) {
-    let mut world = World::new(moto).await;
-    loop {
-        let next = rounds.lock().unwrap().pop_front();
-        let Some(round) = next else { return };
-        let report = one(&mut world, round).await;
+    let mut world: Option<World> = None;
+    while let Some(round) = next(rounds, world.as_ref()) {
+        if world.as_ref().is_none_or(|world| world.setting != round.setting) {
+            world = Some(World::new(moto, round.setting).await);
+        }
+        let Some(world) = &mut world else { unreachable!("it was made") };
+        let report = one(world, round).await;
         let broken = matches!(report.outcome, Outcome::Wrong(_));
         tally.lock().unwrap().add(report);
         if broken {
-            world = World::new(moto).await;
+            *world = World::new(moto, world.setting).await;
         }
     }
+}
+
+/// The next round for whoever has this world; where none fits it, whichever comes next.
+fn next(rounds: &Mutex<VecDeque<Round>>, world: Option<&World>) -> Option<Round> {
+    let mut rounds = rounds.lock().unwrap();
+    let fits = |round: &Round| world.is_none_or(|world| world.setting == round.setting);
+    let at = rounds.iter().position(fits).unwrap_or(0);
+    rounds.remove(at)
 }
 
 /// Plays a round, whatever comes of it.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::plan::Template;
+use crate::plan::{Setting, Template};
 use crate::round::Game;
 use crate::world::Answer;
 
@@ -22,6 +22,9 @@ pub(crate) enum Blocked {
 
 /// Frees the round's target if it is blocked; an error says what was typed and what came of it.
 pub(crate) async fn clear(game: &mut Game<'_>) -> Result<Blocked, String> {
+    if game.world.setting == Setting::Bucket {
+        return clear_here(game).await;
+    }
     let mut cleared = Blocked::Not;
     // What exists is named first, if the first command printed wouldn't.
     for _ in 0..3 {
@@ -44,6 +47,27 @@ pub(crate) async fn clear(game: &mut Game<'_>) -> Result<Blocked, String> {
     }
     let text = says(game);
     if shown(game)["blocked"].is_null() { Ok(cleared) } else { Err(format!("it stays blocked:\n{text}")) }
+}
+
+/// Where no server blocks anything the agent keeps from the target by itself, and says how that ends.
+async fn clear_here(game: &mut Game<'_>) -> Result<Blocked, String> {
+    let message = game.told().await;
+    let Some((_, commands)) = message.split_once("until one of these is run:\n") else { return Ok(Blocked::Not) };
+    if message == game.answered {
+        return Ok(Blocked::Not);
+    }
+    let typed = commands.lines().next().unwrap_or_default().trim().to_owned();
+    let answer = game.world.shell(&game.folder, &typed);
+    game.commands += 1;
+    game.notes.push(format!("typed: {typed}"));
+    if !answer.succeeded {
+        return Err(format!(
+            "`{typed}` is refused:\n{}{}\nit was printed as:\n{message}",
+            answer.stdout, answer.stderr
+        ));
+    }
+    game.answered = message;
+    Ok(Blocked::Cleared)
 }
 
 /// How the command line describes the state, as JSON.
@@ -75,7 +99,7 @@ async fn adoption(game: &Game<'_>, shown: &Value, first: &str) -> Option<String>
     if game.round.template != Template::Queues {
         return None;
     }
-    let known = crate::judge::state_ids(game);
+    let known = crate::judge::state_ids(game).await;
     let (mut pairs, mut found) = (Vec::new(), false);
     for suspect in suspects {
         let address = suspect["address"].as_str().unwrap_or_default();

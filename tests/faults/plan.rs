@@ -83,6 +83,8 @@ pub(crate) enum Fault {
     ProviderMute,
     /// What a provisioner has started takes more memory than there is.
     ProviderAllocates,
+    /// `PostgreSQL` ends as by a crash and is back some seconds later; elsewhere the control plane is killed.
+    RecordAway,
 }
 
 impl Fault {
@@ -140,10 +142,24 @@ pub(crate) enum Moment {
     After(u64),
 }
 
+/// What a control plane is set up with: one serves many rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Setting {
+    /// Record and Terraform's state in `SQLite`.
+    Usual,
+    /// The record, and with it the state, in `PostgreSQL`.
+    Postgres,
+    /// The state in a bucket, locked by Terraform's own lock files.
+    Bucket,
+}
+
 /// One round.
 #[derive(Debug, Clone)]
 pub(crate) struct Round {
     pub(crate) number: usize,
+    pub(crate) setting: Setting,
+    /// Whether people approve each plan.
+    pub(crate) gated: bool,
     pub(crate) template: Template,
     pub(crate) operation: Operation,
     pub(crate) fault: Fault,
@@ -208,9 +224,40 @@ const FAULTS: &[(usize, &[Fault])] = &[
             Fault::ProviderSleeps,
             Fault::ProviderMute,
             Fault::ProviderAllocates,
+            Fault::RecordAway,
         ],
     ),
 ];
+
+/// A lock file in a bucket is released by whoever knows that it was its own: the host that made it. And Terraform itself
+/// doesn't recognise its own lock when it asks again after a lost answer.
+const NOT_IN_A_BUCKET: &[Fault] = &[
+    Fault::HostVanishes,
+    Fault::HostAndServerVanish,
+    Fault::StateRefusedAndHostVanishes,
+    Fault::StateMute(Call::Lock),
+    Fault::RecordAway,
+];
+
+/// What may leave suspects, which no server keeps where the state lies in a bucket: there the steps of this machine, which
+/// live in the state alone, stand for all.
+const WITHOUT_SUSPECTS: &[Fault] = &[
+    Fault::TerraformKilled,
+    Fault::SupervisorAndTerraformKilled,
+    Fault::StateRefused,
+    Fault::Cancelled,
+    Fault::AgentTerminated,
+];
+
+/// Of five rounds one has its record in `PostgreSQL` and one its state in a bucket, where that fits its fault.
+fn setting(number: usize, fault: Fault) -> Setting {
+    match number % 5 {
+        _ if fault == Fault::RecordAway => Setting::Postgres,
+        1 => Setting::Postgres,
+        3 if !NOT_IN_A_BUCKET.contains(&fault) && fault != Fault::ProviderKilled => Setting::Bucket,
+        _ => Setting::Usual,
+    }
+}
 
 /// The round of this number. The faults come in turns, by their weights and in an order of the seed's, so that even a
 /// short run meets most of them; everything else is drawn.
@@ -222,7 +269,9 @@ pub(crate) fn round(seed: u64, number: usize) -> Round {
     rand::seq::SliceRandom::shuffle(&mut deck[..], &mut shuffled);
     let fault = deck[number % deck.len()];
     let mut rng = StdRng::seed_from_u64(seed.wrapping_add(number as u64 * 7919 + 1));
+    let setting = setting(number, fault);
     let template = match fault {
+        _ if setting == Setting::Bucket && WITHOUT_SUSPECTS.contains(&fault) => Template::Data,
         Fault::ProviderKilled | Fault::ProviderErrors | Fault::ProviderMute => Template::Queues,
         Fault::ProviderAllocates => Template::Data,
         _ if number.is_multiple_of(2) => Template::Queues,
@@ -242,7 +291,12 @@ pub(crate) fn round(seed: u64, number: usize) -> Round {
         [Fault::AgentKilled, Fault::TerraformKilled, Fault::SupervisorKilled, Fault::ServerKilled, Fault::HostVanishes];
     let second =
         (number % 6 == 5).then(|| (*again.choose(&mut rng).expect("there are some"), rng.random_range(500..6000)));
-    Round { number, template, operation, fault, moment, second }
+    let second = second.filter(|(fault, _)| {
+        let leaves_suspects = template == Template::Queues && WITHOUT_SUSPECTS.contains(fault);
+        setting != Setting::Bucket || !(leaves_suspects || NOT_IN_A_BUCKET.contains(fault))
+    });
+    // People decide in every fourth.
+    Round { number, setting, gated: number % 4 == 2, template, operation, fault, moment, second }
 }
 
 fn moment(rng: &mut StdRng, fault: Fault, template: Template, operation: Operation) -> Moment {

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::client::environment_bundle;
 use crate::host::{Host, Role};
+use crate::plan::Setting;
 use crate::templates::MARK;
 use crate::world::World;
 
@@ -31,14 +32,14 @@ pub(crate) struct Race {
 /// Two to eight agents, by the seed.
 pub(crate) async fn race(moto: &str, seed: u64, deployments: usize) -> Race {
     let mut rng = StdRng::seed_from_u64(seed ^ 0xace);
-    let mut world = World::new(moto).await;
+    let mut world = World::new(moto, Setting::Usual).await;
     let folder = tempfile::Builder::new().prefix("faults-race-").tempdir().unwrap();
     let marks = folder.path().join("marks");
     fs::create_dir(&marks).unwrap();
     world.user.environment_template("mark", environment_bundle(&["folder"], MARK)).await;
     let agents = rng.random_range(2..=8);
     let start = |world: &World, n: usize| {
-        Host::start(world, folder.path(), &format!("racer-{n}"), "[agent]\nconcurrency = 2\n")
+        Host::start(world, folder.path(), &format!("racer-{n}"), &world.key, "[agent]\nconcurrency = 2\n")
     };
     let mut hosts: Vec<Host> = (0..agents).map(|n| start(&world, n)).collect();
     let began = Instant::now();

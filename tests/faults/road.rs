@@ -43,6 +43,13 @@ pub(crate) enum Call {
     Other,
 }
 
+impl Call {
+    /// Whether it is about Terraform's state or its lock.
+    pub(crate) fn is_of_the_state(self) -> bool {
+        matches!(self, Self::StateGet | Self::Lock | Self::StateWrite | Self::Unlock)
+    }
+}
+
 /// On which side of the server's work a trap lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Side {
@@ -295,8 +302,24 @@ fn hadron_call(parts: &http::request::Parts, body: &Bytes) -> Call {
     }
 }
 
+/// Of a state in a bucket, by the methods of Terraform's S3 backend.
+fn bucket_call(parts: &http::request::Parts) -> Call {
+    let locks = parts.uri.path().ends_with("/terraform.tfstate.tflock");
+    let keeps = parts.uri.path().ends_with("/terraform.tfstate");
+    match parts.method.as_str() {
+        "PUT" if locks => Call::Lock,
+        "DELETE" if locks => Call::Unlock,
+        "PUT" if keeps => Call::StateWrite,
+        "GET" | "HEAD" if keeps => Call::StateGet,
+        _ => Call::Other,
+    }
+}
+
 /// The call, and the name of what it is about.
 fn aws_call(parts: &http::request::Parts, body: &Bytes) -> (Call, String) {
+    if parts.uri.path().starts_with("/states/") {
+        return (bucket_call(parts), String::new());
+    }
     if let Some(target) = parts.headers.get("x-amz-target").and_then(|it| it.to_str().ok()) {
         let action = target.rsplit('.').next().unwrap_or_default();
         let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();

@@ -63,6 +63,8 @@ pub(crate) struct Game<'a> {
     pub(crate) hosts: Vec<Host>,
     pub(crate) notes: Vec<String>,
     pub(crate) commands: usize,
+    /// What an agent alone has printed that keeps from its target, once that was typed.
+    pub(crate) answered: String,
     /// Whether the second fault has happened too.
     pub(crate) twice: bool,
     /// Whether the deployment is to be as after the operation.
@@ -107,6 +109,7 @@ impl<'a> Game<'a> {
             hosts: Vec::new(),
             notes: Vec::new(),
             commands: 0,
+            answered: String::new(),
             twice: false,
             after: false,
         }
@@ -116,6 +119,7 @@ impl<'a> Game<'a> {
     pub(crate) async fn play(&mut self) -> (Outcome, bool, String) {
         self.world.road.traffic.forget();
         self.world.aws.traffic.forget();
+        let _approver = self.round.gated.then(|| self.world.approver(&self.folder));
         self.add_host("a");
         if self.round.operation != Operation::Create {
             self.create().await;
@@ -159,8 +163,7 @@ impl<'a> Game<'a> {
         let gate = Gate::new();
         if let (Moment::At(call, side, skip), false) = (self.round.moment, self.round.fault.is_laid()) {
             let trap = Trap { skip, ..Trap::new(call, side, Deed::Hold(gate.clone())) };
-            let aws = matches!(call, crate::road::Call::Create | crate::road::Call::Delete);
-            if aws { &self.world.aws } else { &self.world.road }.traffic.lay(trap);
+            self.world.traffic(call).lay(trap);
         }
         inject::lay(self);
         self.after = true;
@@ -228,6 +231,14 @@ impl<'a> Game<'a> {
         }
     }
 
+    /// What Proton says of the last deployment.
+    pub(crate) async fn told(&self) -> String {
+        match self.status().await {
+            Some(End::Status(_, message)) => message,
+            Some(End::Gone) | None => String::new(),
+        }
+    }
+
     /// Waits for the end of what is being deployed, and clears what blocks it, as an operator would.
     async fn end(&mut self) -> Result<End, String> {
         let (began, mut looked) = (Instant::now(), Instant::now());
@@ -282,7 +293,8 @@ impl<'a> Game<'a> {
     }
 
     pub(crate) fn add_host(&mut self, name: &str) {
-        let host = Host::start(self.world, &self.folder, name, &inject::settings(&self.round));
+        let key = if self.round.gated { &self.world.robot } else { &self.world.key };
+        let host = Host::start(self.world, &self.folder, name, key, &inject::settings(&self.round));
         if matches!(self.round.fault, Fault::AgentClockAhead | Fault::AgentClockBehind) && name == "a" {
             let library = crate::world::clock_library(self.world.tools);
             let mut host = host;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::plan::{Operation, Template};
+use crate::plan::{Operation, Round, Setting, Template};
 use crate::race::Race;
 use crate::round::{Outcome, Report};
 
@@ -72,8 +72,10 @@ impl Tally {
         let good = if outcome.is_good() { String::new() } else { "  <<<<<<".to_owned() };
         let first = ended.lines().next().unwrap_or_default();
         println!(
-            "round {:>4}  {:?} {:?} {} {:?}{}: {}{}, {:.1} s  [{}]{good}",
+            "round {:>4}  {:?}{} {:?} {:?} {} {:?}{}: {}{}, {:.1} s  [{}]{good}",
             round.number,
+            round.setting,
+            if round.gated { ", gated" } else { "" },
             round.template,
             round.operation,
             round.fault.name(),
@@ -136,9 +138,21 @@ impl Display for Tally {
              duplicated | stuck |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
-        for (name, row) in rows.iter().chain([(&"all".to_owned(), &all)]) {
+        let mut line = |name: &str, row: &Row| {
             let cells: Vec<String> = row.cells().iter().map(ToString::to_string).collect();
-            writeln!(f, "| {name} | {} |", cells.join(" | "))?;
+            writeln!(f, "| {name} | {} |", cells.join(" | "))
+        };
+        rows.iter().try_for_each(|(name, row)| line(name, row))?;
+        line("all", &all)?;
+        let of_these: [(&str, fn(&Round) -> bool); 3] = [
+            ("of these: state in a bucket", |round| round.setting == Setting::Bucket),
+            ("of these: record in PostgreSQL", |round| round.setting == Setting::Postgres),
+            ("of these: people approve the plan", |round| round.gated),
+        ];
+        for (name, is) in of_these {
+            let mut row = Row::default();
+            self.reports.iter().filter(|report| is(&report.round)).for_each(|report| row.add(report));
+            line(name, &row)?;
         }
         self.races.iter().try_for_each(|race| writeln!(f, "{race}"))
     }

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("git", &["domain", "support"]),
     ("estate", &["domain", "renderer", "support"]),
     ("workbench", &["domain", "renderer", "support"]),
+    ("eject", &["domain", "renderer", "support"]),
     ("agent", &["terraform", "proton", "objects", "renderer", "domain", "support"]),
     ("control_plane/wire", &["domain", "support", "control_plane"]),
     ("control_plane", &["domain", "objects", "support"]),

@@ -114,6 +114,7 @@ impl Scene {
             poll_wait: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(5),
             approval_wait: None,
+            settle_patience: Duration::from_mins(30),
             host: HostConfig::default(),
             clock: Clock::system(),
         }
@@ -608,6 +609,29 @@ async fn a_bundle_s_own_lock_file_wins_and_nothing_is_recorded() {
     scene.proton.add("d1", scene.proton.deployment("d1").tagged("hadron:bundle", &bundle));
     let verdict = Agent::new(config).await.unwrap().drain(CancellationToken::new()).await.unwrap();
     assert_eq!(verdict, Verdict::Done);
+    let used = std::fs::read_to_string(scene.run_dir("d1").join("work/.terraform.lock.hcl")).unwrap();
+    assert!(used.contains("version = \"2.70.0\""), "{used}");
+    assert!(scene.s3.keys("proton/locks/").is_empty());
+}
+
+#[tokio::test]
+async fn an_overlays_lock_file_counts_more_than_the_bundles() {
+    let scene = Scene::hadron().await;
+    let (main, mut config) = with_provider(&scene);
+    let lock =
+        |version: &str| format!("provider \"registry.terraform.io/hashicorp/aws\" {{\n  version = \"{version}\"\n}}\n");
+    let files = [("infrastructure/.terraform.lock.hcl", lock("3.39.0"))];
+    let bundle = bundle_with(&main, &[(files[0].0, &files[0].1)]);
+    let bundle = scene.keep("bundles", "", &bundle);
+    scene.deploys("d1", "dev", &main);
+    scene.proton.add("d1", scene.proton.deployment("d1").tagged("hadron:bundle", &bundle));
+    let overlay = scene.file("overlay");
+    std::fs::create_dir(&overlay).unwrap();
+    std::fs::write(overlay.join(".terraform.lock.hcl"), lock("2.70.0")).unwrap();
+    let choices = EnvironmentConfig { overlay: Some(overlay), ..EnvironmentConfig::default() };
+    config.environments.insert("dev".into(), choices);
+    let verdict = Agent::new(config).await.unwrap().drain(CancellationToken::new()).await.unwrap();
+    assert_eq!(verdict, Verdict::Done, "{}", scene.proton.deployment("d1").message);
     let used = std::fs::read_to_string(scene.run_dir("d1").join("work/.terraform.lock.hcl")).unwrap();
     assert!(used.contains("version = \"2.70.0\""), "{used}");
     assert!(scene.s3.keys("proton/locks/").is_empty());

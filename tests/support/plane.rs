@@ -108,11 +108,13 @@ impl Plane {
 }
 
 /// A port that nobody listens on, and that no outgoing connection is ever given: it lies below the system's ephemeral
-/// range, so that a plane finds it free again after a restart.
+/// range, so that a plane finds it free again after a restart. Where to begin differs by process, so that two don't race for
+/// the same.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 600).expect("it is small") * 10;
     loop {
-        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 6000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }

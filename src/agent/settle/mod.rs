@@ -46,9 +46,6 @@ const OUTCOME: &str = "settled.json";
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
-/// How long a store or a server that doesn't answer is waited for, before people are asked.
-const PATIENCE: Duration = Duration::from_mins(30);
-
 /// One run, and everything that settling it may use.
 pub(super) struct Settler<'a> {
     context: &'a Context,
@@ -242,7 +239,7 @@ impl<'a> Settler<'a> {
     where
         Try: Future<Output = Result<T, Trouble>>,
     {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.context.config.settle_patience;
         let mut wait = FIRST_WAIT;
         loop {
             let tried = tokio::select! {

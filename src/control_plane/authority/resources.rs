@@ -232,6 +232,7 @@ const fn of_hadron(operation: hadron::Operation) -> On {
         | O::ListStateVersions
         | O::PushState
         | O::ReleaseLock
+        | O::BlockState
         | O::UnblockState
         | O::AdoptResources => Target("targetArn"),
         O::SetExecutor => Named(Kind::Environment, "environmentName"),

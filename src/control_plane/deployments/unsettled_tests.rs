@@ -1,7 +1,9 @@
+use hadron_model::ResourceDeploymentStatus;
+
 use crate::control_plane::records::{Action, Adoption, StateLock, TargetRuns};
 use crate::control_plane::state_server::block;
 use crate::control_plane::store::Typed;
-use crate::control_plane::test_plane::{LEASE, TestPlane, environment};
+use crate::control_plane::test_plane::{LEASE, TestPlane, environment, report};
 
 const HEADER: &str = "x-hadron-unsettled";
 
@@ -45,8 +47,33 @@ async fn what_was_cancelled_while_its_agent_was_silent_stays_unsettled_until_tha
     assert_eq!(runs.unsettled.iter().map(|run| run.deployment.as_str()).collect::<Vec<_>>(), [next.id.as_str()]);
     // A pipeline's word ends the deployment, and says nothing of the agent's run.
     test.advance(LEASE + 1);
-    test.stock(&next, Some(hadron_model::ResourceDeploymentStatus::Succeeded), &[]).await.unwrap();
+    test.stock(&next, Some(ResourceDeploymentStatus::Succeeded), &[]).await.unwrap();
     assert_eq!(test.get::<TargetRuns>(&dev.target_arn).await.unwrap().unsettled.len(), 1);
+}
+
+#[tokio::test]
+async fn an_end_settles_what_its_header_says_and_no_more() {
+    for (says, left) in [(None, &[][..]), (Some("own"), &[1]), (Some("none"), &[1, 2])] {
+        let test = TestPlane::new().await;
+        let dev = test.environment("dev").await;
+        test.agent("a").claim(&dev).await.unwrap();
+        test.advance(LEASE + 1);
+        test.agent("b").claim(&dev).await.unwrap();
+        let mut headers = vec![("x-hadron-agent", "b"), ("x-hadron-epoch", "2")];
+        let failed = || report(&dev.target_arn, Some(&dev.id), Some(ResourceDeploymentStatus::Failed), &[]);
+        headers.push(("x-hadron-settled", "perhaps"));
+        let refused = test.notify("AKIAB", &headers, failed()).await.0.unwrap_err();
+        assert!(refused.to_string().contains("perhaps is neither own nor none"), "{refused}");
+        assert!(test.deployment(&dev.id).await.in_flight(), "what can't be read ends nothing");
+        headers.pop();
+        headers.extend(says.map(|says| ("x-hadron-settled", says)));
+        test.notify("AKIAB", &headers, failed()).await.0.unwrap();
+        test.advance(1);
+        let next = test.deploy(environment("dev"), Action::Update, "next").await.unwrap();
+        let told = test.agent("c").claimed(&next).await.unwrap();
+        let runs: Vec<String> = left.iter().map(|epoch| format!("{}.{epoch}", dev.id)).collect();
+        assert_eq!(told.get(HEADER).unwrap_or_default(), runs.join(" "), "{says:?}");
+    }
 }
 
 #[tokio::test]

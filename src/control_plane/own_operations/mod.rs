@@ -54,6 +54,7 @@ operations! {
     push_state(PushStateInput) -> PushStateOutput = states::push_state;
     release_lock(ReleaseLockInput) -> ReleaseLockOutput = states::release_lock;
     adopt_resources(AdoptResourcesInput) -> AdoptResourcesOutput = states::adopt_resources;
+    block_state(BlockStateInput) -> BlockStateOutput = states::block_state;
     unblock_state(UnblockStateInput) -> UnblockStateOutput = states::unblock_state;
 
     // runs

@@ -1,7 +1,7 @@
 //! A component's two texts as a bundle, so that components are stored, checked and rendered as everything else.
 
 use super::manifest::{MANIFEST, Manifest};
-use super::{BundleKind, Files, check_bundle, pack_files};
+use super::{BundleKind, Files, check_bundle, pack};
 use crate::domain::{Problem, Problems};
 
 /// Packs a component's manifest and the template that it names; the same texts give the same bytes.
@@ -20,7 +20,7 @@ pub fn pack_component(manifest: &str, template_file: &str) -> Result<Vec<u8>, Pr
     }
     let files = Files::from([(path, manifest.as_bytes().to_vec()), (template, template_file.as_bytes().to_vec())]);
     check_bundle(BundleKind::Component, files.clone(), false).map_err(renamed)?;
-    pack_files(&files).map_err(|error| Problem::of("templateFile", format!("can't be packed: {error}"), "").into())
+    pack(&files).map_err(|error| Problem::of("templateFile", format!("can't be packed: {error}"), "").into())
 }
 
 /// The problems by the names of the request's arguments instead of paths that the requester never saw.

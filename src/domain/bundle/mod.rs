@@ -13,7 +13,7 @@ mod terraform;
 
 use std::collections::BTreeMap;
 
-pub use archive::unpack;
+pub use archive::{pack, unpack};
 pub use checked::{check_bundle, check_part, examine_bundle, open_bundle};
 pub use component::pack_component;
 pub use intake::Intake;
@@ -23,6 +23,11 @@ use super::{Schema, Target};
 
 /// Files by their path, which is relative and separated by `/`.
 pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Terraform's dependency lock file, at the root of a part's folder: which version of each provider it is deployed with.
+///
+/// <https://developer.hashicorp.com/terraform/language/files/dependency-lock>
+pub const LOCK_FILE: &str = ".terraform.lock.hcl";
 
 /// What a bundle is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,6 @@
 
 use std::io;
 
-use flate2::{Compression, GzBuilder};
-use tar::{Builder, Header};
-
 use super::Files;
 
 /// Packs files as a gzipped tar. The same names and contents give the same bytes, whenever and by whomever they are
@@ -13,16 +10,7 @@ use super::Files;
 /// # Errors
 /// A path that no tar can hold.
 pub fn pack_files(files: &Files) -> io::Result<Vec<u8>> {
-    // 255 is "unknown" in gzip's list of operating systems (RFC 1952, 2.3.1).
-    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::default());
-    let mut archive = Builder::new(gzip);
-    for (path, bytes) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        header.set_mode(0o644);
-        archive.append_data(&mut header, path, bytes.as_slice())?;
-    }
-    archive.into_inner()?.finish()
+    super::archive::pack(files)
 }
 
 #[cfg(test)]

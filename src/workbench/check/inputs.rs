@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Namespace, Spoken, at};
-use crate::domain::{Engine, InputType, Part, Problem, Role, Schema};
+use super::{Namespace, Spoken, Verdict, at};
+use crate::domain::{Engine, InputType, Part, Problem, Role, Schema, nearest};
 use crate::workbench::finding::Report;
 use crate::workbench::module::Module;
 
@@ -17,9 +17,16 @@ pub(super) fn unused(schema: &Schema, spoken: &[Spoken], whole: bool, report: &m
         // Either syntax takes the same paths here.
         let namespace = Namespace::new(part.role, Engine::Jinja, Some(schema), None);
         for (_, mention) in &part.mentions {
-            namespace.follow(mention, |which, name| {
+            let mut meant = None;
+            let verdict = namespace.follow(mention, |which, name| {
                 used.insert((which, name.map(str::to_owned)));
+                meant = Some(which);
             });
+            // A name that was mistyped is used.
+            if let (Some(which), Verdict::Unknown { name, known, input: true, .. }) = (meant, verdict) {
+                let near = nearest(&name, known.iter().map(String::as_str)).map(str::to_owned);
+                used.extend(near.map(|near| (which, Some(near))));
+            }
         }
     }
     for which in [InputType::Environment, InputType::Service, InputType::Pipeline] {

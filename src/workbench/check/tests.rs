@@ -278,11 +278,6 @@ fn a_cloudformation_template_is_checked_too() {
         |                                ^
       = pipe it to default(…), or give it a default in the schema
 
-    schema/schema.yaml:9:9: warning: the input `vpc_cidr` is never used [unused-input]
-      9 |         vpc_cidr: { type: string }
-        |         ^
-      = use it as {{ environment.inputs.vpc_cidr }}, or remove it from the schema
-
     schema/schema.yaml:12:9: warning: the input `net` is never used [unused-input]
       12 |         net: { type: object, default: {}, properties: { size: { type: integer, default: 8 } } }
          |         ^
@@ -327,4 +322,20 @@ fn code_that_cannot_be_read_keeps_the_rest_from_being_called_undeclared() {
     ];
     let text = said(&source(&files), &Options::default());
     assert!(text.contains("is no valid HCL") && !text.contains("undeclared"), "{text}");
+}
+
+#[test]
+fn what_is_declared_twice_is_told_at_registration_too() {
+    let files = [
+        ("schema/schema.yaml", SCHEMA),
+        ("infrastructure/manifest.yaml", MANIFEST),
+        ("infrastructure/a.tf", "output \"x\" {\n  value = var.environment.inputs\n}\nlocals {\n  a = 1\n}\n"),
+        ("infrastructure/b.tf", "locals {\n  a = 2\n}\noutput \"x\" {\n  value = local.a\n}\n"),
+        ("infrastructure/x_override.tf", "output \"x\" {\n  value = 3\n}\n"),
+    ];
+    let source = source(&files);
+    let words = ["b.tf:2:3: the local value `a` is declared twice, first in infrastructure/a.tf:5", "the output `x`"];
+    let registered = crate::domain::check_bundle(source.kind, source.files.clone(), false).unwrap_err().to_string();
+    assert!(words.iter().all(|words| registered.contains(words)), "{registered}");
+    assert_eq!(check(&source, &Options::default()).errors(), 2);
 }

@@ -89,7 +89,7 @@ fn declared(bodies: &[Body], notes: &mut Vec<String>) -> (Vec<Input>, Vec<Output
     for block in bodies.iter().flat_map(Body::blocks) {
         let label = block.labels.first().map(BlockLabel::as_str);
         match (block.ident.as_str(), label) {
-            ("variable", Some(name)) => inputs.push(input(name, block, notes)),
+            ("variable", Some(name)) => inputs.extend(input(name, block, notes)),
             ("output", Some(name)) => outputs.push(Output {
                 name: name.to_owned(),
                 description: text_of(block, "description"),
@@ -107,8 +107,12 @@ fn declared(bodies: &[Body], notes: &mut Vec<String>) -> (Vec<Input>, Vec<Output
     (inputs, outputs)
 }
 
-fn input(name: &str, block: &Block, notes: &mut Vec<String>) -> Input {
+fn input(name: &str, block: &Block, notes: &mut Vec<String>) -> Option<Input> {
     let default = block.body.get_attribute("default").map(|attribute| types::literal(&attribute.value));
+    if default == Some(None) {
+        notes.push(format!("the default of `{name}` isn't written out: the variable is left to the module"));
+        return None;
+    }
     let known = default.clone().flatten().filter(|default| !default.is_null());
     let declared = block.body.get_attribute("type").map(|attribute| &attribute.value);
     let mut schema = declared.and_then(types::schema).unwrap_or_else(|| {
@@ -135,10 +139,10 @@ fn input(name: &str, block: &Block, notes: &mut Vec<String>) -> Input {
         schema.insert("description".into(), json!(description));
     }
     if let Some(default) = known {
-        schema.insert("default".into(), default);
+        schema.insert("default".into(), types::converted(default, &schema));
     }
     let schema = in_order(schema);
-    Input { name: name.to_owned(), schema, required: default.is_none() }
+    Some(Input { name: name.to_owned(), schema, required: default.is_none() })
 }
 
 /// The keywords as people expect them.
@@ -192,18 +196,16 @@ fn main(inputs: &[Input], module: &str, kind: BundleKind) -> String {
 
 fn outputs_text(outputs: &[Output], module: &str) -> String {
     let blocks = outputs.iter().map(|output| {
-        let mut text = format!("output \"{}\" {{\n", output.name);
-        if let Some(description) = &output.description {
-            let quoted = Expression::from(description.as_str()).to_string();
-            text += &format!("  description = {quoted}\n");
-        }
-        let gap = if output.description.is_some() { "      " } else { "" };
-        text += &format!("  value{gap} = module.{module}.{}\n", output.name);
-        if output.sensitive {
-            let gap = if output.description.is_some() { "  " } else { "" };
-            text += &format!("  sensitive{gap} = true\n");
-        }
-        text + "}\n"
+        let description = output.description.as_deref().map(|text| Expression::from(text).to_string());
+        let lines = [
+            ("description", description),
+            ("value", Some(format!("module.{module}.{}", output.name))),
+            ("sensitive", output.sensitive.then(|| "true".to_owned())),
+        ];
+        let lines = lines.into_iter().filter_map(|(key, value)| Some((key, value?))).collect::<Vec<_>>();
+        let wide = lines.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+        let body: String = lines.iter().map(|(key, value)| format!("  {key:<wide$} = {value}\n")).collect();
+        format!("output \"{}\" {{\n{body}}}\n", output.name)
     });
     blocks.collect::<Vec<_>>().join("\n")
 }

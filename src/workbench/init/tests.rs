@@ -191,7 +191,7 @@ fn a_module_is_called_with_every_input_and_its_outputs_are_wired() {
     }
 
     output "key" {
-      value = module.aws_net.key
+      value     = module.aws_net.key
       sensitive = true
     }
     "#);
@@ -215,6 +215,17 @@ fn a_module_is_called_with_every_input_and_its_outputs_are_wired() {
     assert_eq!(made.notes.len(), 3, "{:#?}", made.notes);
     assert_eq!(said(&made), "");
     assert!(!made.files.keys().any(|path| path.contains("tfstate") || path.contains("examples")));
+}
+
+#[test]
+fn defaults_are_of_the_schemas_types() {
+    let code = "variable \"a\" {\n  type = string\n  default = 80\n}\nvariable \"b\" {\n  type = map(object({ n = number, o = optional(string) }))\n  default = { x = { n = \"1\", o = null } }\n}\nvariable \"c\" {\n  default = \"${path.module}\"\n}\nresource \"terraform_data\" \"a\" {\n  input = [var.a, var.b, var.c]\n}\n";
+    let files = Files::from([("main.tf".to_owned(), code.as_bytes().to_vec())]);
+    let made = from_module(&files, "m", BundleKind::Environment).unwrap();
+    assert_eq!(said(&made), "");
+    let schema = text(&made, "schema/schema.yaml");
+    assert!(schema.contains("default: \"80\"") && schema.contains("\"n\": 1\n"), "{schema}");
+    assert!(!text(&made, "infrastructure/main.tf").contains("  c "), "{}", text(&made, "infrastructure/main.tf"));
 }
 
 #[test]

@@ -126,6 +126,48 @@ pub(super) fn literal(value: &Expression) -> Option<Value> {
     }
 }
 
+/// A default as Terraform would convert it to its type, without what is null: a schema's defaults are of its types.
+pub(super) fn converted(value: Value, schema: &Map<String, Value>) -> Value {
+    let of = |name: &str| schema.get(name).and_then(Value::as_object);
+    match (schema.get("type").and_then(Value::as_str).unwrap_or_default(), value) {
+        ("string", Value::Number(number)) => json!(number.to_string()),
+        ("string", Value::Bool(flag)) => json!(flag.to_string()),
+        ("number" | "integer", Value::String(text)) => number_of(&text).unwrap_or(Value::String(text)),
+        ("boolean", Value::String(text)) if text == "true" || text == "false" => json!(text == "true"),
+        ("array", Value::Array(items)) => {
+            let convert = |item: Value| match of("items") {
+                Some(schema) => converted(item, schema),
+                None => without_nulls(&item),
+            };
+            items.into_iter().map(convert).collect()
+        }
+        ("object", Value::Object(members)) => {
+            let members = members.into_iter().filter(|(_, member)| !member.is_null());
+            let convert = |(name, member): (String, Value)| {
+                let declared = of("properties").and_then(|all| all.get(&name)?.as_object());
+                let member = match declared.or(of("additionalProperties")) {
+                    Some(schema) => converted(member, schema),
+                    None => without_nulls(&member),
+                };
+                (name, member)
+            };
+            Value::Object(members.map(convert).collect())
+        }
+        (_, value) => value,
+    }
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, member)| !member.is_null());
+            Value::Object(members.map(|(name, member)| (name.clone(), without_nulls(member))).collect())
+        }
+        value => value.clone(),
+    }
+}
+
 fn number_of(text: &str) -> Option<Value> {
     text.trim().parse::<i64>().map(Value::from).ok().or_else(|| {
         let number = text.trim().parse::<f64>().ok().and_then(Number::from_f64)?;

@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 pub(crate) enum Harm {
     /// It is answered 500, and nothing is done.
     Refused,
+    /// It is answered 403, which nobody repeats, and nothing is done.
+    Denied,
     /// It is never answered, and nothing is done.
     Hangs,
     /// It is done, and answered after this time.
@@ -81,6 +83,7 @@ async fn answer(State(store): State<Arc<S3>>, method: Method, uri: Uri, headers:
     let harm = store.harm(&method, &uri);
     match harm {
         Some(Harm::Refused) => return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        Some(Harm::Denied) => return error(StatusCode::FORBIDDEN, "AccessDenied"),
         Some(Harm::Hangs) => std::future::pending().await,
         Some(Harm::Slow(time)) => tokio::time::sleep(time).await,
         Some(Harm::AnswerLost) | None => {}

@@ -21,6 +21,8 @@ pub(crate) struct States {
     pub(crate) refuse: Mutex<u32>,
     /// What is there after a write was refused, as if somebody else had written.
     pub(crate) meanwhile: Mutex<Option<Bytes>>,
+    /// Answers who asks for a lock 503 while set.
+    pub(crate) locks_away: Mutex<bool>,
     /// The targets that were blocked, and why.
     pub(crate) blocks: Mutex<Vec<serde_json::Value>>,
     /// The Basic credentials that came along, decoded by nobody.
@@ -72,6 +74,7 @@ async fn answer(
             states.kept.lock().unwrap().insert(path, body);
             StatusCode::OK.into_response()
         }
+        "LOCK" if *states.locks_away.lock().unwrap() => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         "LOCK" => match states.locks.lock().unwrap().entry(path) {
             std::collections::btree_map::Entry::Occupied(held) => {
                 (StatusCode::LOCKED, held.get().clone()).into_response()

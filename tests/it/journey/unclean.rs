@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use hadron::agent::{Agent, EnvironmentConfig, S3State, Verdict};
+use hadron::agent::{Agent, Config, EnvironmentConfig, S3State, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Scene, lines, runs, until};
+use crate::far_end::s3::{Fault, Harm};
 
 /// A scene whose state lies where blocks have an address beside it.
 async fn scene() -> Scene {
@@ -76,16 +78,8 @@ fn processes(run_dir: &Path) -> [Pid; 2] {
     [parent, i32::try_from(terraform).unwrap()].map(|pid| Pid::from_raw(pid).unwrap())
 }
 
-#[tokio::test]
-async fn a_lock_file_of_our_own_dead_terraform_is_released_and_the_run_goes_on() {
-    let scene = Scene::stock().await;
-    let (count, started) = (scene.file("count"), scene.file("started"));
-    let command = format!(
-        "echo ran >> {0}; touch {1}; if test $(wc -l < {0}) = 1; then sleep 60; fi",
-        count.display(),
-        started.display()
-    );
-    scene.deploys("d1", "dev", &runs(&command));
+/// An agent's settings with the state in a bucket.
+fn in_bucket(scene: &Scene) -> Config {
     let mut config = scene.config();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     config.child_env = [pair("AWS_ACCESS_KEY_ID", "AKIDTERRAFORM"), pair("AWS_SECRET_ACCESS_KEY", "x")].into();
@@ -97,7 +91,88 @@ async fn a_lock_file_of_our_own_dead_terraform_is_released_and_the_run_goes_on()
         dynamodb_table: None,
     };
     config.environments.insert("*".into(), EnvironmentConfig { state: Some(state), ..EnvironmentConfig::default() });
-    let agent = Agent::new(config).await.unwrap();
+    config
+}
+
+async fn drains_in_bucket(scene: &Scene) -> Verdict {
+    Agent::new(in_bucket(scene)).await.unwrap().drain(CancellationToken::new()).await.unwrap()
+}
+
+/// What an end said of which runs it settles.
+fn settled_by(scene: &Scene, id: &str) -> Option<String> {
+    let told = scene.proton.seen("NotifyResourceDeploymentStatusChange");
+    let end = told.iter().rfind(|seen| seen.json()["deploymentId"] == id && seen.json()["status"] != "IN_PROGRESS");
+    end.unwrap().header("x-hadron-settled").map(str::to_owned)
+}
+
+#[tokio::test]
+async fn where_no_server_blocks_a_target_the_agent_keeps_from_it_until_the_printed_command_is_run() {
+    let scene = Scene::stock().await;
+    // There is a state before; to an empty one Terraform gives whatever lineage it finds.
+    scene.deploys("d0", "dev", &ONE.replace("one", "zero"));
+    assert_eq!(drains_in_bucket(&scene).await, Verdict::Done);
+    let (started, go) = (scene.file("started"), scene.file("go"));
+    let command = format!("touch {}; until test -e {}; do sleep 0.05; done", started.display(), go.display());
+    scene.deploys("d1", "dev", &runs(&command));
+    let fault = Fault { method: "PUT", at: "terraform.tfstate?", harm: Harm::Denied };
+    scene.s3.store.faults.lock().unwrap().push(fault);
+    let agent = Agent::new(in_bucket(&scene)).await.unwrap();
+    let work = tokio::spawn(async move { agent.drain(CancellationToken::new()).await });
+    until("the apply", || started.exists()).await;
+    let other = json!({"version": 4, "serial": 9, "lineage": "somebody else's", "resources": []});
+    scene.s3.put("state/dev/terraform.tfstate", other.to_string());
+    fs::write(&go, "").unwrap();
+    assert_eq!(work.await.unwrap().unwrap().exit_code(), 13);
+    scene.s3.store.faults.lock().unwrap().clear();
+    let done = scene.proton.deployment("d1");
+    let words = "This agent keeps from the target until one of these is run:";
+    assert!(done.status == "FAILED" && done.message.contains(words), "{}", done.message);
+    assert!(errored(&scene, "d1").exists() && scene.run_dir("d1").join("at-risk").exists());
+    assert_eq!(settled_by(&scene, "d1").as_deref(), Some("none"), "whoever claims next is told of it");
+
+    scene.deploys("d2", "dev", ONE);
+    assert_eq!(drains_in_bucket(&scene).await.exit_code(), 13);
+    let kept = scene.proton.deployment("d2").message;
+    assert!(kept.contains("lineage") && !scene.run_dir("d2").join("2-apply").exists(), "{kept}");
+    assert_eq!(scene.s3.get("state/dev/terraform.tfstate").unwrap(), other.to_string(), "nothing is overwritten");
+
+    let remove = kept.lines().find_map(|line| line.trim().strip_prefix("rm ")).unwrap();
+    fs::remove_file(remove).unwrap();
+    scene.deploys("d3", "dev", ONE);
+    assert_eq!(drains_in_bucket(&scene).await, Verdict::Done, "{}", scene.proton.deployment("d3").message);
+    assert!(!scene.run_dir("d1").join("at-risk").exists(), "the note is gone with its cause");
+}
+
+#[tokio::test]
+async fn what_earlier_runs_have_left_and_nobody_could_settle_is_left_to_the_next_claim() {
+    let scene = scene().await;
+    scene.proton.far.claim_headers.lock().unwrap().push(("x-hadron-unsettled", "d0.1".into()));
+    *scene.states.locks_away.lock().unwrap() = true;
+    scene.deploys("d1", "dev", ONE);
+    let config = Config { settle_patience: Duration::from_secs(1), ..scene.config() };
+    let verdict = Agent::new(config).await.unwrap().drain(CancellationToken::new()).await.unwrap();
+    let done = scene.proton.deployment("d1");
+    assert_eq!((verdict.exit_code(), done.status.as_str()), (13, "FAILED"), "{}", done.message);
+    assert!(!scene.run_dir("d1").join("2-apply").exists(), "nothing is applied on what isn't known");
+    assert_eq!(settled_by(&scene, "d1").as_deref(), Some("none"));
+
+    *scene.states.locks_away.lock().unwrap() = false;
+    scene.deploys("d2", "dev", ONE);
+    assert_eq!(scene.drains().await, Verdict::Done, "{}", scene.proton.deployment("d2").message);
+    assert_eq!(settled_by(&scene, "d2"), None, "it settles all that its claim was told of");
+}
+
+#[tokio::test]
+async fn a_lock_file_of_our_own_dead_terraform_is_released_and_the_run_goes_on() {
+    let scene = Scene::stock().await;
+    let (count, started) = (scene.file("count"), scene.file("started"));
+    let command = format!(
+        "echo ran >> {0}; touch {1}; if test $(wc -l < {0}) = 1; then sleep 60; fi",
+        count.display(),
+        started.display()
+    );
+    scene.deploys("d1", "dev", &runs(&command));
+    let agent = Agent::new(in_bucket(&scene)).await.unwrap();
     let work = tokio::spawn(async move { agent.drain(CancellationToken::new()).await });
     until("the apply", || started.exists()).await;
     let run_dir = scene.run_dir("d1");

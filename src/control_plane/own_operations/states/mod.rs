@@ -1,6 +1,7 @@
 //! Terraform's states as operators see them: who holds a lock, what was ever written, and a way to put back what is lost.
 
 mod adopt;
+mod block;
 #[cfg(test)]
 mod blocked_tests;
 mod describe;
@@ -15,6 +16,7 @@ mod unblock;
 mod view;
 
 pub(super) use adopt::adopt_resources;
+pub(super) use block::block_state;
 pub(super) use describe::describe_state;
 pub(super) use get_version::get_state_version;
 pub(super) use list::list_states;

@@ -1,4 +1,7 @@
-//! `hadron providers`: what lies in the provider store, and what nobody uses any more.
+//! `hadron providers`: what lies in the provider store, what nobody uses any more, and newer ones for a template.
+
+mod template;
+mod upgrade;
 
 use std::time::{Duration, SystemTime};
 
@@ -7,8 +10,7 @@ use clap::{Args, Subcommand};
 use hadron_model::Timestamp;
 use serde::Serialize;
 
-use super::agent::provider_store;
-use super::{Exit, Failure, Form, print};
+use super::{Exit, Failure, Form, agent, print, wait_for};
 use crate::settings::Resolved;
 use crate::support::Clock;
 use crate::terraform::{Package, ProviderStore};
@@ -21,6 +23,8 @@ pub(super) enum ProvidersCommand {
     List,
     /// Remove those that no run has used for a time; who needs one again downloads it again
     Prune(PruneArgs),
+    /// Make a new minor version of a template, with the newest providers that its files allow
+    Upgrade(upgrade::UpgradeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -54,15 +58,20 @@ impl From<&Package> for Line {
     }
 }
 
-/// Reads or prunes the store of the settings, on this machine.
+/// Reads or prunes the store of the settings, on this machine; or makes a new version of a template.
 pub(super) fn run(settings: &Resolved, command: &ProvidersCommand, form: Form) -> Result<Exit, Failure> {
-    let Some(store) = provider_store(settings)? else {
+    let unused_for = match command {
+        ProvidersCommand::Upgrade(args) => return wait_for(upgrade::run(settings, args, form)),
+        ProvidersCommand::Prune(args) => Some(DAY * args.unused_for),
+        ProvidersCommand::List => None,
+    };
+    let Some(store) = agent::provider_store(settings)? else {
         return Err(Failure::new(Exit::Settings, anyhow!("`terraform.provider_store` is off: no providers are kept")));
     };
     let found = store.list().with_context(|| format!("reading {}", store.folder.display()))?;
-    let shown = match command {
-        ProvidersCommand::List => found,
-        ProvidersCommand::Prune(args) => prune(&store, found, DAY * args.unused_for)?,
+    let shown = match unused_for {
+        None => found,
+        Some(unused_for) => prune(&store, found, unused_for)?,
     };
     let lines: Vec<Line> = shown.iter().map(Line::from).collect();
     print::list(form, &lines, ["PROVIDER", "VERSION", "PLATFORM", "MB", "LAST USED"], |line| {
