@@ -183,6 +183,7 @@ impl Instance<'_> {
             approval: None,
             last_claimed_by: None,
             claimers: Vec::new(),
+            imported: false,
         }
     }
 

@@ -77,6 +77,8 @@ pub struct EnvironmentConfig {
     pub variables: BTreeMap<String, String>,
     /// Where the state goes when Proton's endpoint doesn't keep it.
     pub state: Option<S3State>,
+    /// The S3 that holds the states of imported targets, if not Amazon's.
+    pub state_endpoint: Option<String>,
     /// More for Terraform's environment, over [`Config::child_env`].
     pub child_env: BTreeMap<String, String>,
     /// Whether people decide on each plan before it is applied.

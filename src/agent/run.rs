@@ -15,9 +15,10 @@ use super::records::{Address, Recorder, RunSummary};
 use super::render::Rendered;
 use super::settle::{self, Next};
 use super::workdir::{RunDir, round_folder};
-use super::{EnvironmentConfig, StepError};
+use super::{EnvironmentConfig, S3State, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
 use crate::objects::ObjectUri;
+use crate::proton::StateAt;
 use crate::renderer;
 use crate::terraform::{
     Applied, Backend, Changes, Event, EventKind, Mode, Phase, ProviderStore, Session, TerraformError, Warm, child_env,
@@ -217,6 +218,9 @@ async fn backend(
     site: &BTreeMap<String, String>,
 ) -> Result<Backend, StepError> {
     let lease = &claimed.lease;
+    if let Some(at) = &lease.state_at {
+        return adopted(context, at, choices, site).await;
+    }
     if let Some(address) = &lease.state {
         let username = lease.username();
         let password = context.proton.password(address, &username).await?;
@@ -233,7 +237,32 @@ async fn backend(
         endpoint: state.endpoint.clone(),
         use_path_style: state.use_path_style,
         dynamodb_table: state.dynamodb_table.clone(),
+        role: None,
     })
+}
+
+/// The state of an imported target, where AWS's sample workflow has kept it. A bucket that needs another role can't be
+/// probed with our own credentials; Amazon's all lock.
+async fn adopted(
+    context: &Context,
+    at: &StateAt,
+    choices: &EnvironmentConfig,
+    site: &BTreeMap<String, String>,
+) -> Result<Backend, StepError> {
+    let region = at.region.clone().or_else(|| site.get("AWS_REGION").cloned()).unwrap_or_default();
+    let state = S3State {
+        bucket: at.bucket.clone(),
+        region,
+        endpoint: choices.state_endpoint.clone(),
+        use_path_style: choices.state_endpoint.is_some(),
+        dynamodb_table: None,
+    };
+    if at.role.is_none() {
+        context.probe(&state, site).await?;
+    }
+    let S3State { bucket, region, endpoint, use_path_style, dynamodb_table } = state;
+    let (key, role) = (at.key.clone(), at.role.clone());
+    Ok(Backend::S3 { bucket, key, region, endpoint, use_path_style, dynamodb_table, role })
 }
 
 /// What was destroyed has no outputs to report.

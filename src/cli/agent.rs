@@ -228,7 +228,7 @@ fn trust_in_terraform(
 }
 
 /// What the site wants, by environment; where Proton doesn't keep the state, all share the bucket of the settings.
-fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfig>, Failure> {
+pub(super) fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfig>, Failure> {
     let state = s3_state(settings)?;
     let all = settings.environments().get("*").and_then(|site| site.gates.clone());
     let config = |site: &crate::settings::Environment| {
@@ -237,6 +237,7 @@ fn environments(settings: &Resolved) -> Result<BTreeMap<String, EnvironmentConfi
             overlay: site.overlay.clone(),
             variables: site.variables.clone(),
             state: state.clone(),
+            state_endpoint: settings.text("state.endpoint"),
             child_env: region.collect(),
             approval: site.gates.as_ref().or(all.as_ref()).is_some_and(|gates| gates.contains(&Gate::Approval)),
         }

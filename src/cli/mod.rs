@@ -1,5 +1,6 @@
 //! The command line: one file a verb. stdout is data, stderr is talk.
 
+mod adopt;
 mod agent;
 mod approve;
 mod audit;
@@ -16,6 +17,7 @@ mod executor;
 mod failure;
 mod github;
 mod host;
+mod import;
 mod key;
 mod keys;
 mod logs;
@@ -180,6 +182,8 @@ enum Verb {
     Restore(restore::RestoreArgs),
     /// Leave Hadron: every target as a plain Terraform root, with its state in a bucket
     Eject(eject::EjectArgs),
+    /// Look at what was imported before anything is deployed to it, and lift its quarantine
+    Adopt(adopt::AdoptArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
@@ -330,6 +334,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
         Verb::Eject(args) => wait_for(eject::run(&settings, &args, output)),
+        Verb::Adopt(args) => wait_for(adopt::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),

@@ -20,8 +20,12 @@ pub(super) struct Remote {
 impl Remote {
     /// A client of [`address`].
     pub(super) async fn of(settings: &Resolved) -> Result<Self, Failure> {
+        Self::in_region(settings, settings.value("region")?).await
+    }
+
+    /// The same, for ARNs of another region than the settings'.
+    pub(super) async fn in_region(settings: &Resolved, region: String) -> Result<Self, Failure> {
         let (endpoint, key) = address(settings)?;
-        let region: String = settings.value("region")?;
         let trust = trust::of(settings)?;
         let outside = settings.text("objects_endpoint").is_some() || settings.text("bucket").is_some();
         let objects = ObjectsConfig {
@@ -45,6 +49,16 @@ pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
     let (endpoint, key) = address(settings)?;
     let trust = trust::of(settings)?;
     client(&endpoint, &settings.value::<String>("region")?, key, trust.as_ref())
+}
+
+/// The same, for ARNs of another region than the settings'.
+///
+/// # Errors
+/// As [`hadron`].
+pub(super) fn hadron_in(settings: &Resolved, region: &str) -> Result<Client, Failure> {
+    let (endpoint, key) = address(settings)?;
+    let trust = trust::of(settings)?;
+    client(&endpoint, region, key, trust.as_ref())
 }
 
 fn client(endpoint: &str, region: &str, key: KeyPair, trust: Option<&Trust>) -> Result<Client, Failure> {

@@ -209,13 +209,13 @@ async fn push(client: &Client, target: &Named, file: &PathBuf, force: bool, form
     };
     let body = body.with_context(|| format!("reading {}", file.display()))?;
     let (target_arn, force) = (target.arn(client).await?, force.then_some(true));
-    let input = PushStateInput { target_arn, body: Some(body), force, parked: None, none: None };
+    let input = PushStateInput { target_arn, body: Some(body), force, parked: None, none: None, moves: None };
     pushed(client, target, &input, form).await
 }
 
 async fn push_parked(client: &Client, target: &Named, none: bool, form: Form) -> Result<(), Failure> {
     let (target_arn, none) = (target.arn(client).await?, none.then_some(true));
-    let input = PushStateInput { target_arn, body: None, force: None, parked: Some(true), none };
+    let input = PushStateInput { target_arn, body: None, force: None, parked: Some(true), none, moves: None };
     pushed(client, target, &input, form).await
 }
 

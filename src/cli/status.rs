@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anyhow::Context;
-use hadron_model::hadron::{ListRunsInput, ListStatesInput, Operation, Run, RunStatus, State, StateBlock, StateLock};
+use hadron_model::hadron::{
+    ListQuarantinedInput, ListRunsInput, ListStatesInput, Operation, QuarantinedTarget, Run, RunStatus, State,
+    StateBlock, StateLock,
+};
 use serde::Serialize;
 
 use super::remote::{self, Remote};
@@ -37,13 +40,16 @@ struct Row {
     /// Why nobody may work on it, with the commands that lift the block.
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<StateBlock>,
+    /// Whether it was imported and nobody has adopted it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    quarantined: bool,
 }
 
 impl Row {
     fn new(kind: &'static str, name: String, status: &impl ToString) -> Self {
         let status = status.to_string();
         let (template, deployment, message, waits) = Default::default();
-        Self { kind, name, status, template, deployment, message, waits, lock: None, blocked: None }
+        Self { kind, name, status, template, deployment, message, waits, lock: None, blocked: None, quarantined: false }
     }
 
     /// Whether it is this target.
@@ -65,6 +71,7 @@ pub(super) async fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure
     let mut rows = rows(&remote).await.map_err(remote::failure)?;
     mark_runs(&remote, &mut rows).await;
     mark_states(&remote, &mut rows).await;
+    mark_quarantined(&remote, &mut rows).await;
     let mut out = io::stdout().lock();
     match form {
         Form::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rows).context("writing the status as JSON")?)?,
@@ -87,6 +94,17 @@ async fn mark_runs(remote: &Remote, rows: &mut [Row]) {
                 row.waits = run.queue.map(|queue| queue.reason).unwrap_or_default();
             }
         }
+    }
+}
+
+/// Says of each target whether it is quarantined.
+async fn mark_quarantined(remote: &Remote, rows: &mut [Row]) {
+    let input = ListQuarantinedInput::default();
+    let found: Vec<QuarantinedTarget> =
+        remote.hadron.pages(Operation::ListQuarantined, &input).await.unwrap_or_default();
+    let targets: Vec<Target> = found.iter().filter_map(|it| Some(Target::parse(&it.target_arn).ok()?.1)).collect();
+    for row in rows {
+        row.quarantined = targets.iter().any(|target| row.is(target));
     }
 }
 
@@ -220,6 +238,9 @@ fn table(rows: &[Row], now: i64) -> String {
 /// What keeps a target waiting, line by line; commands stand alone, to be run as they are.
 fn explained(row: &Row, now: i64) -> Vec<String> {
     let mut lines = Vec::new();
+    if row.quarantined {
+        lines.push("imported and quarantined: nothing is deployed to it before `hadron adopt`".into());
+    }
     if !row.waits.is_empty() && row.blocked.is_none() {
         lines.push(row.waits.clone());
     }

@@ -15,7 +15,7 @@ pub(crate) mod yaml;
 
 pub use bundle::{
     Bundle, BundleKind, Engine, Files, Intake, LOCK_FILE, Part, Role, check_bundle, check_part, examine_bundle,
-    open_bundle, pack, pack_component, pack_files, unpack,
+    open_bundle, pack, pack_component, unpack,
 };
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};
@@ -28,3 +28,4 @@ pub use problem::{Problem, Problems, nearest};
 pub use schema::{Form, InputShape, InputType, Schema};
 pub use spec::{EnvironmentSpec, InstanceSpec, ServiceSpec};
 pub use target::{Target, UnknownTarget};
+pub use yaml::{yaml_key, yaml_value};

@@ -25,15 +25,15 @@ pub fn masked(inputs: &Value) -> Vec<Masked> {
     let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
     let mut found = Vec::new();
     let environment = |value: &Value| Target::Environment { name: name(value) };
-    note(inputs, "/environment", environment(&inputs["environment"]), &mut found);
+    note(inputs, "/environment", &environment(&inputs["environment"]), &mut found);
     let component = &inputs["service_instance"]["components"]["default"];
-    note(inputs, "/service_instance/components/default", Target::Component { name: name(component) }, &mut found);
+    note(inputs, "/service_instance/components/default", &Target::Component { name: name(component) }, &mut found);
     let instances = inputs["service_instances"].as_array().map_or(&[][..], Vec::as_slice);
     for (at, instance) in instances.iter().enumerate() {
         let producer = Target::ServiceInstance { service: name(&inputs["service"]), name: name(instance) };
-        note(inputs, &format!("/service_instances/{at}"), producer, &mut found);
+        note(inputs, &format!("/service_instances/{at}"), &producer, &mut found);
         let place = format!("/service_instances/{at}/environment");
-        note(inputs, &place, environment(&instance["environment"]), &mut found);
+        note(inputs, &place, &environment(&instance["environment"]), &mut found);
     }
     found
 }
@@ -48,7 +48,7 @@ pub fn divided(inputs: Value, masked: &[Masked]) -> (Value, Option<Value>) {
     (Value::Object(open), (!hidden.is_empty()).then_some(Value::Object(hidden)))
 }
 
-fn note(inputs: &Value, place: &str, producer: Target, found: &mut Vec<Masked>) {
+fn note(inputs: &Value, place: &str, producer: &Target, found: &mut Vec<Masked>) {
     let outputs = inputs.pointer(place).and_then(|place| place["outputs"].as_object());
     for (output, _) in outputs.into_iter().flatten().filter(|(_, value)| *value == MASK) {
         let pointer = format!("{place}/outputs/{}", output.replace('~', "~0").replace('/', "~1"));

@@ -48,7 +48,7 @@ pub fn plain(files: Files, arn: &str) -> Files {
     };
     let kept = files.into_iter().filter(|(path, _)| path != METADATA);
     kept.map(|(path, bytes)| {
-        let bytes = if path.ends_with(".tf") { unsigned(bytes) } else { bytes };
+        let bytes = if path.strip_suffix(".tf").is_some() { unsigned(bytes) } else { bytes };
         (path, bytes)
     })
     .collect()

@@ -1,5 +1,7 @@
 //! What a control plane is told: templates and resources under their original names, ids and ARNs.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 
 use super::model::{Place, VersionRef};
@@ -18,6 +20,30 @@ pub struct Rebuilt {
     pub services: Vec<RebuiltService>,
     /// Live components.
     pub components: Vec<RebuiltComponent>,
+    /// What no repository says and a dump or a template's registration file does, by ARN; versions by theirs
+    /// (`…:service-template/t:1.0`). Nothing here is needed to register a resource.
+    pub told: BTreeMap<String, Told>,
+}
+
+/// What is known of a template, version or resource beside what Proton rendered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// `displayName` of a template.
+    pub display_name: Option<String>,
+    /// `description` of anything.
+    pub description: Option<String>,
+    /// `status` of a version: `DRAFT` or `PUBLISHED`.
+    pub status: Option<String>,
+    /// `recommendedVersion` of a template.
+    pub recommended_version: Option<(u32, u32)>,
+    /// `recommendedMinorVersion` by major version, of a template.
+    pub recommended_minors: BTreeMap<u32, u32>,
+    /// Environment templates that a service template's version goes with: name and major version. Those that its
+    /// instances run with are always here.
+    pub compatible_environments: BTreeSet<(String, u32)>,
+    /// `supportedComponentSources` of a service template's version; `DIRECTLY_DEFINED` where a component is attached to one
+    /// of its instances.
+    pub supported_component_sources: BTreeSet<String>,
 }
 
 /// An environment or service template.
@@ -29,6 +55,17 @@ pub struct RebuiltTemplate {
     pub kind: BundleKind,
     /// Versions by (major, minor), ascending.
     pub versions: Vec<RebuiltVersion>,
+}
+
+impl RebuiltTemplate {
+    /// Whether its pipeline is `CUSTOMER_MANAGED`: a service template none of whose versions has a pipeline's code.
+    pub fn customer_managed_pipeline(&self) -> bool {
+        let pipelines = ["pipeline_infrastructure/", "pipeline/"];
+        let has_one = |version: &RebuiltVersion| {
+            version.files.keys().any(|path| pipelines.iter().any(|folder| path.starts_with(folder)))
+        };
+        self.kind == BundleKind::Service && !self.versions.iter().any(has_one)
+    }
 }
 
 /// A version and its bundle.
@@ -180,6 +217,8 @@ pub struct RebuiltComponent {
     pub manifest: String,
     /// Its one template file.
     pub template_file: String,
+    /// The `serviceSpec` that gives an attached component its inputs, YAML.
+    pub service_spec: Option<String>,
     /// The last deployment.
     pub deployment_id: Option<String>,
     /// Outputs, which the instance's values tell; `None` where nothing told them.

@@ -41,6 +41,9 @@ pub struct Lease {
     pub sealed: Option<String>,
     /// The key that this target has in an S3 state bucket.
     pub state_key: Option<String>,
+    /// Where the state of an imported target lies.
+    #[serde(default)]
+    pub state_at: Option<StateAt>,
     /// Counts the attempts at this deployment.
     pub attempt: u64,
     /// Runs on this target that nobody has settled: deployment and attempt, oldest first.
@@ -112,6 +115,26 @@ pub enum Decision {
     },
 }
 
+/// The state of an imported target: a bucket and a key of its own, wherever other states are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateAt {
+    /// The bucket.
+    pub bucket: String,
+    /// The key within it.
+    pub key: String,
+    /// The bucket's region.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// A role that may read and write it, to be assumed for the state alone.
+    #[serde(default)]
+    pub role: Option<String>,
+}
+
+fn state_at(text: &str) -> Result<StateAt, ProtonError> {
+    let text = percent_decode_str(text).decode_utf8_lossy();
+    serde_json::from_str(&text).map_err(|error| ProtonError::nonsense(format!("where the state lies: {error}")))
+}
+
 fn decision(answer: &AnswerHeaders) -> Option<Decision> {
     match answer.get("x-hadron-decision")?.as_str() {
         "pending" => Some(Decision::Pending),
@@ -147,17 +170,20 @@ impl Proton {
             objects: None,
             sealed: None,
             state_key: None,
+            state_at: None,
             attempt: 1,
             unsettled: Vec::new(),
             adopt: 0,
         };
-        let answer = self.notify(&lease, Told::InProgress, None, &[]).await?;
+        let knows = vec![("x-hadron-knows", "state-at".to_owned())];
+        let answer = self.notify_with(&lease, Told::InProgress, None, &[], knows).await?;
         lease.epoch = answer.parse("x-hadron-epoch");
         lease.seconds = answer.parse("x-hadron-lease-seconds");
         lease.state = answer.get("x-hadron-state");
         lease.objects = answer.get("x-hadron-objects");
         lease.sealed = answer.get("x-hadron-sealed");
         lease.state_key = answer.get("x-hadron-state-key");
+        lease.state_at = answer.get("x-hadron-state-at").map(|text| state_at(&text)).transpose()?;
         let epoch = lease.epoch.and_then(|epoch| u64::try_from(epoch).ok());
         lease.attempt = answer.parse("x-hadron-attempt").or(epoch).unwrap_or(1);
         lease.unsettled = unsettled(&answer.get("x-hadron-unsettled").unwrap_or_default());
@@ -344,6 +370,7 @@ mod tests {
             objects: None,
             sealed: None,
             state_key: None,
+            state_at: None,
             attempt: 1,
             unsettled: Vec::new(),
             adopt: 0,

@@ -26,7 +26,7 @@ pub use aws_sdk_proton as sdk;
 
 pub use deployment::{Action, Attempt, Deployment, Work};
 pub use error::ProtonError;
-pub use lease::{Decision, Lease, Report, Settles};
+pub use lease::{Decision, Lease, Report, Settles, StateAt};
 pub use poll::{Pending, Poll};
 pub use resource::{Service, ServiceInstance, ServiceInstanceSummary};
 pub use state::{Adoption, Block, BlockSuspect, Locked, StateDoor};

@@ -94,6 +94,14 @@ pub(super) fn show(file: &Path) -> Vec<String> {
     args
 }
 
+/// Arguments that make Terraform print a saved plan as a document, with sensitive values in clear
+/// (<https://developer.hashicorp.com/terraform/internals/json-format>).
+pub(super) fn show_document(file: &Path) -> Vec<String> {
+    let mut args = words(&["show", "-json", "-no-color"]);
+    args.push(file.display().to_string());
+    args
+}
+
 /// Arguments that make Terraform print every output in clear.
 pub(super) fn output() -> Vec<String> {
     words(&["output", "-json", "-no-color"])

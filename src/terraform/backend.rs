@@ -2,7 +2,7 @@
 //! proof after `init` that nothing else won.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use semver::Version;
 use serde_json::{Map, Value, json};
@@ -41,6 +41,14 @@ pub enum Backend {
         use_path_style: bool,
         /// A DynamoDB table that locks in place of a lock file beside the state, for a Terraform older than 1.10.
         dynamodb_table: Option<String>,
+        /// A role that is assumed for the state alone.
+        role: Option<String>,
+    },
+    /// A file, for a look at a state that must not be written where it lies
+    /// (<https://developer.hashicorp.com/terraform/language/backend/local>).
+    Local {
+        /// The file.
+        path: PathBuf,
     },
 }
 
@@ -108,7 +116,7 @@ impl Backend {
         let found = settled(workdir)?;
         let ours = match self {
             Self::Http { address, .. } => left_to_the_environment(&found.config, address),
-            Self::S3 { .. } => covers(&Value::Object(self.config()), &found.config),
+            Self::S3 { .. } | Self::Local { .. } => covers(&Value::Object(self.config()), &found.config),
         };
         if ours && found.kind == self.kind() && found.workspace == "default" {
             return Ok(());
@@ -120,6 +128,7 @@ impl Backend {
         match self {
             Self::Http { .. } => "http",
             Self::S3 { .. } => "s3",
+            Self::Local { .. } => "local",
         }
     }
 
@@ -128,6 +137,7 @@ impl Backend {
         match self {
             Self::Http { address, .. } => format!("http {address}"),
             Self::S3 { bucket, key, .. } => format!("s3 {bucket}/{key}"),
+            Self::Local { path } => format!("local {}", path.display()),
         }
     }
 
@@ -135,12 +145,16 @@ impl Backend {
     fn config(&self) -> Map<String, Value> {
         match self {
             Self::Http { .. } => Map::new(),
-            Self::S3 { bucket, key, region, endpoint, use_path_style, dynamodb_table } => {
+            Self::Local { path } => object(json!({ "path": path })),
+            Self::S3 { bucket, key, region, endpoint, use_path_style, dynamodb_table, role } => {
                 let mut config = object(json!({ "bucket": bucket, "key": key, "region": region }));
                 match dynamodb_table {
                     Some(table) => config.insert("dynamodb_table".into(), json!(table)),
                     None => config.insert("use_lockfile".into(), json!(true)),
                 };
+                if let Some(role) = role {
+                    config.insert("assume_role".into(), json!({ "role_arn": role }));
+                }
                 if *use_path_style {
                     config.insert("use_path_style".into(), json!(true));
                 }
@@ -249,6 +263,7 @@ mod tests {
             endpoint: endpoint.map(ToOwned::to_owned),
             use_path_style: endpoint.is_some(),
             dynamodb_table: dynamodb_table.map(ToOwned::to_owned),
+            role: None,
         }
     }
 

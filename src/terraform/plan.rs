@@ -92,15 +92,29 @@ impl Session {
     /// # Errors
     /// See [`TerraformError`].
     pub async fn show_plan(&self, stop: &CancellationToken) -> Result<String, TerraformError> {
+        let text = self.shown(args::show(&self.plan_file()), stop).await?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The saved plan as a document, JSON. It holds every value in clear; no copy of it stays on disk.
+    ///
+    /// # Errors
+    /// See [`TerraformError`].
+    pub async fn plan_document(&self, stop: &CancellationToken) -> Result<Vec<u8>, TerraformError> {
+        self.shown(args::show_document(&self.plan_file()), stop).await
+    }
+
+    async fn shown(&self, words: Vec<String>, stop: &CancellationToken) -> Result<Vec<u8>, TerraformError> {
         let folder = self.run_dir.join(Step::Show.folder());
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(TerraformError::io("removing", &folder))?;
         }
-        self.run(Step::Show, args::show(&self.plan_file()), stop, &mut |_| {}).await?;
+        let ran = self.run(Step::Show, words, stop, &mut |_| {}).await;
         let path = StepDir::new(&folder).stdout();
-        let text = fs::read(&path).map_err(TerraformError::io("reading", &path))?;
+        let text = fs::read(&path).map_err(TerraformError::io("reading", &path));
         fs::remove_file(&path).map_err(TerraformError::io("removing", &path))?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        ran?;
+        text
     }
 
     /// Does what the saved plan of this digest says. See [`Session::apply`].

@@ -78,19 +78,19 @@ impl Relock {
 
     async fn step(
         &self,
-        step: Step,
+        which: Step,
         words: Vec<String>,
         work: &Path,
         env: &BTreeMap<String, String>,
         stop: &CancellationToken,
     ) -> Result<(), TerraformError> {
-        let folder = self.folder.join(step.folder());
+        let folder = self.folder.join(which.folder());
         let program = self.terraform.binary.to_string_lossy().into_owned();
         let argv = std::iter::once(program).chain(words).collect();
         let child = child::start(&self.supervisor, &folder, argv, env, work)?;
         let mut journal = Journal::default();
         let exit = child.wait(stop, &mut |event| journal.note(event)).await?;
-        judge(work, &folder, step, exit, journal).map(drop)
+        judge(work, &folder, which, exit, journal).map(drop)
     }
 }
 

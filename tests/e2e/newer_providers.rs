@@ -13,6 +13,8 @@ use aws_sdk_proton::types::{DeploymentUpdateType, TemplateVersionStatus};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use hadron::support::Clock;
+
 use crate::client::{Client, ask, environment_bundle, service_bundle, spec};
 use crate::support::plane::{Plane, Start, hadron};
 use crate::support::tools::Tools;
@@ -39,7 +41,9 @@ struct Mirror(TempDir);
 impl Mirror {
     fn of(versions: &[&str]) -> Self {
         let mirror = Self(tempfile::tempdir().unwrap());
-        versions.iter().for_each(|version| mirror.add(version));
+        for version in versions {
+            mirror.add(version);
+        }
         let rc =
             format!("provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n", mirror.place());
         fs::write(mirror.rc(), rc).unwrap();
@@ -139,8 +143,8 @@ async fn a_template_gets_newer_providers_by_a_new_minor_and_only_what_is_moved_t
     let plane = Plane::up(Start { settings: mirror.settings(), ..Start::default() });
     let user = Client::of(&plane).await;
     user.environment_template("zone", environment_bundle(&["word"], ZONE)).await;
-    let never = providers(&plane, &mirror, &["upgrade", "zone", "--output", "json"]).json();
-    assert_eq!((&never["outcome"], &never["to"]), (&json!("never-deployed"), &Value::Null), "{never}");
+    let unused = providers(&plane, &mirror, &["upgrade", "zone", "--output", "json"]).json();
+    assert_eq!((&unused["outcome"], &unused["to"]), (&json!("never-deployed"), &Value::Null), "{unused}");
     user.create_environment("dev", "zone", "word: a").await;
     user.deployed("dev").await;
     let same = providers(&plane, &mirror, &["upgrade", "zone"]);
@@ -242,7 +246,8 @@ fn keep(data: &Path, version: &str, days: u64) {
     let known = data.join("providers/known/example.com/acme/thing").join(format!("{version}.json"));
     fs::create_dir_all(known.parent().unwrap()).unwrap();
     fs::write(&known, "{\"h1\": {}, \"zh\": []}").unwrap();
-    let used = SystemTime::now() - Duration::from_hours(24) * u32::try_from(days).unwrap();
+    let now = Duration::from_millis(u64::try_from(Clock::system().now()).unwrap());
+    let used = SystemTime::UNIX_EPOCH + now - Duration::from_hours(24) * u32::try_from(days).unwrap();
     fs::File::options().write(true).open(known).unwrap().set_modified(used).unwrap();
 }
 
@@ -250,7 +255,9 @@ fn keep(data: &Path, version: &str, days: u64) {
 fn the_store_is_listed_and_only_what_nobody_used_for_so_long_is_pruned() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    [("1.0.0", 40), ("1.1.0", 20), ("2.0.0", 1)].into_iter().for_each(|(version, days)| keep(&data, version, days));
+    for (version, days) in [("1.0.0", 40), ("1.1.0", 20), ("2.0.0", 1)] {
+        keep(&data, version, days);
+    }
     let run = |arguments: &[&str]| {
         let flags = arguments.iter().map(|it| (*it).to_owned()).collect();
         told(hadron("providers", &Start { flags, ..Start::default() }, folder.path()))

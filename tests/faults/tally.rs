@@ -50,6 +50,9 @@ impl Row {
     }
 }
 
+/// A share of the rounds: its name, and which rounds are of it.
+type Share = (&'static str, fn(&Round) -> bool);
+
 impl Tally {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, reports: Vec::new(), races: Vec::new(), took: Duration::ZERO }
@@ -144,7 +147,7 @@ impl Display for Tally {
         };
         rows.iter().try_for_each(|(name, row)| line(name, row))?;
         line("all", &all)?;
-        let of_these: [(&str, fn(&Round) -> bool); 3] = [
+        let of_these: [Share; 3] = [
             ("of these: state in a bucket", |round| round.setting == Setting::Bucket),
             ("of these: record in PostgreSQL", |round| round.setting == Setting::Postgres),
             ("of these: people approve the plan", |round| round.gated),

@@ -68,7 +68,7 @@ impl World {
         if setting == Setting::Bucket {
             settings.push_str("[state]\nbackend = \"s3\"\n");
         }
-        let plane = Plane::serve(Start { settings, env, flags, port, ..Start::default() });
+        let plane = Plane::serve(Start { settings, flags, env, port, ..Start::default() });
         let exported = plane.exported();
         let key = (exported["AWS_ACCESS_KEY_ID"].clone(), exported["AWS_SECRET_ACCESS_KEY"].clone());
         let direct = format!("http://127.0.0.1:{port}");

@@ -11,6 +11,7 @@ mod assemble;
 #[path = "../support/bundle.rs"]
 mod bundle;
 mod conformance;
+mod estate;
 mod journey;
 mod object_server;
 mod objects;

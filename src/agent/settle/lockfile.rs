@@ -77,7 +77,8 @@ impl Watch {
 }
 
 async fn lock_file(context: &Context, session: &Session) -> Option<(ObjectUri, Objects)> {
-    let Backend::S3 { bucket, key, region, endpoint, use_path_style, dynamodb_table: None } = &session.backend else {
+    let Backend::S3 { bucket, key, region, endpoint, use_path_style, dynamodb_table: None, .. } = &session.backend
+    else {
         return None;
     };
     let objects = context.state_objects(endpoint.clone(), region.clone(), *use_path_style, &session.env).await;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::{Exit, Failure, Form, print};
 use super::{refused, talk};
-use crate::domain::{Bundle, BundleKind, Files, Problems, open_bundle, pack_files};
+use crate::domain::{Bundle, BundleKind, Files, Problems, open_bundle, pack};
 use crate::workbench::Source;
 use crate::workbench::parcel::parcel;
 
@@ -49,7 +49,7 @@ impl Packed {
             return Err(Failure::new(Exit::InvalidBundle, words).hint("name the folder that has schema/ in it"));
         }
         let parcel = parcel(&source);
-        let archive = pack_files(&parcel.files).context("packing the bundle")?;
+        let archive = pack(&parcel.files).context("packing the bundle")?;
         Ok(Self {
             kind: source.kind,
             customer_managed: source.customer_managed,

@@ -184,13 +184,12 @@ impl Template {
     /// # Errors
     /// None is published.
     pub(super) async fn newest(&self, remote: &Remote, named: &Named) -> Result<(Version, Vec<Version>), Failure> {
-        let majors = match &named.major {
-            Some(major) => vec![major.clone()],
-            None => {
-                let mut majors = self.versions(remote, None).await.map_err(remote::failure)?;
-                majors.sort_by_key(|row| row.major.parse::<u64>().unwrap_or_default());
-                majors.into_iter().rev().map(|row| row.major).collect()
-            }
+        let majors = if let Some(major) = &named.major {
+            vec![major.clone()]
+        } else {
+            let mut majors = self.versions(remote, None).await.map_err(remote::failure)?;
+            majors.sort_by_key(|row| row.major.parse::<u64>().unwrap_or_default());
+            majors.into_iter().rev().map(|row| row.major).collect()
         };
         for major in majors {
             let mut minors = self.versions(remote, Some(&major)).await.map_err(remote::failure)?;

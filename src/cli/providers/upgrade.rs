@@ -371,13 +371,14 @@ fn tell(report: &Report, form: Form) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn lock(version: &str) -> Option<Vec<u8>> {
+    fn lock(version: &str) -> Vec<u8> {
         let text = format!("provider \"registry.terraform.io/hashicorp/aws\" {{\n  version = \"{version}\"\n}}\n");
-        Some(text.into_bytes())
+        text.into_bytes()
     }
 
-    fn part(part: &'static str, before: Option<Vec<u8>>, after: Option<Vec<u8>>) -> Relocked {
-        Relocked { part, path: format!("{part}_infrastructure/{LOCK_FILE}"), before, after }
+    fn part(part: &'static str, before: impl Into<Option<Vec<u8>>>, after: impl Into<Option<Vec<u8>>>) -> Relocked {
+        let path = format!("{part}_infrastructure/{LOCK_FILE}");
+        Relocked { part, path, before: before.into(), after: after.into() }
     }
 
     #[test]
@@ -386,8 +387,8 @@ mod tests {
         let newer = part("pipeline", lock("3.1.0"), lock("3.2.0"));
         assert_eq!(outcome(&[same, newer]), Outcome::Created);
         assert_eq!(outcome(&[part("instance", lock("3.1.0"), lock("3.1.0"))]), Outcome::NothingNewer);
-        let never = part("pipeline", None, lock("3.2.0"));
-        assert_eq!(outcome(&[part("instance", lock("3.2.0"), lock("3.2.0")), never]), Outcome::NothingNewer);
+        let unused = part("pipeline", None, lock("3.2.0"));
+        assert_eq!(outcome(&[part("instance", lock("3.2.0"), lock("3.2.0")), unused]), Outcome::NothingNewer);
         assert_eq!(outcome(&[part("pipeline", None, lock("3.2.0"))]), Outcome::NeverDeployed);
         assert_eq!(outcome(&[part("instance", None, None)]), Outcome::NothingNewer);
     }

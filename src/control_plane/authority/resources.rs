@@ -224,7 +224,9 @@ const fn of_hadron(operation: hadron::Operation) -> On {
         | O::ReplayDeadLetters
         | O::ReportStale
         | O::SendStaleReport
-        | O::RotateDataKey => Account,
+        | O::RotateDataKey
+        | O::ImportEstate
+        | O::ListQuarantined => Account,
         O::RevokeKey | O::RotateKey => Named(Kind::AccessKey, "id"),
         O::DescribeRun | O::ApproveRun | O::RejectRun => Named(Kind::Deployment, "deploymentId"),
         O::DescribeState
@@ -234,7 +236,9 @@ const fn of_hadron(operation: hadron::Operation) -> On {
         | O::ReleaseLock
         | O::BlockState
         | O::UnblockState
-        | O::AdoptResources => Target("targetArn"),
+        | O::AdoptResources
+        | O::RecordAdoptionPlan
+        | O::AdoptTarget => Target("targetArn"),
         O::SetExecutor => Named(Kind::Environment, "environmentName"),
     }
 }

@@ -60,17 +60,29 @@ impl Deployments {
     pub(crate) fn begin(&self, tx: &mut dyn Transaction, begin: Begin) -> Result<Stored<Deployment>, ProtonError> {
         let record = self.load(tx, &begin.target)?;
         self.must_be_idle(tx, &record, &begin.target)?;
+        self.refuse_quarantined(tx, &begin.target)?;
         let inputs = self.inputs_upload(&begin.inputs.document)?;
         let mut deployment = self.draft(tx, &record, &begin.target, (begin.action, begin.target_state))?;
         deployment.initial_state = self.state_before(tx, &record)?;
         deployment.bundle = begin.bundle;
         deployment.sealed_inputs = begin.inputs.sealed;
         deployment.inputs_uri.clone_from(&inputs.address);
-        for upload in begin.uploads.into_iter().chain([inputs]) {
+        self.leave_to_be_published(tx, &mut deployment, begin.uploads.into_iter().chain([inputs]))?;
+        self.start(tx, record, &deployment)
+    }
+
+    /// Leaves bytes that a deployment names in the record, until they are in the bucket.
+    pub(super) fn leave_to_be_published(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &mut Deployment,
+        uploads: impl Iterator<Item = Upload>,
+    ) -> Result<(), StoreError> {
+        for upload in uploads {
             tx.put_blob(&self.scope, UNPUBLISHED, &upload.address, &upload.bytes)?;
             deployment.unpublished.push(upload.address);
         }
-        self.start(tx, record, &deployment)
+        Ok(())
     }
 
     /// The target's document.
@@ -109,7 +121,7 @@ impl Deployments {
         (BundleRef { uri: upload.address.clone(), digest: upload.digest.clone() }, upload)
     }
 
-    fn inputs_upload(&self, document: &Value) -> Result<Upload, ProtonError> {
+    pub(super) fn inputs_upload(&self, document: &Value) -> Result<Upload, ProtonError> {
         Ok(self.upload("inputs", ".json", serde_json::to_vec_pretty(document)?))
     }
 
@@ -162,6 +174,7 @@ impl Deployments {
             last_claimed_by: None,
             claimers: Vec::new(),
             approval: None,
+            imported: false,
         })
     }
 

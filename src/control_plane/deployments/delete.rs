@@ -20,6 +20,7 @@ impl Deployments {
     pub(crate) fn delete(&self, tx: &mut dyn Transaction, target: &Target) -> Result<Stored<Deployment>, ProtonError> {
         let record = self.load(tx, target)?;
         self.must_be_idle(tx, &record, target)?;
+        self.refuse_quarantined(tx, target)?;
         let last = self.last_run(tx, target, record.created_at())?;
         let ran = last.is_some();
         let deployment = self.deletion(tx, &record, target, last.map(|last| last.value))?;

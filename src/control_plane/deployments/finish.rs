@@ -97,6 +97,7 @@ impl Deployments {
         }
         record.remove(tx, &self.scope)?;
         remove_tags(tx, &self.scope, &deployment.target_arn)?;
+        self.forget_import(tx, &deployment.target_arn)?;
         Ok(self.release_state_key(tx, &deployment.target_arn)?)
     }
 

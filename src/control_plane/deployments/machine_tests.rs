@@ -252,7 +252,8 @@ impl Machine {
         let none = words.contains(&"--none").then_some(true);
         Ok(match words[2] {
             "push" => {
-                let input = PushStateInput { target_arn, body: None, force: None, parked: Some(true), none };
+                let input =
+                    PushStateInput { target_arn, body: None, force: None, parked: Some(true), none, moves: None };
                 plane.push_state(call, input).await?.state
             }
             "adopt" => {

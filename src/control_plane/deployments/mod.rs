@@ -20,6 +20,7 @@ mod cancel;
 mod delete;
 mod finish;
 mod history;
+mod imported;
 mod limits;
 #[cfg(test)]
 mod machine_tests;

@@ -3,7 +3,7 @@
 use hadron_model::{DeploymentStatus, ResourceDeploymentStatus};
 
 use super::{Asked, Deployments, Inheritance, Outcome, TargetRecord};
-use crate::control_plane::records::{Deployment, Executor, Lease, Output, StateLock, Turn};
+use crate::control_plane::records::{Deployment, Executor, Imported, Lease, Output, StateLock, Turn};
 use crate::control_plane::state_server::release;
 use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -34,6 +34,8 @@ pub(crate) struct Report {
     pub(crate) plan: Option<Asked>,
     /// `x-hadron-settled`: which runs the report of an end settles.
     pub(crate) settles: Settles,
+    /// `x-hadron-knows`: whether the claimer can work on a state that lies where the answer says.
+    pub(crate) knows_state_at: bool,
 }
 
 /// Which unsettled runs of the target are settled by a report of the end.
@@ -98,6 +100,10 @@ impl Deployments {
         report: &Report,
     ) -> Result<Heard, ProtonError> {
         use ResourceDeploymentStatus as S;
+        // Whatever an old workflow says when it runs again, Proton had finished this.
+        if deployment.imported && report.agent.is_none() && report.epoch.is_none() {
+            return Ok(Heard { deployment: deployment.value.clone(), claimed: None, ended: false });
+        }
         check_epoch(deployment, report)?;
         if !deployment.in_flight() {
             let heard = repeated_end(deployment, report)?;
@@ -204,6 +210,7 @@ impl Deployments {
             return Err(held(deployment, lease));
         }
         self.must_be_claimable(tx, deployment)?;
+        self.must_find_the_state(tx, deployment, report)?;
         deployment.epoch += 1;
         deployment.offer = None;
         deployment.approval = None;
@@ -239,6 +246,24 @@ impl Deployments {
             return Ok(());
         };
         Err(ProtonError::conflict(refusal))
+    }
+
+    /// Refuses a claimer that wouldn't look where an imported state lies.
+    fn must_find_the_state(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &Deployment,
+        report: &Report,
+    ) -> Result<(), ProtonError> {
+        match tx.get::<Imported>(&self.scope, &deployment.target_arn)?.and_then(|it| it.value.state) {
+            Some(state) if !report.knows_state_at => Err(ProtonError::conflict(format!(
+                "deployment {} can't be claimed by this agent: the state of {} lies in {}, where agents of this release don't                  look; use a newer hadron",
+                deployment.id,
+                deployment.target,
+                Imported::address(&state)
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the target is there and waits for this deployment.

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::Deployments;
-use crate::control_plane::records::StateKey;
+use crate::control_plane::records::{Imported, StateKey};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
 use crate::domain::{Target, state_key};
 
@@ -24,6 +24,9 @@ impl Deployments {
         environment: &str,
     ) -> Result<Claimed, StoreError> {
         let arn = target.arn(&self.scope);
+        if let Some(state) = tx.get::<Imported>(&self.scope, &arn)?.and_then(|imported| imported.value.state) {
+            return Ok(Claimed { key: state.key, warning: None });
+        }
         if let Some(owned) = tx.by_term::<StateKey>(&self.scope, "target", &arn)?.into_iter().next() {
             return Ok(Claimed { key: owned.value.state_key, warning: None });
         }
@@ -40,6 +43,23 @@ impl Deployments {
         };
         tx.add(&self.scope, &StateKey { state_key: claimed.key.clone(), target_arn: arn })?;
         Ok(claimed)
+    }
+
+    /// Keeps the key of an imported state from targets that come later. Imported ones may have the same key in different
+    /// buckets; what it names then is kept by whoever came first. The other owner, if that isn't an imported one: nobody
+    /// can tell in which bucket it uses the key.
+    pub(crate) fn keep_state_key(
+        &self,
+        tx: &mut dyn Transaction,
+        arn: &str,
+        key: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(taken) = tx.get::<StateKey>(&self.scope, key)? else {
+            tx.add(&self.scope, &StateKey { state_key: key.to_owned(), target_arn: arn.to_owned() })?;
+            return Ok(None);
+        };
+        let imported = tx.get::<Imported>(&self.scope, &taken.target_arn)?.is_some_and(|it| it.state.is_some());
+        Ok((!imported && taken.target_arn != arn).then(|| taken.value.target_arn))
     }
 
     /// Gives a target's key back, since its state holds nothing any more.

@@ -3,17 +3,21 @@
 //! Whoever claims next is told of them, since their Terraform may still be at work, or may have created what the state
 //! doesn't know. All of it is noted in the transaction of the claim or the report that it follows from.
 
+use hadron_model::hadron::StateAt;
+
 use super::{Deployments, Settles};
-use crate::control_plane::records::{Deployment, Lease, StateLock, TargetRuns, UnsettledRun};
+use crate::control_plane::records::{Deployment, Imported, Lease, StateLock, TargetRuns, UnsettledRun};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
 
 /// What a claimer must see to before it begins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Inheritance {
     /// Runs to be settled, oldest first: `<deployment>.<epoch>`.
     pub(crate) unsettled: Vec<String>,
     /// How many resources are to be brought into the state.
     pub(crate) adoptions: usize,
+    /// Where the target's state lies, if it was imported and stays there.
+    pub(crate) state: Option<StateAt>,
 }
 
 impl Deployments {
@@ -50,7 +54,9 @@ impl Deployments {
         deployment: &Deployment,
     ) -> Result<Inheritance, StoreError> {
         let arn = &deployment.target_arn;
-        let Some(runs) = tx.get::<TargetRuns>(&self.scope, arn)? else { return Ok(Inheritance::default()) };
+        let state = tx.get::<Imported>(&self.scope, arn)?.and_then(|imported| imported.value.state);
+        let nothing = Inheritance { state: state.clone(), ..Inheritance::default() };
+        let Some(runs) = tx.get::<TargetRuns>(&self.scope, arn)? else { return Ok(nothing) };
         let before = runs.before(&deployment.id, deployment.epoch);
         let unsettled = before.iter().map(|run| format!("{}.{}", run.deployment, run.epoch)).collect();
         let told = runs.run(&deployment.id, deployment.epoch).map_or(0, |run| run.told_adoption);
@@ -58,7 +64,7 @@ impl Deployments {
             Some(lock) => lock.adoptions.iter().filter(|it| it.number <= told).count(),
             None => 0,
         };
-        Ok(Inheritance { unsettled, adoptions })
+        Ok(Inheritance { unsettled, adoptions, state })
     }
 
     /// Notes that a run has reported its end: it is settled, with all that its claim was told of. If it succeeded, what it

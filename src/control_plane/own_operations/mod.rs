@@ -5,6 +5,7 @@ mod audit;
 mod data_key;
 mod dead_letters;
 mod environments;
+mod estate;
 mod keys;
 mod runs;
 mod staleness;
@@ -65,6 +66,12 @@ operations! {
 
     // environments
     set_executor(SetExecutorInput) -> SetExecutorOutput = environments::set_executor;
+
+    // what AWS Proton left
+    import_estate(ImportEstateInput) -> ImportEstateOutput = estate::import_estate;
+    list_quarantined(ListQuarantinedInput) -> ListQuarantinedOutput = estate::list_quarantined;
+    record_adoption_plan(RecordAdoptionPlanInput) -> RecordAdoptionPlanOutput = estate::record_adoption_plan;
+    adopt_target(AdoptTargetInput) -> AdoptTargetOutput = estate::adopt_target;
 
     // encryption at rest
     rotate_data_key(RotateDataKeyInput) -> RotateDataKeyOutput = data_key::rotate_data_key;

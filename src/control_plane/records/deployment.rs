@@ -178,6 +178,9 @@ pub struct Deployment {
     /// The plan that the agent has asked people about; None without a gate.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// Whether Proton had finished it before the target was imported: a report about it changes nothing.
+    #[serde(default)]
+    pub imported: bool,
 }
 
 impl Deployment {

@@ -170,11 +170,10 @@ impl Server {
     }
 
     async fn largest_body(&self, parts: &Parts) -> usize {
-        let push = Action::Hadron(hadron::Operation::PushState);
-        if api::target(parts).and_then(Action::targeted) != Some(push) {
-            return LARGEST_BODY;
-        }
-        let Ok(claim) = Claim::read(parts, push.service(), self.front.clock.now()) else { return LARGEST_BODY };
+        let large = [hadron::Operation::PushState, hadron::Operation::ImportEstate].map(Action::Hadron);
+        let asked = api::target(parts).and_then(Action::targeted);
+        let Some(asked) = asked.filter(|asked| large.contains(asked)) else { return LARGEST_BODY };
+        let Ok(claim) = Claim::read(parts, asked.service(), self.front.clock.now()) else { return LARGEST_BODY };
         match self.front.keys.find(claim.access_key()).await {
             Ok(Some(_)) => LARGEST_STATE,
             Ok(None) | Err(_) => LARGEST_BODY,

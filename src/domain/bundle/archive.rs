@@ -1,11 +1,10 @@
-//! ZIP and gzipped tar, read in a stream within the quotas; gzipped tar, written.
+//! ZIP and gzipped tar, read in a stream within the quotas.
 
 use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use flate2::read::GzDecoder;
-use flate2::{Compression, GzBuilder};
-use tar::{Builder, EntryType, Header};
+use tar::EntryType;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -37,22 +36,6 @@ pub(super) fn unpack_within(archive: &[u8], most_bytes: u64) -> Result<Files, Pr
     }
     let files = intake.problems.unless_any(|| intake.files)?;
     layout::from_root(files)
-}
-
-/// Packs files as a gzipped tar; the same files give the same bytes, so that equal bundles share one object.
-///
-/// # Errors
-/// A path that no tar takes.
-pub fn pack(files: &Files) -> std::io::Result<Vec<u8>> {
-    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::default());
-    let mut archive = Builder::new(gzip);
-    for (path, bytes) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        header.set_mode(0o644);
-        archive.append_data(&mut header, path, bytes.as_slice())?;
-    }
-    archive.into_inner()?.finish()
 }
 
 fn what_it_is(archive: &[u8]) -> String {

@@ -13,11 +13,11 @@ mod terraform;
 
 use std::collections::BTreeMap;
 
-pub use archive::{pack, unpack};
+pub use archive::unpack;
 pub use checked::{check_bundle, check_part, examine_bundle, open_bundle};
 pub use component::pack_component;
 pub use intake::Intake;
-pub use pack::pack_files;
+pub use pack::pack;
 
 use super::{Schema, Target};
 

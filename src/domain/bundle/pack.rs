@@ -2,6 +2,9 @@
 
 use std::io;
 
+use flate2::{Compression, GzBuilder};
+use tar::{Builder, Header};
+
 use super::Files;
 
 /// Packs files as a gzipped tar. The same names and contents give the same bytes, whenever and by whomever they are
@@ -9,8 +12,16 @@ use super::Files;
 ///
 /// # Errors
 /// A path that no tar can hold.
-pub fn pack_files(files: &Files) -> io::Result<Vec<u8>> {
-    super::archive::pack(files)
+pub fn pack(files: &Files) -> io::Result<Vec<u8>> {
+    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::default());
+    let mut archive = Builder::new(gzip);
+    for (path, bytes) in files {
+        let mut header = Header::new_gnu();
+        header.set_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, bytes.as_slice())?;
+    }
+    archive.into_inner()?.finish()
 }
 
 #[cfg(test)]
@@ -25,9 +36,9 @@ mod tests {
             .into_iter()
             .map(|(path, bytes)| (path.to_owned(), bytes.to_vec()))
             .collect();
-        let packed = pack_files(&files).unwrap();
+        let packed = pack(&files).unwrap();
         assert_eq!(unpack(&packed).unwrap(), files);
-        assert_eq!(packed, pack_files(&files).unwrap());
+        assert_eq!(packed, pack(&files).unwrap());
         // No time in gzip's header, and no host.
         assert_eq!((&packed[4..8], packed[9]), (&[0; 4][..], 255));
     }

@@ -1,7 +1,5 @@
 //! A service's spec with one part of it as another spec has it.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use super::{InstanceSpec, SPEC, ServiceSpec};
@@ -77,30 +75,8 @@ fn json_text(pipeline: Option<&Map<String, Value>>, instances: &[&InstanceSpec])
 
 /// The frame in YAML's own style; every value as JSON on its line, which is YAML in any surroundings.
 fn yaml_text(pipeline: Option<&Map<String, Value>>, instances: &[&InstanceSpec]) -> String {
-    let mut text = "proton: ServiceSpec\n".to_owned();
-    if let Some(pipeline) = pipeline {
-        text.push_str(if pipeline.is_empty() { "pipeline: {}\n" } else { "pipeline:\n" });
-        push_entries(&mut text, "  ", pipeline);
-    }
-    text.push_str(if instances.is_empty() { "instances: []\n" } else { "instances:\n" });
-    for it in instances {
-        let (name, environment) = (Value::from(it.name.as_str()), Value::from(it.environment.as_str()));
-        writeln!(text, "  - name: {name}\n    environment: {environment}").expect("text takes text");
-        text.push_str(if it.spec.is_empty() { "    spec: {}\n" } else { "    spec:\n" });
-        push_entries(&mut text, "      ", &it.spec);
-    }
-    text
-}
-
-fn push_entries(text: &mut String, indent: &str, entries: &Map<String, Value>) {
-    for (key, value) in entries {
-        let plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
-            && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-            // What YAML 1.1 readers (yq among them) take for a boolean or null is quoted.
-            && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&key.to_ascii_lowercase().as_str());
-        let key = if plain { key.clone() } else { Value::from(key.as_str()).to_string() };
-        writeln!(text, "{indent}{key}: {value}").expect("text takes text");
-    }
+    let instances = instances.iter().map(|it| (it.name.as_str(), it.environment.as_str(), &it.spec));
+    ServiceSpec::text(pipeline, instances)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod current_val;
 mod merge;
 mod service;
+mod text;
 
 use serde_json::{Map, Value};
 

@@ -4,12 +4,14 @@
 
 mod scalar;
 mod tree;
+mod write;
 
 use serde_json::{Map, Number, Value};
 
 use super::{Problem, Problems};
 
 pub(crate) use tree::parse;
+pub use write::{yaml_key, yaml_value};
 
 /// Where a node stands in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! CreateComponent.
 
-use hadron_model::{CreateComponentInput, CreateComponentOutput, Operation};
+use hadron_model::{CreateComponentInput, CreateComponentOutput, Operation, Tag};
 
 use super::attachment::{Place, Wish, instance_for};
 use super::{get::by_name, plan::Plan, view};
@@ -12,6 +12,7 @@ use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Component, Progress, ServiceInstance};
 use crate::control_plane::store::{ALL, Document, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
+use crate::domain::Scope;
 
 /// The most components of an account and region.
 ///
@@ -64,19 +65,29 @@ fn create(tx: &mut dyn Transaction, engine: &Deployments, input: &CreateComponen
     if let Some(instance) = &mut instance {
         reserve(tx, engine, instance, &input.name)?;
     }
-    let managed = [
-        ("aws:proton:account", scope.account.clone()),
-        ("aws:proton:environment", scope.arn(format_args!("environment/{}", component.environment))),
-        ("aws:proton:component", arn.clone()),
-    ];
-    let managed: Vec<(&str, &str)> = managed.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    create_tags(tx, scope, &arn, input.tags.as_deref(), &managed)?;
+    tag(tx, scope, (&arn, &component.environment), input.tags.as_deref())?;
     let plan = Plan {
         template_file: input.template_file.clone(),
         service_spec: input.service_spec.clone(),
         instance: instance.as_deref(),
     };
     plan.begin(tx, engine, &component, Action::Create)
+}
+
+/// Gives a new component its tags.
+pub(super) fn tag(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    (arn, environment): (&str, &str),
+    tags: Option<&[Tag]>,
+) -> Result<(), ProtonError> {
+    let environment = scope.arn(format_args!("environment/{environment}"));
+    let managed = [
+        ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:environment", &environment),
+        ("aws:proton:component", arn),
+    ];
+    create_tags(tx, scope, arn, tags, &managed)
 }
 
 /// The environment that the component lies in: the instance's if it is attached, else the one that is named.

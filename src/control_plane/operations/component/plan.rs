@@ -35,6 +35,21 @@ impl Plan<'_> {
         component: &Component,
         action: Action,
     ) -> Result<(), ProtonError> {
+        let begin = self.deployment(tx, engine, component, action)?;
+        engine.begin(tx, begin).map(drop)
+    }
+
+    /// What is deployed.
+    ///
+    /// # Errors
+    /// As [`Plan::begin`].
+    pub(super) fn deployment(
+        self,
+        tx: &mut dyn Transaction,
+        engine: &Deployments,
+        component: &Component,
+        action: Action,
+    ) -> Result<Begin, ProtonError> {
         if self.instance.is_none() && self.service_spec.is_some() {
             return Err(ProtonError::validation(
                 "a serviceSpec is only of use to a component that is attached to a service instance",
@@ -43,7 +58,7 @@ impl Plan<'_> {
         let (bundle, upload) = engine.bundle_upload(packed(&component.manifest, &self.template_file)?);
         let inputs = self.inputs(tx, engine, component)?;
         let attached_to = self.instance.map(|it| (it.service.clone(), it.name.clone()));
-        let begin = Begin {
+        Ok(Begin {
             target: Target::Component { name: component.name.clone() },
             action,
             target_state: TargetState {
@@ -55,8 +70,7 @@ impl Plan<'_> {
             bundle,
             inputs,
             uploads: vec![upload],
-        };
-        engine.begin(tx, begin).map(drop)
+        })
     }
 
     fn inputs(

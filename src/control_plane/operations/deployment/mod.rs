@@ -2,6 +2,7 @@
 
 mod delete;
 mod get;
+mod import;
 mod list;
 mod notify;
 mod plan;
@@ -12,6 +13,7 @@ mod view;
 
 pub(crate) use delete::delete_deployment;
 pub(crate) use get::get_deployment;
+pub(crate) use import::{given_outputs, imported_version};
 pub(crate) use list::list_deployments;
 pub(crate) use notify::notify_resource_deployment_status_change;
 pub(crate) use results::{outputs_of, provisioned_by};

@@ -4,6 +4,9 @@ use hadron_model::{
     DeploymentStatus, NotifyResourceDeploymentStatusChangeInput, NotifyResourceDeploymentStatusChangeOutput,
 };
 
+use hadron_model::hadron::StateAt;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+
 use super::{plan, poll};
 use crate::control_plane::deployments::{Deployments, Heard, Refused, Report, Settles};
 use crate::control_plane::plane::{Plane, PlaneSettings};
@@ -22,6 +25,13 @@ const STATUS: &str = "x-hadron-status";
 /// How much a report of the end settles, if not all: `own` is this run without what its claim was told of, `none` is
 /// nothing.
 const SETTLED: &str = "x-hadron-settled";
+
+/// Where the state of an imported target lies: bucket, key, region and role as JSON, percent-encoded beyond ASCII.
+const STATE_AT: &str = "x-hadron-state-at";
+
+/// What a claimer understands besides the first headers: `state-at`. Whoever doesn't would keep the state elsewhere, and
+/// make everything anew.
+const KNOWS: &str = "x-hadron-knows";
 
 /// Which of the outputs are sensitive: their positions, `0,3`.
 const SENSITIVE: &str = "x-hadron-sensitive";
@@ -61,7 +71,7 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
         plane.work.ring();
     }
     if let Some(inherited) = &heard.claimed {
-        for (name, value) in claim_answer(&plane.settings, &call.scope, &heard.deployment) {
+        for (name, value) in claim_answer(&plane.settings, &call.scope, &heard.deployment, inherited.state.as_ref()) {
             call.answer_header(name, &value);
         }
         if !inherited.unsettled.is_empty() {
@@ -74,7 +84,12 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
 }
 
 /// The headers that answer a claim.
-fn claim_answer(settings: &PlaneSettings, scope: &Scope, claimed: &Deployment) -> Vec<(&'static str, String)> {
+fn claim_answer(
+    settings: &PlaneSettings,
+    scope: &Scope,
+    claimed: &Deployment,
+    state: Option<&StateAt>,
+) -> Vec<(&'static str, String)> {
     let base = &settings.base_url;
     let mut headers = vec![
         (EPOCH, claimed.epoch.to_string()),
@@ -82,7 +97,10 @@ fn claim_answer(settings: &PlaneSettings, scope: &Scope, claimed: &Deployment) -
         ("x-hadron-lease-seconds", settings.lease.as_secs().to_string()),
         ("x-hadron-state-key", claimed.state_key.clone()),
     ];
-    if settings.serves_state {
+    if let Some(state) = state {
+        let text = serde_json::to_string(state).unwrap_or_default();
+        headers.push((STATE_AT, utf8_percent_encode(&text, CONTROLS).to_string()));
+    } else if settings.serves_state {
         headers.push(("x-hadron-state", state_url(base, scope, &claimed.target)));
     }
     if settings.serves_objects {
@@ -114,6 +132,7 @@ fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChang
         principal: call.caller.principal.clone(),
         plan: plan::asked(call)?,
         settles: settles(call)?,
+        knows_state_at: call.header(KNOWS).is_some_and(|known| known.split(' ').any(|word| word == "state-at")),
     })
 }
 

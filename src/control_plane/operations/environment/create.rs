@@ -1,6 +1,6 @@
 //! CreateEnvironment.
 
-use hadron_model::{CreateEnvironmentInput, CreateEnvironmentOutput, Operation};
+use hadron_model::{CreateEnvironmentInput, CreateEnvironmentOutput, Operation, Tag};
 
 use super::plan::Plan;
 use super::{get::by_name, provisioning, view};
@@ -14,6 +14,7 @@ use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Environment, Executor, Progress, TemplateKind, VersionRef};
 use crate::control_plane::store::{ALL, Document, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
+use crate::domain::Scope;
 
 /// The most environments of an account and region.
 ///
@@ -68,15 +69,25 @@ fn create(
         return Err(ProtonError::quota(format!("there are {MOST} environments already")));
     }
     tx.add(scope, &environment)?;
-    let template = scope.arn(format_args!("environment-template/{}", version.template));
+    tag(tx, scope, (&arn, &version.template), input.tags.as_deref())?;
+    plan.begin(tx, engine, &input.name, Action::Create, (&version, &input.spec))?;
+    once.remember(tx, scope, &input.name, engine.now)
+}
+
+/// Gives a new environment its tags.
+pub(super) fn tag(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    (arn, template): (&str, &str),
+    tags: Option<&[Tag]>,
+) -> Result<(), ProtonError> {
+    let template = scope.arn(format_args!("environment-template/{template}"));
     let managed = [
         ("aws:proton:account", scope.account.as_str()),
         ("aws:proton:template", &template),
-        ("aws:proton:environment", &arn),
+        ("aws:proton:environment", arn),
     ];
-    create_tags(tx, scope, &arn, input.tags.as_deref(), &managed)?;
-    plan.begin(tx, engine, &input.name, Action::Create, (&version, &input.spec))?;
-    once.remember(tx, scope, &input.name, engine.now)
+    create_tags(tx, scope, arn, tags, &managed)
 }
 
 fn drafted(engine: &Deployments, input: &CreateEnvironmentInput, template: VersionRef) -> Environment {

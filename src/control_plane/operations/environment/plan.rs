@@ -47,9 +47,30 @@ impl Plan {
         action: Action,
         (version, spec): (&TemplateVersion, &str),
     ) -> Result<(), ProtonError> {
-        let template = engine.scope.arn(Template::key_of(TemplateKind::Environment, &version.template));
         let outputs = self.customer_managed.then(|| given_outputs(&self.inputs));
-        let begin = Begin {
+        let mut deployment = engine.begin(tx, self.deployment(engine, name, action, (version, spec))?)?;
+        match outputs {
+            Some(outputs) => {
+                deployment.outputs = outputs;
+                engine.finish(tx, &mut deployment, Outcome::Succeeded, None)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What is deployed.
+    ///
+    /// # Errors
+    /// `ConflictException` for a version without a bundle.
+    pub(super) fn deployment(
+        self,
+        engine: &Deployments,
+        name: &str,
+        action: Action,
+        (version, spec): (&TemplateVersion, &str),
+    ) -> Result<Begin, ProtonError> {
+        let template = engine.scope.arn(Template::key_of(TemplateKind::Environment, &version.template));
+        Ok(Begin {
             target: Target::Environment { name: name.to_owned() },
             action,
             target_state: TargetState {
@@ -63,15 +84,7 @@ impl Plan {
                 sealed: Vec::new(),
             },
             uploads: Vec::new(),
-        };
-        let mut deployment = engine.begin(tx, begin)?;
-        match outputs {
-            Some(outputs) => {
-                deployment.outputs = outputs;
-                engine.finish(tx, &mut deployment, Outcome::Succeeded, None)
-            }
-            None => Ok(()),
-        }
+        })
     }
 }
 

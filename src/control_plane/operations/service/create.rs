@@ -62,13 +62,7 @@ fn create(engine: &Deployments, tx: &mut dyn Transaction, input: &CreateServiceI
     }
     plan::check_spec(&spec, &version)?;
     tx.add(scope, &document(engine, input, &version, spec.instances.iter().map(|it| it.name.clone()).collect()))?;
-    let template = template_arn(scope, &version);
-    let managed = [
-        ("aws:proton:account", scope.account.as_str()),
-        ("aws:proton:template", template.as_str()),
-        ("aws:proton:service", arn.as_str()),
-    ];
-    tags::create_tags(tx, scope, &arn, input.tags.as_deref(), &managed)?;
+    tag(tx, scope, (&arn, &version.template), input.tags.as_deref())?;
     let detail = serde_json::json!({ "name": input.name });
     history::append(tx, scope, &arn, None, ServiceStatus::CreateInProgress.as_str(), &detail, engine.now)?;
     if version.has_pipeline {
@@ -79,6 +73,25 @@ fn create(engine: &Deployments, tx: &mut dyn Transaction, input: &CreateServiceI
     }
     // Without instances nothing ends that could set the pipeline going.
     followup::settle(engine, tx, &input.name)
+}
+
+/// Gives a new service its tags.
+///
+/// # Errors
+/// A reserved or repeated tag key.
+pub(super) fn tag(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    (arn, template): (&str, &str),
+    tags: Option<&[hadron_model::Tag]>,
+) -> Result<(), ProtonError> {
+    let template = template_arn(scope, template);
+    let managed = [
+        ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:template", template.as_str()),
+        ("aws:proton:service", arn),
+    ];
+    tags::create_tags(tx, scope, arn, tags, &managed)
 }
 
 /// Puts an instance into the record and begins its first deployment; its tags are the service's and those given.
@@ -96,7 +109,7 @@ pub(crate) fn add_instance(
 ) -> Result<(), ProtonError> {
     let scope = &engine.scope;
     let target = Target::ServiceInstance { service: service.to_owned(), name: instance.name.clone() };
-    let arn = arn_of_new(scope, target.resource())?;
+    arn_of_new(scope, target.resource())?;
     if tx.get::<ServiceInstance>(scope, &ServiceInstance::key_of(service, &instance.name))?.is_some() {
         return Err(ProtonError::conflict(format!("{target} already exists")));
     }
@@ -111,11 +124,26 @@ pub(crate) fn add_instance(
         last_client_request_token: token,
         component: None,
     };
-    tx.add(scope, &record)?;
-    let parent = view::arn(scope, service);
+    put_instance(tx, scope, &record, given_tags)?;
+    plan::begin_instance(engine, tx, &record, version, spec_text, Action::Create).map(drop)
+}
+
+/// Puts an instance into the record, with its tags.
+///
+/// # Errors
+/// A reserved or repeated tag key.
+pub(super) fn put_instance(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    record: &ServiceInstance,
+    given_tags: Option<&[hadron_model::Tag]>,
+) -> Result<(), ProtonError> {
+    tx.add(scope, record)?;
+    let arn = Target::ServiceInstance { service: record.service.clone(), name: record.name.clone() }.arn(scope);
+    let parent = view::arn(scope, &record.service);
     let tags = tags::inherited_tags(tx, scope, &parent, given_tags)?;
-    let environment = Target::Environment { name: instance.environment.clone() }.arn(scope);
-    let template = template_arn(scope, version);
+    let environment = Target::Environment { name: record.environment.clone() }.arn(scope);
+    let template = template_arn(scope, &record.template.template);
     let managed = [
         ("aws:proton:account", scope.account.as_str()),
         ("aws:proton:template", template.as_str()),
@@ -123,8 +151,7 @@ pub(crate) fn add_instance(
         ("aws:proton:service-instance", arn.as_str()),
         ("aws:proton:environment", environment.as_str()),
     ];
-    tags::create_tags(tx, scope, &arn, Some(&tags), &managed)?;
-    plan::begin_instance(engine, tx, &record, version, spec_text, Action::Create).map(drop)
+    tags::create_tags(tx, scope, &arn, Some(&tags), &managed)
 }
 
 fn document(
@@ -169,8 +196,6 @@ pub(super) fn add_pipeline(
 ) -> Result<(), ProtonError> {
     let scope = &engine.scope;
     let target = Target::ServicePipeline { service: service.to_owned() };
-    let (arn, parent) = (target.arn(scope), view::arn(scope, service));
-    let template_arn = scope.arn(Template::key_of(TemplateKind::Service, &template.template));
     let pipeline = Pipeline {
         service: service.to_owned(),
         created_at: engine.now,
@@ -178,19 +203,29 @@ pub(super) fn add_pipeline(
         spec: spec.to_owned(),
         progress: Progress::starting(engine.now),
     };
-    tx.add(scope, &pipeline)?;
-    let tags = tags::inherited_tags(tx, scope, &parent, None)?;
-    let managed = [
-        ("aws:proton:account", scope.account.as_str()),
-        ("aws:proton:template", template_arn.as_str()),
-        ("aws:proton:service", parent.as_str()),
-    ];
-    tags::create_tags(tx, scope, &arn, Some(&tags), &managed)?;
+    put_pipeline(tx, scope, &pipeline)?;
     Ok(engine.note_change(tx, &target, None, Some(pipeline.progress.status))?)
 }
 
-fn template_arn(scope: &Scope, version: &TemplateVersion) -> String {
-    scope.arn(Template::key_of(TemplateKind::Service, &version.template))
+/// Puts a pipeline into the record, with its service's tags.
+///
+/// # Errors
+/// The store's.
+pub(super) fn put_pipeline(tx: &mut dyn Transaction, scope: &Scope, pipeline: &Pipeline) -> Result<(), ProtonError> {
+    tx.add(scope, pipeline)?;
+    let arn = Target::ServicePipeline { service: pipeline.service.clone() }.arn(scope);
+    let (parent, template) = (view::arn(scope, &pipeline.service), template_arn(scope, &pipeline.template.template));
+    let tags = tags::inherited_tags(tx, scope, &parent, None)?;
+    let managed = [
+        ("aws:proton:account", scope.account.as_str()),
+        ("aws:proton:template", template.as_str()),
+        ("aws:proton:service", parent.as_str()),
+    ];
+    tags::create_tags(tx, scope, &arn, Some(&tags), &managed)
+}
+
+fn template_arn(scope: &Scope, template: &str) -> String {
+    scope.arn(Template::key_of(TemplateKind::Service, template))
 }
 
 /// Where there is no pipeline, nothing builds from a repository.

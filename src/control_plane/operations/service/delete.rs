@@ -28,7 +28,9 @@ fn delete(engine: &Deployments, tx: &mut dyn Transaction, name: &str) -> Result<
     let mut service = plan::service_of(engine, tx, name)?;
     must_be_settled(&service)?;
     let pipeline = tx.get::<Pipeline>(&engine.scope, name)?;
-    for instance in tx.by_term::<ServiceInstance>(&engine.scope, "service", name)? {
+    let instances = tx.by_term::<ServiceInstance>(&engine.scope, "service", name)?;
+    plan::refuse_quarantined(engine, tx, name, instances.iter().map(|it| it.name.as_str()))?;
+    for instance in instances {
         refuse_attached(&instance)?;
         if instance.progress.in_flight() {
             let status = instance.progress.status;

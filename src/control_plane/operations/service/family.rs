@@ -109,6 +109,7 @@ impl Family {
         let previous = Some(self.service.status.as_str());
         history::append(tx, &engine.scope, &arn, previous, history::DELETED, &detail, engine.now)?;
         tags::remove_tags(tx, &engine.scope, &arn)?;
+        engine.forget_import(tx, &arn)?;
         service_sync::forget(tx, &engine.scope, &self.service.name)?;
         tx.delete(&engine.scope, &self.service)?;
         Ok(false)

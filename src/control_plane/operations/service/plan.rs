@@ -83,6 +83,22 @@ pub(crate) fn begin_instance(
     spec_text: &str,
     action: Action,
 ) -> Result<Stored<Deployment>, ProtonError> {
+    let begin = instance_deployment(engine, tx, instance, version, spec_text, action)?;
+    engine.begin(tx, begin)
+}
+
+/// What is deployed of an instance that is in the record.
+///
+/// # Errors
+/// As [`begin_instance`].
+pub(super) fn instance_deployment(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    instance: &ServiceInstance,
+    version: &TemplateVersion,
+    spec_text: &str,
+    action: Action,
+) -> Result<Begin, ProtonError> {
     let scope = &engine.scope;
     let service = service_of(engine, tx, &instance.service)?;
     let environment = deployable_environment(engine, tx, &instance.environment, version)?;
@@ -117,7 +133,26 @@ pub(crate) fn begin_instance(
         ..TargetState::default()
     };
     let target = Target::ServiceInstance { service: service.name.clone(), name: instance.name.clone() };
-    begin(engine, tx, target, action, (target_state, bundle_of(version)?), (document, hidden))
+    Ok(deployment(target, action, (target_state, bundle_of(version)?), (document, hidden)))
+}
+
+/// Refuses a change of a service that would reach its pipeline, or these instances, while they are quarantined. What a change
+/// begins only later is refused at its beginning: by then nobody is there to hear of it.
+///
+/// # Errors
+/// `ConflictException` with the command that lifts the quarantine.
+pub(crate) fn refuse_quarantined<'n>(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &str,
+    instances: impl IntoIterator<Item = &'n str>,
+) -> Result<(), ProtonError> {
+    engine.refuse_quarantined(tx, &Target::ServicePipeline { service: service.to_owned() })?;
+    for name in instances {
+        engine
+            .refuse_quarantined(tx, &Target::ServiceInstance { service: service.to_owned(), name: name.to_owned() })?;
+    }
+    Ok(())
 }
 
 /// Begins a deployment of a service's pipeline, with every instance that has ever succeeded.
@@ -131,6 +166,21 @@ pub(crate) fn begin_pipeline(
     version: &TemplateVersion,
     spec_text: &str,
 ) -> Result<Stored<Deployment>, ProtonError> {
+    let begin = pipeline_deployment(engine, tx, service, version, spec_text)?;
+    engine.begin(tx, begin)
+}
+
+/// What is deployed of a service's pipeline.
+///
+/// # Errors
+/// A spec that doesn't fit.
+pub(super) fn pipeline_deployment(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    service: &Service,
+    version: &TemplateVersion,
+    spec_text: &str,
+) -> Result<Begin, ProtonError> {
     let scope = &engine.scope;
     let spec = parse_spec(spec_text)?;
     let resolved = spec.pipeline_inputs(&schema_of(version, !version.has_pipeline)?, None).map_err(refusal)?;
@@ -152,19 +202,16 @@ pub(crate) fn begin_pipeline(
     };
     let target_state =
         TargetState { template: Some(version.reference()), spec: Some(spec_text.to_owned()), ..TargetState::default() };
-    begin(engine, tx, target, action, (target_state, bundle_of(version)?), (document, hidden))
+    Ok(deployment(target, action, (target_state, bundle_of(version)?), (document, hidden)))
 }
 
-fn begin(
-    engine: &Deployments,
-    tx: &mut dyn Transaction,
+fn deployment(
     target: Target,
     action: Action,
     (target_state, bundle): (TargetState, BundleRef),
     (document, sealed): (Value, Vec<(String, String)>),
-) -> Result<Stored<Deployment>, ProtonError> {
-    let inputs = Inputs { document, sealed };
-    engine.begin(tx, Begin { target, action, target_state, bundle, inputs, uploads: Vec::new() })
+) -> Begin {
+    Begin { target, action, target_state, bundle, inputs: Inputs { document, sealed }, uploads: Vec::new() }
 }
 
 /// A service by its name.

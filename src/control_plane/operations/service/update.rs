@@ -79,6 +79,7 @@ fn change_instances(
     let added: Vec<_> = spec.instances.iter().filter(|it| present.iter().all(|old| old.name != it.name)).collect();
     let removed: Vec<_> = present.iter().filter(|old| spec.instance(&old.name).is_none()).collect();
     refuse_removals(&spec, &removed)?;
+    plan::refuse_quarantined(engine, tx, name, removed.iter().map(|it| it.name.as_str()))?;
     // Instances that couldn't be deleted still count.
     if present.len() + added.len() > plan::MOST_INSTANCES {
         let most = plan::MOST_INSTANCES;

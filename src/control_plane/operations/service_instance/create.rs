@@ -52,6 +52,7 @@ fn create(
 ) -> Result<(), ProtonError> {
     let mut service = plan::service_of(engine, tx, &input.service_name)?;
     must_be_settled(&service)?;
+    plan::refuse_quarantined(engine, tx, &service.name, [])?;
     let present = tx.by_term::<ServiceInstance>(&engine.scope, "service", &service.name)?;
     if present.len() >= plan::MOST_INSTANCES {
         // The operation declares no ServiceQuotaExceededException.

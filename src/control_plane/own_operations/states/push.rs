@@ -9,7 +9,9 @@ use super::view::is_alive;
 use super::{must_be_known, newest, state, target_of};
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion};
+use crate::control_plane::records::{
+    Imported, LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion,
+};
 use crate::control_plane::state_server::{lift, release};
 use crate::control_plane::store::{Document, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
@@ -60,7 +62,7 @@ pub(crate) async fn push_state(
     input: PushStateInput,
 ) -> Result<PushStateOutput, ProtonError> {
     let (target, arn) = target_of(call, &input.target_arn)?;
-    let PushStateInput { body, force, parked, none, .. } = input;
+    let PushStateInput { body, force, parked, none, moves, .. } = input;
     let pushed = match (body, parked.unwrap_or_default()) {
         (Some(body), false) => Some(tokio::task::spawn_blocking(move || Pushed::check(body)).await),
         (None, true) => None,
@@ -73,6 +75,7 @@ pub(crate) async fn push_state(
         arn,
         force: force.unwrap_or_default(),
         none: none.unwrap_or_default(),
+        moves: moves.unwrap_or_default(),
         principal: call.caller.principal.clone(),
     };
     let state = plane.store.write(move |tx| match &pushed {
@@ -90,12 +93,15 @@ struct Push {
     arn: String,
     force: bool,
     none: bool,
+    /// The state is kept here from now on.
+    moves: bool,
     principal: String,
 }
 
 impl Push {
     fn bring(&self, tx: &mut dyn Transaction, pushed: &Pushed) -> Result<State, ProtonError> {
         must_be_known(tx, &self.engine.scope, &self.target, &self.arn)?;
+        self.move_here(tx)?;
         let lock = self.free_lock(tx)?;
         let last = newest(tx, &self.engine.scope, &self.arn)?;
         if !self.force && last.as_ref().is_none_or(|last| last.digest != pushed.digest) {
@@ -103,6 +109,34 @@ impl Push {
         }
         self.write(tx, last.as_deref(), pushed)?;
         Ok(state(tx, &self.engine, &lock)?)
+    }
+
+    /// The state of an imported target may lie in a bucket. Nothing would ever look at one that is pushed here, unless it
+    /// is to be kept here from now on.
+    fn move_here(&self, tx: &mut dyn Transaction) -> Result<(), ProtonError> {
+        let scope = &self.engine.scope;
+        let Some(mut imported) = tx.get::<Imported>(scope, &self.arn)? else { return Ok(()) };
+        let Some(state) = imported.state.clone() else { return Ok(()) };
+        let (target, address) = (&self.target, Imported::address(&state));
+        if !self.moves {
+            return Err(ProtonError::conflict(format!(
+                "the state of {target} lies in {address}: push it there with Terraform, or have it kept here from now on                  with `hadron import --copy-state`"
+            )));
+        }
+        if !self.engine.settings.serves_state {
+            return Err(ProtonError::conflict(format!(
+                "this server keeps no state, so that of {target} stays in {address}"
+            )));
+        }
+        if !imported.quarantined {
+            return Err(ProtonError::conflict(format!(
+                "{target} was adopted with its state in {address}, where it stays"
+            )));
+        }
+        imported.moved_from = Some(state);
+        imported.state = None;
+        imported.plan = None;
+        Ok(tx.save(scope, &mut imported)?)
     }
 
     /// Makes the newest parked state the current one and decides on the suspects. A dead run's lock goes with it: the run

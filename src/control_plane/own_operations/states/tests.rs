@@ -46,8 +46,14 @@ impl Scene {
     }
 
     async fn push(&self, body: &str, force: Option<bool>) -> Result<State, ProtonError> {
-        let input =
-            PushStateInput { target_arn: self.arn.clone(), body: Some(body.into()), force, parked: None, none: None };
+        let input = PushStateInput {
+            target_arn: self.arn.clone(),
+            body: Some(body.into()),
+            force,
+            parked: None,
+            none: None,
+            moves: None,
+        };
         Ok(self.test.plane.push_state(&mut self.test.call(), input).await?.state)
     }
 

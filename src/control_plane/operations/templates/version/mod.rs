@@ -8,12 +8,14 @@
 mod create;
 mod delete;
 mod get;
+mod import;
 mod list;
 mod update;
 
 pub(crate) use create::{NewVersion, create};
 pub(crate) use delete::delete;
 pub(crate) use get::get;
+pub(crate) use import::Sound;
 pub(crate) use list::list;
 pub(crate) use update::{Changes, update};
 

@@ -1,0 +1,111 @@
+//! `hadron import`, as a person runs it.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::team::{team, write};
+
+/// The team's repositories as folders, each a Git repository with one commit.
+fn checkout() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for tree in team() {
+        let repository = folder.path().join(&tree.name);
+        write(&tree, &repository);
+        git(&repository, &["init", "--quiet", "--initial-branch", "main"]);
+        commit(&repository);
+    }
+    folder
+}
+
+fn git(folder: &Path, words: &[&str]) {
+    duct::cmd("git", words).dir(folder).stdout_null().run().unwrap();
+}
+
+fn commit(folder: &Path) {
+    git(folder, &["add", "--all"]);
+    git(folder, &["-c", "user.name=n", "-c", "user.email=n@example.com", "commit", "--quiet", "--message", "m"]);
+}
+
+fn import(folder: &Path, words: &[&str]) -> Output {
+    let words = ["import"].into_iter().chain(words.iter().copied());
+    let run = duct::cmd(env!("CARGO_BIN_EXE_hadron"), words).dir(folder).stdout_capture().stderr_capture().unchecked();
+    run.run().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn what_was_found_is_shown() {
+    let folder = checkout();
+    let output = import(folder.path(), &["infrastructure", "pipelines"]);
+    assert_eq!(output.status.code(), Some(0));
+    insta::assert_snapshot!(stdout(&output), @"");
+}
+
+#[test]
+fn every_live_resource_is_proved() {
+    let folder = checkout();
+    let output = import(folder.path(), &["infrastructure", "pipelines", "--verify"]);
+    insta::assert_snapshot!(stdout(&output), @"");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_work_tree_is_read_as_it_lies_and_a_branch_as_it_was_committed() {
+    let folder = checkout();
+    let path = folder.path().join("infrastructure/prod/proton.auto.tfvars.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"name\"", "name")).unwrap();
+    let output = import(folder.path(), &["infrastructure", "pipelines", "--verify"]);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("unread") && said.contains("prod/proton.auto.tfvars.json") && said.contains("line 3"),
+        "{said}"
+    );
+    let url = format!("file://{}/pipelines@main", folder.path().display());
+    let output = import(folder.path(), &["infrastructure@main", &url, "--verify"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+}
+
+#[test]
+fn programs_get_json() {
+    let folder = checkout();
+    let words = ["infrastructure", "pipelines", "--output", "json"];
+    let found: Value = serde_json::from_str(&stdout(&import(folder.path(), &words))).unwrap();
+    assert_eq!(found["resources"].as_array().unwrap().len(), 10);
+    let web = found["resources"].as_array().unwrap().iter().find(|it| it["path"] == "dev/pay-web").unwrap();
+    assert_eq!(web["version"], "1.2");
+    assert_eq!(web["state"], "s3://acme-dev-state/dev/pay-web/terraform.tfstate");
+    let words = [&words[..], &["--verify"]].concat();
+    let proved: Value = serde_json::from_str(&stdout(&import(folder.path(), &words))).unwrap();
+    assert_eq!(proved["resources"].as_array().unwrap().len(), 8);
+    assert_eq!(proved["unreadable"], serde_json::json!([]));
+}
+
+#[test]
+fn what_is_asked_wrongly_is_refused_with_a_remedy() {
+    let folder = checkout();
+    for (words, said) in [
+        (&["nowhere"][..], "there is no folder `nowhere`"),
+        (&["infrastructure@"], "has no branch behind the @"),
+        (&["infrastructure/README.md"], "is a file"),
+        (&["pipelines/.github"], "nothing of Proton's was found"),
+        (&["infrastructure", "--dump", "nowhere"], "there is no folder `nowhere`"),
+    ] {
+        let output = import(folder.path(), words);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(said) && stderr.contains("hint: "), "{stderr}");
+        assert!(output.stdout.is_empty());
+    }
+    let output = import(folder.path(), &["infrastructure@none"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("none") && stderr.contains("git ls-remote"), "{stderr}");
+}
