@@ -179,6 +179,7 @@ impl Instance<'_> {
             last_attempted_deployment_id: previous.clone(),
             last_succeeded_deployment_id: previous,
             executor: Executor::Agent,
+            requests: None,
             unpublished: Vec::new(),
             approval: None,
             last_claimed_by: None,

@@ -69,7 +69,7 @@ async fn provision(
 ) -> Result<Ran, StepError> {
     let earlier = RunDir::find(&context.config.data, &claimed.candidate.id, claimed.lease.attempt)?;
     if let Some(run_dir) = earlier {
-        return run(context, claimed, Rendered { run_dir, fresh: false }, pulse, leaving).await;
+        return Box::pin(run(context, claimed, Rendered { run_dir, fresh: false }, pulse, leaving)).await;
     }
     let departure = context.config.host.departure;
     let may_go_on = || match leaving.is_cancelled() && !departure.may_still_begin() {
@@ -82,5 +82,5 @@ async fn provision(
     let checked = validate(claimed, fetched)?;
     let rendered = render(context, claimed, checked).await?;
     may_go_on()?;
-    run(context, claimed, rendered, pulse, leaving).await
+    Box::pin(run(context, claimed, rendered, pulse, leaving)).await
 }

@@ -157,6 +157,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "json! stands at each call")]
     fn change(actions: &[&str], before: Value, after: Value, after_unknown: Value) -> Value {
         let change = json!({ "actions": actions, "before": before, "after": after, "after_unknown": after_unknown });
         json!({ "address": "aws_vpc.this", "mode": "managed", "change": change })

@@ -21,6 +21,7 @@ use crate::hadron::HadronError;
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
 pub(super) struct AdoptArgs {
     /// An ARN, environment/NAME, service/SERVICE/instance/NAME, service/SERVICE/pipeline or component/NAME; all by default
@@ -146,6 +147,7 @@ fn cut(text: &str) -> String {
     text.chars().take(LONGEST).collect()
 }
 
+#[expect(clippy::struct_field_names, reason = "a member of the JSON")]
 /// A target and what became of it.
 #[derive(Debug, Serialize)]
 struct Adopted {

@@ -59,7 +59,7 @@ impl Deployments {
             return Ok(None);
         };
         let imported = tx.get::<Imported>(&self.scope, &taken.target_arn)?.is_some_and(|it| it.state.is_some());
-        Ok((!imported && taken.target_arn != arn).then(|| taken.value.target_arn))
+        Ok((!imported && taken.target_arn != arn).then_some(taken.value.target_arn))
     }
 
     /// Gives a target's key back, since its state holds nothing any more.

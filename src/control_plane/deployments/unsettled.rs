@@ -61,7 +61,7 @@ impl Deployments {
         let state = tx.get::<Imported>(&self.scope, arn)?.and_then(|imported| imported.value.state);
         let requests = self.requests(tx, deployment)?;
         let Some(runs) = tx.get::<TargetRuns>(&self.scope, arn)? else {
-            return Ok(Inheritance { requests, state, ..Inheritance::default() });
+            return Ok(Inheritance { state, requests, ..Inheritance::default() });
         };
         let before = runs.before(&deployment.id, deployment.epoch);
         let unsettled = before.iter().map(|run| format!("{}.{}", run.deployment, run.epoch)).collect();
@@ -70,7 +70,7 @@ impl Deployments {
             Some(lock) => lock.adoptions.iter().filter(|it| it.number <= told).count(),
             None => 0,
         };
-        Ok(Inheritance { unsettled, adoptions, requests, state })
+        Ok(Inheritance { unsettled, adoptions, state, requests })
     }
 
     /// Where a deployment's directory is published: its environment says so.

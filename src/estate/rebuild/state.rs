@@ -30,7 +30,7 @@ pub(super) fn located(estate: &Estate, groups: &[Group<'_>], troubles: &mut Vec<
                     }
                 }
                 Ok((key, _)) => {
-                    _ = unknown.insert((&resource.place.repository, format!("{key:?} has no state_bucket")))
+                    _ = unknown.insert((&resource.place.repository, format!("{key:?} has no state_bucket")));
                 }
                 Err(why) if !resource.deleted => _ = unknown.insert((&resource.place.repository, why)),
                 Err(_) => {}

@@ -144,7 +144,7 @@ impl Work<'_, '_> {
             }
         }
         let dumped = dump.text(&key.arn(scope), "schema");
-        if let Some(built) = self.from_repository(key, has_pipeline, candidates, &place) {
+        if let Some(built) = self.take_from_repository(key, has_pipeline, candidates, &place) {
             if let Some(dumped) = dumped.filter(|dumped| !same_text(dumped, &built.files[SCHEMA_FILE])) {
                 let (lines, own) = (dumped.lines().count(), built.files[SCHEMA_FILE].split(|&b| b == b'\n').count());
                 let message = format!(
@@ -172,7 +172,7 @@ impl Work<'_, '_> {
     }
 
     /// The version as a template repository has it, if that gives the bytes that Proton wrote.
-    fn from_repository(
+    fn take_from_repository(
         &mut self,
         key: &VersionKey,
         has_pipeline: bool,

@@ -30,7 +30,7 @@ fn source(files: &[(&str, &str)]) -> Source {
 }
 
 fn said(source: &Source, options: &Options<'_>) -> String {
-    write_report(&check(source, options), Format::Text, |file| file.to_owned())
+    write_report(&check(source, options), Format::Text, str::to_owned)
 }
 
 fn environment(main: &str) -> String {

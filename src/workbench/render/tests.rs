@@ -9,6 +9,7 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the member is")]
 fn spec(name: &str) -> Option<String> {
     Some(std::fs::read_to_string(example(name)).unwrap())
 }

@@ -116,7 +116,7 @@ fn of_two_directories_with_one_arn_the_living_counts_then_the_place() {
     let mut trees = team();
     copied(&mut trees, "dev/pay-web", "backup/dev/other");
     edited(&mut trees, "backup/dev/other/proton.auto.tfvars.json", |values| {
-        values["service"]["branch_name"] = json!("x")
+        values["service"]["branch_name"] = json!("x");
     });
     let estate = estate::read(&trees);
     assert!(at(&estate, "dev/pay-web").is_some() && at(&estate, "backup/dev/other").is_none());
@@ -137,7 +137,7 @@ fn of_two_directories_that_nothing_tells_apart_neither_counts() {
     let mut trees = team();
     copied(&mut trees, "dev/pay-web", "copy/dev/pay-web");
     edited(&mut trees, "copy/dev/pay-web/proton.auto.tfvars.json", |values| {
-        values["service"]["branch_name"] = json!("x")
+        values["service"]["branch_name"] = json!("x");
     });
     let estate = estate::read(&trees);
     without(&estate, &["dev/pay-web"]);

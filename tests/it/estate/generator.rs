@@ -50,13 +50,16 @@ struct Maker {
     stale: bool,
 }
 
+/// A pipeline's code by version, and the inputs that it knows.
+type PipelineCode = (Vec<Files>, Vec<(String, Sort)>);
+
 /// A template with its versions: each one's code.
 struct Template {
     name: String,
     inputs: Vec<(String, Sort)>,
     versions: Vec<(u32, u32, Files)>,
     /// A pipeline's code by version, and its inputs.
-    pipeline: Option<(Vec<Files>, Vec<(String, Sort)>)>,
+    pipeline: Option<PipelineCode>,
 }
 
 /// The kind of an input.
@@ -141,7 +144,7 @@ impl Maker {
         match self.rng.random_range(0..6) {
             0 => main += "locals {\n  text = <<-EOT\n    <<<<<<< no merge\n    ${\"ü\"}\n  EOT\n}\n",
             1 => main = format!("\n{main}"),
-            2 => main = main.trim_end().to_owned(),
+            2 => main.truncate(main.trim_end().len()),
             3 => main = main.replace('\n', "\r\n"),
             _ => {}
         }

@@ -45,11 +45,13 @@ fn version(template: &str, (major, minor): (i64, i64)) -> VersionOf {
     VersionOf { template_name: template.into(), major, minor }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the member is")]
 fn outputs(pairs: &[(&str, &str)]) -> Option<Vec<ImportedOutput>> {
     let output = |(key, value): &(&str, &str)| ImportedOutput { key: (*key).into(), value: (*value).into() };
     Some(pairs.iter().map(output).collect())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the member is")]
 fn at(key: &str) -> Option<StateAt> {
     let (region, role) = (Some("eu-west-1".into()), Some("arn:aws:iam::123456789012:role/state".into()));
     Some(StateAt { bucket: "states".into(), key: key.into(), region, role })

@@ -37,6 +37,7 @@ fn resource(target: Target, path: &str, values: Value, code: &str) -> Resource {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the member is")]
 fn version(kind: &str, template: &str, version: &str) -> Option<VersionRef> {
     let (major, minor) = version.split_once('.').unwrap();
     Some(VersionRef {
@@ -47,6 +48,7 @@ fn version(kind: &str, template: &str, version: &str) -> Option<VersionRef> {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! stands at each call")]
 fn inputs(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
@@ -63,6 +65,7 @@ pub(super) fn environment(name: &str, number: &str, given: Value, code: &str) ->
 }
 
 /// An instance of service `pay`, of template `web`, in environment `dev`, which told it its outputs.
+#[expect(clippy::needless_pass_by_value, reason = "json! stands at each call")]
 pub(super) fn instance(name: &str, number: &str, given: Value, outputs: Value, code: &str) -> Resource {
     let values = json!({
         "environment": { "account_id": "210987654321", "name": "dev", "outputs": outputs },
@@ -79,6 +82,7 @@ pub(super) fn instance(name: &str, number: &str, given: Value, outputs: Value, c
 }
 
 /// The pipeline of service `pay`.
+#[expect(clippy::needless_pass_by_value, reason = "json! stands at each call")]
 pub(super) fn pipeline(number: &str, given: Value, instances: Value, code: &str) -> Resource {
     let values = json!({ "pipeline": { "inputs": given }, "service_instances": instances });
     let service = ServiceValues { name: "pay".into(), branch_name: "main".into(), ..ServiceValues::default() };
