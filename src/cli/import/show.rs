@@ -330,10 +330,10 @@ fn compared(verdicts: &[Verdict], unreadable: &[&Trouble]) -> String {
         ages.iter().for_each(|age| push(&mut out, &format!("{}: {}\n", age.name(), age.explanation())));
     }
     let count = |wanted: &str| verdicts.iter().filter(|verdict| word(verdict) == wanted).count();
-    let (equal, aged, differs) = (count("equal"), count("aged"), count("differs"));
+    let (equal, older, differs) = (count("equal"), count("aged"), count("differs"));
     push(
         &mut out,
-        &format!("\n{equal} equal, {aged} of an earlier age, {differs} differ, {} unread\n", unreadable.len()),
+        &format!("\n{equal} equal, {older} of an earlier age, {differs} differ, {} unread\n", unreadable.len()),
     );
     out
 }
