@@ -73,7 +73,7 @@ pub(super) async fn look(context: &Context) {
                 }
             }
             Err(error) => {
-                tracing::warn!(deployment.id = %note.deployment_id, %error, "{} can't be looked at", note.url)
+                tracing::warn!(deployment.id = %note.deployment_id, %error, "{} can't be looked at", note.url);
             }
         }
     }

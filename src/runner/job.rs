@@ -189,6 +189,8 @@ impl Runner {
             use_path_style: self.state_endpoint.is_some(),
             endpoint: self.state_endpoint.clone(),
             dynamodb_table: site.choices.lock_table.clone(),
+            // The whole environment is the role's.
+            role: None,
         };
         let folder = &directory.folder;
         let mut beside = Beside::default();

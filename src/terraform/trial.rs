@@ -57,7 +57,7 @@ impl Trial<'_> {
         let work = self.folder.join("work");
         let state = json!({ "terraform": { "backend": { "local": { "path": self.folder.join("state") } } } });
         let ours = (OVERRIDE_FILE.to_owned(), state.to_string().into_bytes());
-        for (path, bytes) in rendered.iter().map(|(path, bytes)| (path, bytes)).chain([(&ours.0, &ours.1)]) {
+        for (path, bytes) in rendered.iter().chain([(&ours.0, &ours.1)]) {
             let path = work.join(path);
             let parent = path.parent().unwrap_or(&work);
             files::create_private_folder(parent).map_err(TerraformError::io("creating", parent))?;
@@ -74,7 +74,9 @@ impl Trial<'_> {
             return Ok(None);
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let told: Vec<String> = text.lines().filter_map(|line| error_in(&Event::parse(line))).collect();
+        let mut told: Vec<String> = text.lines().filter_map(|line| error_in(&Event::parse(line))).collect();
+        // Each instance of a resource may say the same.
+        told.dedup();
         // An older `init` speaks no JSON, and what keeps Terraform from starting is told on stderr.
         let plain = || [&text, String::from_utf8_lossy(&output.stderr).as_ref()].concat().trim().to_owned();
         Ok(Some(Refusal(if told.is_empty() { plain() } else { told.join("\n") })))

@@ -23,7 +23,9 @@ fn a_change_that_nobody_expected_fails_and_an_update_expects_it() {
     shell.ok(
         "sed -i 's/memory = {/memory={/; s/medium = 1024/medium = 2048/' web-service/instance_infrastructure/main.tf",
     );
-    shell.ok("sed -i 's/^    zone      =.*/    place = local.zones[0]/' web-service/instance_infrastructure/main.tf");
+    shell.ok(
+        "sed -i 's/^    zone      =.*/    zone      = local.zones[0]/' web-service/instance_infrastructure/main.tf",
+    );
     let failed = shell.run("$HADRON bundle test web-service --filter web --junit report.xml");
     assert_eq!(failed.code, 4, "{failed:?}");
     for line in [
@@ -31,7 +33,7 @@ fn a_change_that_nobody_expected_fails_and_an_update_expects_it() {
         "      main.tf: differs",
         "      -   memory = { small = 256, medium = 1024, large = 4096 }[local.inputs.size]",
         "      +   memory={ small = 256, medium = 2048, large = 4096 }[local.inputs.size]",
-        "      plan: terraform_data.replica[1]: input.zone isn't there; \"dev-south\" was expected",
+        "      plan: terraform_data.replica[1]: input.zone is \"dev-north\"; \"dev-south\" was expected",
         "1 case: 0 passed, 1 failed",
     ] {
         assert!(failed.stdout.lines().any(|said| said == line), "no `{line}` in\n{}", failed.stdout);
@@ -43,7 +45,7 @@ fn a_change_that_nobody_expected_fails_and_an_update_expects_it() {
     let told = shell.run("$HADRON bundle test web-service --filter web --update");
     assert!(told.code == 10 && told.stdout.contains("FAIL  web, updated"), "{told:?}");
     assert!(!told.stdout.contains("differs"), "{told:?}");
-    shell.ok("sed -i 's/zone: dev-south, memory: 1024/place: dev-north/' web-service/tests/web.yaml");
+    shell.ok("sed -i 's/zone: dev-south, memory: 1024/zone: dev-north, memory: 2048/' web-service/tests/web.yaml");
     shell.run("$HADRON bundle test web-service --filter web").succeeded();
     let main = fs::read_to_string(shell.folder().join("web-service/tests/expected/web/main.tf")).unwrap();
     assert!(main.contains("medium = 2048"), "{main}");
