@@ -27,20 +27,20 @@ pub(super) fn json(bytes: &[u8]) -> Result<Value, Broken> {
         return Err(Broken::new(None, "is UTF-16: save it as UTF-8"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         Broken::new(Some(line), format!("isn't UTF-8: {RESTORE}"))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
         return Err(Broken::new(None, format!("is empty: {RESTORE}")));
     }
-    serde_json::from_str(text).map_err(|error| match marker(text) {
-        Some(line) => Broken::new(Some(line), MERGE),
-        None => {
-            let said = error.to_string();
-            let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-            Broken::new(Some(error.line()), format!("is no valid JSON ({said}): {RESTORE}"))
+    serde_json::from_str(text).map_err(|error| {
+        if let Some(line) = marker(text) {
+            return Broken::new(Some(line), MERGE);
         }
+        let said = error.to_string();
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+        Broken::new(Some(error.line()), format!("is no valid JSON ({said}): {RESTORE}"))
     })
 }
 

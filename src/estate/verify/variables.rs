@@ -161,16 +161,19 @@ fn variables(body: &Body) -> BTreeMap<&str, Attributes<'_>> {
 }
 
 fn members(object: &hcl::expr::Object<ObjectKey, Expression>) -> Attributes<'_> {
-    let name = |key| match key {
-        &ObjectKey::Identifier(ref name) => Some(name.as_str()),
-        &ObjectKey::Expression(Expression::String(ref name)) => Some(name.as_str()),
-        &ObjectKey::Expression(Expression::Variable(ref name)) => Some(name.as_str()),
-        _ => None,
-    };
-    object.iter().filter_map(|(key, value)| Some((name(key)?, value))).collect()
+    object.iter().filter_map(|(key, value)| Some((member(key)?, value))).collect()
 }
 
-/// An expression without parentheses; before Terraform 0.12 types stood in quotes.
+fn member(key: &ObjectKey) -> Option<&str> {
+    match key {
+        ObjectKey::Identifier(name) => Some(name.as_str()),
+        ObjectKey::Expression(Expression::String(name)) => Some(name.as_str()),
+        ObjectKey::Expression(Expression::Variable(name)) => Some(name.as_str()),
+        _ => None,
+    }
+}
+
+/// An expression without parentheses.
 fn bare(expression: &Expression) -> &Expression {
     if let Expression::Parenthesis(inner) = expression { bare(inner) } else { expression }
 }
