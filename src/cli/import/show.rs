@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use super::super::{Exit, Failure, Form, print};
 use super::Import;
 use crate::domain::{BundleKind, Target};
-use crate::estate::{Age, Origin, Place, Resource, StateAt, Trouble, TroubleKind, Verdict};
+use crate::estate::{
+    Age, Origin, Place, Rebuilt, RebuiltTemplate, RebuiltVersion, Resource, StateAt, Trouble, TroubleKind, Verdict,
+    VersionRef,
+};
 
 /// Notes of one kind that are shown as text; JSON has all.
 const MOST_NOTES: usize = 40;
@@ -48,7 +51,7 @@ fn templates(import: &Import) -> String {
     for rebuilt in &import.rebuilt {
         for template in &rebuilt.templates {
             for version in &template.versions {
-                let users = users(import, template.kind, &template.name, version.major, version.minor);
+                let users = users(import, rebuilt, template, version);
                 rows.push([
                     template.name.clone(),
                     kind(template.kind).to_owned(),
@@ -86,14 +89,16 @@ fn origin(origin: &Origin) -> String {
 }
 
 /// How many resources run a version.
-fn users(import: &Import, kind: BundleKind, name: &str, major: u32, minor: u32) -> usize {
+fn users(import: &Import, rebuilt: &Rebuilt, template: &RebuiltTemplate, version: &RebuiltVersion) -> usize {
+    let numbers = (version.major.to_string(), version.minor.to_string());
     let runs = |resource: &&Resource| {
         let of_environments = matches!(resource.target, Target::Environment { .. });
+        let named =
+            |it: &VersionRef| it.template == template.name && (&it.major, &it.minor) == (&numbers.0, &numbers.1);
         !resource.deleted
-            && of_environments == (kind == BundleKind::Environment)
-            && resource.version.as_ref().is_some_and(|version| {
-                version.template == name && version.major == major.to_string() && version.minor == minor.to_string()
-            })
+            && resource.scope == rebuilt.scope
+            && of_environments == (template.kind == BundleKind::Environment)
+            && resource.version.as_ref().is_some_and(named)
     };
     import.estate.resources.iter().filter(runs).count()
 }
@@ -327,13 +332,15 @@ fn compared(verdicts: &[Verdict], unreadable: &[&Trouble]) -> String {
     let ages: BTreeSet<Age> = verdicts.iter().flat_map(|it| &it.differences).filter_map(|it| it.age).collect();
     if !ages.is_empty() {
         out.push('\n');
-        ages.iter().for_each(|age| push(&mut out, &format!("{}: {}\n", age.name(), age.explanation())));
+        for age in ages {
+            push(&mut out, &format!("{}: {}\n", age.name(), age.explanation()));
+        }
     }
     let count = |wanted: &str| verdicts.iter().filter(|verdict| word(verdict) == wanted).count();
-    let (equal, aged, differs) = (count("equal"), count("aged"), count("differs"));
+    let (equal, older, differs) = (count("equal"), count("aged"), count("differs"));
     push(
         &mut out,
-        &format!("\n{equal} equal, {aged} of an earlier age, {differs} differ, {} unread\n", unreadable.len()),
+        &format!("\n{equal} equal, {older} of an earlier age, {differs} differ, {} unread\n", unreadable.len()),
     );
     out
 }

@@ -99,7 +99,7 @@ impl Sorted {
 
 /// Whether Terraform reads a file of the directory by its name.
 pub(super) fn is_terraforms(path: &str) -> bool {
-    !path.contains('/') && (path.ends_with(".tf") || path.ends_with(".tf.json"))
+    !path.contains('/') && [".tf", ".tf.json"].iter().any(|end| path.ends_with(end))
 }
 
 /// Whether a file is one of generated variables.

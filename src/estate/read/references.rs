@@ -53,9 +53,9 @@ fn attachment(resource: &Resource, known: &Known<'_>) -> Option<Trouble> {
 
 /// The instances that a pipeline deploys to, by its values.
 fn pipeline(resource: &Resource, service: &str, known: &Known<'_>) -> Option<Trouble> {
-    let named = resource.values["service_instances"].as_array().map_or(&[][..], Vec::as_slice);
+    let listed = resource.values["service_instances"].as_array().map_or(&[][..], Vec::as_slice);
     let name = |instance: &Value| instance["name"].as_str().map(str::to_owned);
-    let missing: BTreeSet<String> = named
+    let missing: BTreeSet<String> = listed
         .iter()
         .filter_map(name)
         .filter(|name| {
@@ -66,9 +66,9 @@ fn pipeline(resource: &Resource, service: &str, known: &Known<'_>) -> Option<Tro
     if missing.is_empty() {
         return None;
     }
-    let names = some(&missing.into_iter().collect::<Vec<_>>());
+    let some_of_them = some(&missing.into_iter().collect::<Vec<_>>());
     let message = format!(
-        "deploys to instances of which no directory was found: {names}; name the repository of their environment as well"
+        "deploys to instances of which no directory was found: {some_of_them}; name the repository of their environment as well"
     );
     Some(resource.trouble(TroubleKind::Note, message))
 }

@@ -146,13 +146,13 @@ impl Told<'_> {
         if !matches!(note.target, Target::ServiceInstance { .. } | Target::Component { .. }) {
             return note.environment.clone();
         }
-        let valued = values["environment"]["name"].as_str();
-        match (&note.environment, valued) {
-            (Some(noted), Some(valued)) if noted != valued => {
+        let told = values["environment"]["name"].as_str();
+        match (&note.environment, told) {
+            (Some(meant), Some(told)) if meant != told => {
                 self.inconsistent(format!(
-                    "its metadata puts it into environment {noted}, its values into {valued}; taken as in {noted}"
+                    "its metadata puts it into environment {meant}, its values into {told}; taken as in {meant}"
                 ));
-                Some(noted.clone())
+                Some(meant.clone())
             }
             (Some(name), _) => Some(name.clone()),
             (None, Some(name)) => Some(name.to_owned()),

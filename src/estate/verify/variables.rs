@@ -161,10 +161,10 @@ fn variables(body: &Body) -> BTreeMap<&str, Attributes<'_>> {
 }
 
 fn members(object: &hcl::expr::Object<ObjectKey, Expression>) -> Attributes<'_> {
-    object.iter().filter_map(|(key, value)| Some((named(key)?, value))).collect()
+    object.iter().filter_map(|(key, value)| Some((member(key)?, value))).collect()
 }
 
-fn named(key: &ObjectKey) -> Option<&str> {
+fn member(key: &ObjectKey) -> Option<&str> {
     match key {
         ObjectKey::Identifier(name) => Some(name.as_str()),
         ObjectKey::Expression(Expression::String(name)) => Some(name.as_str()),
@@ -173,7 +173,7 @@ fn named(key: &ObjectKey) -> Option<&str> {
     }
 }
 
-/// An expression without parentheses; before Terraform 0.12 types stood in quotes.
+/// An expression without parentheses.
 fn bare(expression: &Expression) -> &Expression {
     if let Expression::Parenthesis(inner) = expression { bare(inner) } else { expression }
 }

@@ -160,3 +160,19 @@ fn what_is_asked_wrongly_is_refused_with_a_remedy() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("none") && stderr.contains("git ls-remote"), "{stderr}");
 }
+
+#[test]
+fn bundles_and_specs_are_written_unless_a_proof_was_asked_for_and_fails() {
+    let folder = checkout();
+    let written = |name: &str| folder.path().join(name).is_dir();
+    let words = ["infrastructure", "pipelines", "--verify", "--write"];
+    let output = import(folder.path(), &[&words[..], &["proved"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let files = super::team::read(&folder.path().join("proved"));
+    assert!(files.keys().any(|path| path.ends_with("schema/schema.yaml")), "{:?}", files.keys());
+
+    std::fs::write(folder.path().join("infrastructure/prod/proton.auto.tfvars.json"), "{").unwrap();
+    let output = import(folder.path(), &[&words[..], &["unproved"]].concat());
+    assert_eq!(output.status.code(), Some(4));
+    assert!(written("proved") && !written("unproved"));
+}
