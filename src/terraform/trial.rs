@@ -57,7 +57,7 @@ impl Trial<'_> {
         let work = self.folder.join("work");
         let state = json!({ "terraform": { "backend": { "local": { "path": self.folder.join("state") } } } });
         let ours = (OVERRIDE_FILE.to_owned(), state.to_string().into_bytes());
-        for (path, bytes) in rendered.iter().map(|(path, bytes)| (path, bytes)).chain([(&ours.0, &ours.1)]) {
+        for (path, bytes) in rendered.iter().chain([(&ours.0, &ours.1)]) {
             let path = work.join(path);
             let parent = path.parent().unwrap_or(&work);
             files::create_private_folder(parent).map_err(TerraformError::io("creating", parent))?;

@@ -1,6 +1,6 @@
 //! What came of a case, held against what was expected: every miss, in words.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ fn against_snapshot(rendered: &Files, snapshot: Option<&Files>) -> Vec<String> {
     let Some(snapshot) = snapshot else {
         return vec!["there are no expected files yet; --update writes them".into()];
     };
-    let both: BTreeMap<&String, ()> = rendered.keys().chain(snapshot.keys()).map(|path| (path, ())).collect();
+    let both: BTreeSet<&String> = rendered.keys().chain(snapshot.keys()).collect();
     let miss = |path: &String| match (snapshot.get(path), rendered.get(path)) {
         (Some(expected), Some(found)) if expected == found => None,
         (Some(expected), Some(found)) => {
@@ -71,7 +71,7 @@ fn against_snapshot(rendered: &Files, snapshot: Option<&Files>) -> Vec<String> {
         (Some(_), None) => Some(format!("{path}: was expected and not rendered")),
         (None, _) => Some(format!("{path}: was rendered and not expected")),
     };
-    both.into_keys().filter_map(miss).collect()
+    both.into_iter().filter_map(miss).collect()
 }
 
 fn shown(expected: &[u8], found: &[u8]) -> String {
