@@ -12,6 +12,7 @@ pub mod domain;
 
 pub mod eject;
 pub mod estate;
+pub mod forge;
 pub mod git;
 pub mod hadron;
 pub mod objects;
@@ -22,6 +23,7 @@ pub mod workbench;
 
 pub mod agent;
 pub mod control_plane;
+pub mod runner;
 
 pub mod cli;
 pub mod lifecycle;

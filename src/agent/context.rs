@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::identity::Identity;
 use super::keeper::Keeper;
 use super::progress::{Progress, Stage};
+use super::runs_here::RunsHere;
 use super::{AgentError, Config, S3State, StepError};
 use crate::domain::Scope;
 use crate::objects::{Objects, ObjectsConfig};
@@ -34,6 +35,8 @@ pub(super) struct Context {
     pub(super) hurry: CancellationToken,
     /// The thread of the heartbeats.
     pub(super) keeper: Keeper,
+    /// The run directories there are.
+    pub(super) runs_here: RunsHere,
     /// Clients by endpoint and region; None is the configured store.
     stores: Mutex<HashMap<Option<(String, String)>, Objects>>,
     /// State buckets that proved to honour conditional writes.
@@ -54,6 +57,7 @@ impl Context {
     /// Takes the data directory, finds Terraform, builds the clients; nothing is sent yet.
     pub(super) async fn new(mut config: Config) -> Result<Self, AgentError> {
         config.data = std::path::absolute(&config.data).unwrap_or(config.data);
+        config.child_env.extend(terraform::collector(&config.child_env, config.concurrency));
         let identity = Identity::take(&config.data, &config.name)?;
         let terraform = terraform::find(config.terraform.as_deref(), &config.search_path)?;
         let proton = Proton::new(&config.proton).await;
@@ -61,8 +65,21 @@ impl Context {
         let (waiting, under_way) = (watch::Sender::new(0), watch::Sender::new(0));
         let keeper = Keeper::start(config.proton.clone()).map_err(AgentError::Keeper)?;
         let hurry = CancellationToken::new();
-        let (stores, probed) = (Mutex::default(), Mutex::default());
-        Ok(Self { config, identity, proton, terraform, progress, waiting, under_way, hurry, keeper, stores, probed })
+        let (stores, probed, runs_here) = (Mutex::default(), Mutex::default(), RunsHere::default());
+        Ok(Self {
+            config,
+            identity,
+            proton,
+            terraform,
+            progress,
+            waiting,
+            under_way,
+            hurry,
+            keeper,
+            runs_here,
+            stores,
+            probed,
+        })
     }
 
     /// Counts the caller's journey among those that wait for people, until what it gets is dropped.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::AtRisk;
 use crate::domain::Problems;
+use crate::forge::ForgeError;
+use crate::git::GitError;
 use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
 use crate::proton::ProtonError;
 use crate::terraform::TerraformError;
@@ -180,6 +182,15 @@ pub enum StepError {
     PlanLost { path: PathBuf, why: &'static str },
     #[error("the agent was asked to leave before Terraform changed anything; the next one takes it from here")]
     Left,
+    #[error(
+        "the rendered files can't be published: their inputs hold sealed values, which would lie open in the repository; make \
+         that output public, or let agents deploy the environment (hadron executor ENVIRONMENT agent)"
+    )]
+    SealedInGit,
+    #[error("the rendered files can't be published to {repository}: {source}")]
+    Git { repository: String, source: GitError },
+    #[error("the branch was pushed, but no request could be opened: {0}")]
+    Forge(#[source] ForgeError),
     #[error("{0:?} is no deployment id that a directory could be named after")]
     BadId(String),
     #[error("{doing} {}", path.display())]

@@ -1,8 +1,12 @@
 //! The gate within the sixth step: plan, let people decide, apply exactly what they have seen.
 //!
-//! While it waits, nothing runs and nothing is locked: there is the saved plan, sealed, and a heartbeat that asks. A
-//! restarted agent finds the finished plan and asks again; what doesn't open any more is planned, and asked about, anew.
+//! People are asked as soon as there is a plan; what Terraform shows of it in full follows a moment later, and a machine
+//! that decides at once doesn't wait for it. While it waits, nothing runs and nothing is locked: there is the saved plan,
+//! sealed, and a heartbeat that asks. A restarted agent finds the finished plan and asks again; what doesn't open any more
+//! is planned, and asked about, anew.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,6 +34,12 @@ const SHORT: usize = 4;
 /// The pause after the first question; it doubles up to the heartbeat's.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long an endpoint may hold its answer until somebody has decided.
+const HOLD: Duration = Duration::from_secs(20);
+
+/// An answer that took this long was held, and may be asked for again at once.
+const HELD: Duration = Duration::from_secs(1);
+
 /// One run at the gate.
 pub(super) struct Gate<'a> {
     pub(super) context: &'a Context,
@@ -38,6 +48,26 @@ pub(super) struct Gate<'a> {
     pub(super) pulse: &'a Pulse,
     /// Cancelled once the agent is asked to go; whoever waits then leaves.
     pub(super) leaving: &'a CancellationToken,
+}
+
+/// The plan in clear, while Terraform shows it and may be told to apply it.
+#[derive(Default)]
+struct InClear {
+    /// Whether the apply needs it, so that it stays.
+    wanted: AtomicBool,
+    /// Whether it was removed.
+    gone: AtomicBool,
+}
+
+impl InClear {
+    /// Removes it, unless it is wanted by now.
+    fn remove(&self, sealed: &SealedPlan) -> Result<(), StepError> {
+        if !self.wanted.load(Relaxed) {
+            sealed.close()?;
+            self.gone.store(true, Relaxed);
+        }
+        Ok(())
+    }
 }
 
 /// Whether a run has come to a gate before; then it stays behind one, whatever the settings say by now.
@@ -63,7 +93,7 @@ impl Gate<'_> {
         }
         loop {
             session.run_dir = round_folder(&run_dir, round);
-            let applied = self.round(session, round, mode, on_event).await;
+            let applied = Box::pin(self.round(session, round, mode, on_event)).await;
             // However it ended, nobody reads the plan in clear any more.
             self.forget(session.forget_plan().map_err(before));
             let again = match &applied {
@@ -98,18 +128,45 @@ impl Gate<'_> {
         }
         let sealed = SealedPlan::of(self.context, self.claimed, session, round).await?;
         let plan = self.plan(session, &sealed, mode, on_event).await?;
-        if plan.differs {
-            self.decided(&plan).await?;
+        if !plan.differs {
+            self.pulse.may_change().await?;
+            self.may_still_change()?;
+            return Ok(session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event).await);
         }
+        let clear = InClear::default();
+        let mut showing = pin!(self.show(session, &sealed, &clear));
+        let shown = {
+            let mut deciding = pin!(self.decided(&plan));
+            tokio::select! {
+                // Whoever has decided needn't be shown anything first.
+                biased;
+                decided = &mut deciding => decided.map(|()| false)?,
+                shown = &mut showing => {
+                    shown?;
+                    deciding.await?;
+                    true
+                }
+            }
+        };
         self.pulse.may_change().await?;
         self.may_still_change()?;
-        if plan.differs {
+        clear.wanted.store(true, Relaxed);
+        if clear.gone.load(Relaxed) {
             sealed.unseal(&plan.digest)?;
         }
-        Ok(session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event).await)
+        let applying = session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event);
+        if shown {
+            return Ok(applying.await);
+        }
+        let (applied, shown) = tokio::join!(applying, showing);
+        if let Err(error) = shown {
+            // It was approved without, and how the run ends doesn't hang on it.
+            tracing::warn!(deployment.id = %self.id(), error = %chain(&error), "the plan isn't shown");
+        }
+        Ok(applied)
     }
 
-    /// The plan; one that people must decide on is shown to them, and sealed.
+    /// The plan; one that people must decide on is sealed, and lies in clear if it has still to be shown.
     async fn plan(
         &self,
         session: &Session,
@@ -121,6 +178,9 @@ impl Gate<'_> {
         if let Some(digest) = sealed.digest()? {
             // An earlier life may have died before it removed this, or after it had laid it out.
             session.forget_plan().map_err(before)?;
+            if !session.plan_was_shown() {
+                sealed.unseal(&digest)?;
+            }
             return session.recall_plan(mode, digest, stop, on_event).await.map_err(|it| self.before(it));
         }
         let plan = tokio::select! {
@@ -129,19 +189,23 @@ impl Gate<'_> {
             () = self.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
         };
         if plan.differs {
-            self.publish(session).await?;
             sealed.seal(&plan.digest)?;
         }
         Ok(plan)
     }
 
     /// Puts the plan where people can read it. They can do without it, so a store that is away is no reason to fail.
-    async fn publish(&self, session: &Session) -> Result<(), StepError> {
+    async fn show(&self, session: &Session, sealed: &SealedPlan, clear: &InClear) -> Result<(), StepError> {
+        if session.plan_was_shown() {
+            return clear.remove(sealed);
+        }
         let text = session.show_plan(&self.pulse.interrupt).await.map_err(|it| self.before(it))?;
+        clear.remove(sealed)?;
         match self.context.proton.sealed_inputs(&self.claimed.lease).await {
             Ok(sealed) => self.recorder.plan(masked(text, sealed.values())).await,
             Err(error) => tracing::warn!(%error, "the plan isn't shown: what must be hidden in it isn't known"),
         }
+        session.note_shown();
         Ok(())
     }
 
@@ -152,10 +216,17 @@ impl Gate<'_> {
         let summary = plan.summary();
         tracing::info!(deployment.id = %self.id(), plan = plan.digest, "awaiting approval: {summary}");
         self.say(&format!("awaiting approval: {summary}"));
-        // A machine may decide at once; people take longer.
+        // Where an answer isn't held: a machine may decide at once, people take longer.
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.pulse.ask(plan).await {
+            let hold =
+                self.context.config.approval_wait.map_or(HOLD, |wait| wait.saturating_sub(began.elapsed()).min(HOLD));
+            let asked = Instant::now();
+            let answer = tokio::select! {
+                answer = self.pulse.ask(plan, hold) => answer,
+                over = self.over() => return Err(over),
+            };
+            match answer {
                 Ok(Some(Decision::Approved)) => return Ok(()),
                 Ok(Some(Decision::Rejected { by, comment })) => {
                     return Err(StepError::Rejected { summary, by, comment });
@@ -164,6 +235,9 @@ impl Gate<'_> {
                     if self.context.config.approval_wait.is_some_and(|wait| began.elapsed() >= wait) {
                         return Err(StepError::StillAwaiting);
                     }
+                    if asked.elapsed() >= HELD {
+                        continue;
+                    }
                 }
                 Ok(None) => self.pulse.may_begin().and(Err(StepError::CannotAsk))?,
                 Err(error) if error.is_passing() => tracing::debug!(%error, "nobody could be asked; trying on"),
@@ -171,10 +245,17 @@ impl Gate<'_> {
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.pulse.ask_every()),
-                () = self.pulse.cancelled.cancelled() => return Err(StepError::Cancelled),
-                () = self.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
-                () = self.leaving.cancelled() => return Err(StepError::StillAwaiting),
+                over = self.over() => return Err(over),
             }
+        }
+    }
+
+    /// Waits until there is no more use in waiting for people, and says why.
+    async fn over(&self) -> StepError {
+        tokio::select! {
+            () = self.pulse.cancelled.cancelled() => StepError::Cancelled,
+            () = self.pulse.lost.cancelled() => StepError::LeaseLost,
+            () = self.leaving.cancelled() => StepError::StillAwaiting,
         }
     }
 

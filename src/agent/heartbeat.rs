@@ -25,6 +25,10 @@ const SLOWEST_BEAT: Duration = Duration::from_secs(5);
 /// A decision on a plan is heard within this time.
 const ASKING_BEAT: Duration = Duration::from_secs(2);
 
+/// Between an answer and the first change of a Terraform that is started then, more time than this passes anyway. So an
+/// answer that was asked for within it is as good as one that is waited for.
+const JUST_HEARD: Duration = Duration::from_millis(100);
+
 /// An endpoint without leases is only asked whether the deployment was cancelled.
 const STOCK_BEAT: Duration = Duration::from_secs(15);
 
@@ -80,9 +84,13 @@ impl Pulse {
         }
     }
 
-    /// Asks once more, right before the point of no return. Without an answer that renews it, the lease still counts until
-    /// it runs out.
+    /// Asks once more, right before the point of no return, unless Proton has only just answered. Without an answer that
+    /// renews it, the lease still counts until it runs out.
     pub(super) async fn may_change(&self) -> Result<(), StepError> {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.elapsed() < JUST_HEARD && self.lease.is_fenced() {
+            return self.may_begin();
+        }
         if self.beat().await.is_err() {
             let held = Duration::from_secs(self.lease.seconds.unwrap_or(0));
             let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,10 +111,11 @@ impl Pulse {
         self.take(sent, answer.map(|status| (status, ())))
     }
 
-    /// A sign of life that asks how people have decided on a plan; None where the endpoint doesn't know such a thing.
-    pub(super) async fn ask(&self, plan: &Plan) -> Result<Option<Decision>, ProtonError> {
+    /// A sign of life that asks how people have decided on a plan; None where the endpoint doesn't know such a thing. The
+    /// answer may be held for `hold` until they have.
+    pub(super) async fn ask(&self, plan: &Plan, hold: Duration) -> Result<Option<Decision>, ProtonError> {
         let sent = Moment::now();
-        let answer = self.proton.ask(&self.lease, &plan.digest, &plan.summary()).await;
+        let answer = self.proton.ask(&self.lease, &plan.digest, &plan.summary(), hold).await;
         self.take(sent, answer)
     }
 

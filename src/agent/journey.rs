@@ -21,6 +21,7 @@ use super::context::Context;
 use super::fetch::fetch_patiently;
 use super::heartbeat::{Heartbeat, Pulse};
 use super::poll::Candidate;
+use super::publish::publish_instead;
 use super::render::{Rendered, render};
 use super::report::{Reported, report};
 use super::run::{Ran, run};
@@ -49,6 +50,9 @@ pub(super) async fn journey(context: &Context, candidate: Candidate, leaving: &C
 
 /// The journey of what this agent holds already.
 pub(super) async fn claimed_journey(context: &Context, claimed: Claimed, leaving: &CancellationToken) -> Arrival {
+    if claimed.lease.requests.is_some() {
+        return Arrival::Ended(Box::new(Box::pin(publish_instead(context, claimed, leaving)).await));
+    }
     let heartbeat = Heartbeat::start(context, &claimed);
     let result = Box::pin(provision(context, &claimed, heartbeat.pulse(), leaving)).await;
     let reported: Reported = report(context, claimed, result, &heartbeat.pulse().cause(), leaving).await;

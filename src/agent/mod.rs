@@ -13,6 +13,7 @@ mod error;
 mod identity;
 mod outcome;
 mod progress;
+mod runs_here;
 mod workdir;
 
 mod journey;
@@ -22,8 +23,10 @@ mod bundles;
 mod claim;
 mod fetch;
 mod poll;
+mod publish;
 mod render;
 mod report;
+mod requests;
 mod run;
 mod validate;
 

@@ -53,6 +53,7 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
         lease: Some(claimed.lease.clone()),
     };
     let run_dir = RunDir::create(&context.config.data, record, &files, choices.overlay.as_deref())?;
+    context.runs_here.add(&run_dir);
     if let Some(lock) = lock {
         lock.note(&run_dir)?;
     }
@@ -62,7 +63,11 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
     Ok(Rendered { run_dir, fresh: true })
 }
 
-async fn rendered_files(context: &Context, claimed: &Claimed, checked: &Checked) -> Result<Files, StepError> {
+pub(super) async fn rendered_files(
+    context: &Context,
+    claimed: &Claimed,
+    checked: &Checked,
+) -> Result<Files, StepError> {
     let target = &claimed.target;
     let mut request = Request {
         target,

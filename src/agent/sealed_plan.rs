@@ -1,6 +1,7 @@
 //! A saved plan while people decide on it: sealed, since Terraform's plan files hold every value in clear.
 //!
-//! While it waits there is `plan/plan.sealed` in the place of `plan/plan.tfplan`: [`MAGIC`], the 32 bytes of the plan's
+//! While it waits there is `plan/plan.sealed` in the place of `plan/plan.tfplan` (and beside it only as long as Terraform
+//! shows the plan to people): [`MAGIC`], the 32 bytes of the plan's
 //! digest, nonce and ciphertext. The key is derived from the secret of the agent's access key and belongs to one attempt
 //! at one deployment; the round and the digest are bound in as associated data. So a file from another run, or of another
 //! round, doesn't open, and a restarted agent needs nothing but its access key.
@@ -68,11 +69,10 @@ impl SealedPlan {
         self.open().map(|(digest, _)| Some(digest))
     }
 
-    /// Puts the sealed file into the place of the one in clear.
+    /// Puts the sealed file beside the one in clear, which Terraform has still to read: see [`SealedPlan::close`].
     ///
     /// # Errors
-    /// [`StepError::PlanLost`] if the file isn't the plan of this digest; or the file system refuses, and the plan lies in
-    /// clear as before.
+    /// [`StepError::PlanLost`] if the file isn't the plan of this digest; or the file system refuses.
     pub(super) fn seal(&self, digest: &str) -> Result<(), StepError> {
         let plan = fs::read(&self.clear).map_err(|error| self.unreadable(&self.clear, error))?;
         let found = Sha256::digest(&plan);
@@ -82,11 +82,19 @@ impl SealedPlan {
         let encrypted = self.cipher.encrypt(&plan, &self.bound_to(&found)).map_err(|_| self.lost("can't be sealed"))?;
         let bytes = [MAGIC, &found, &encrypted].concat();
         // Synced, with its name, before the other one goes.
-        files::write_atomically(&self.sealed, &bytes).map_err(StepError::io("writing", &self.sealed))?;
+        files::write_atomically(&self.sealed, &bytes).map_err(StepError::io("writing", &self.sealed))
+    }
+
+    /// Removes the plan in clear; from here on only the sealed one is there.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub(super) fn close(&self) -> Result<(), StepError> {
         remove(&self.clear)
     }
 
-    /// Lays the plan out in clear again, for the apply that follows; the sealed file stays until that has ended.
+    /// Lays the plan out in clear again, for what Terraform does with it next; the sealed file stays until the apply has
+    /// ended.
     ///
     /// # Errors
     /// [`StepError::PlanLost`], also for any plan but the one of this digest.
@@ -168,7 +176,9 @@ mod tests {
 
         fn sealed() -> Self {
             let scene = Self::planned();
-            scene.of(1, "d/1", 0).seal(&scene.digest).unwrap();
+            let plan = scene.of(1, "d/1", 0);
+            plan.seal(&scene.digest).unwrap();
+            plan.close().unwrap();
             scene
         }
 

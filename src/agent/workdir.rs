@@ -78,7 +78,8 @@ impl RunDir {
         Self::open(deployment_folder(data, deployment)?.join(attempt.to_string()))
     }
 
-    fn open(path: PathBuf) -> Result<Option<Self>, StepError> {
+    /// The directory at a path, if it is complete.
+    pub(super) fn open(path: PathBuf) -> Result<Option<Self>, StepError> {
         let record = path.join(RECORD);
         match fs::read(&record) {
             Ok(bytes) => {
@@ -183,10 +184,12 @@ impl RunDir {
         i64::try_from(written.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
     }
 
-    /// Notes how it ended, and lets go of the providers, which are large and can be had again.
+    /// Notes how it ended, and lets go of the providers, which are large and can be had again. The note isn't synced: if a
+    /// power cut takes it, the next life reports once more, and is answered like this one.
     pub(super) fn mark_reported(&self, how: &str) -> Result<(), StepError> {
-        let path = self.path.join(REPORTED);
-        files::write_atomically(&path, how.as_bytes()).map_err(StepError::io("writing", &path))?;
+        let (path, new) = (self.path.join(REPORTED), self.path.join(".reported.new"));
+        let written = fs::write(&new, how).and_then(|()| fs::rename(&new, &path));
+        written.map_err(StepError::io("writing", &path))?;
         for round in 0..MOST_PLANS {
             let plan = round_folder(&self.path, round).join("plan");
             // Nobody applies it any more, and it holds secrets.

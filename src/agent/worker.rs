@@ -17,6 +17,7 @@ use super::poll::Candidate;
 use super::progress::Progress;
 use super::records::Backlog;
 use super::recovery;
+use super::requests;
 use super::{AgentError, Config, HostConfig, Outcome, Shutdown, Verdict, departure, protection, spot};
 use crate::proton::{Poll, ProtonError};
 
@@ -118,6 +119,10 @@ impl Agent {
     async fn work(&self, stop: CancellationToken, stay: Stay) -> Result<(Verdict, Vec<Outcome>), AgentError> {
         let _host = self.watch_host(&stop);
         let backlog = Backlog::start(Arc::clone(&self.context));
+        if stay == Stay::UntilDrained {
+            requests::look(&self.context).await;
+        }
+        let _requests = AbortOnDropHandle::new(tokio::spawn(requests::watch(Arc::clone(&self.context))));
         let mut shift = Shift::new(Arc::clone(&self.context), stop.clone(), stay);
         for (candidate, adopted) in recovery::unfinished(&self.context) {
             shift.come_back(candidate, adopted);

@@ -11,6 +11,7 @@ use super::keys::KeyPair;
 use super::serve::data_folder;
 use super::{Exit, Failure, Form, host, oneshot, remote, trust};
 use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
+use crate::forge;
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
 use crate::settings::{Gate, Resolved, child_environment};
@@ -165,11 +166,27 @@ async fn build_waiting(
         poll_wait: POLL_WAIT,
         lock_timeout: LOCK_TIMEOUT,
         approval_wait,
+        forge: forge(settings, access.trust.as_ref())?,
+        watch_every: Duration::from_secs(settings.value("forge.watch_seconds")?),
         settle_patience: SETTLE_PATIENCE,
         host: host::of(settings)?,
         clock: Clock::system(),
     };
     Agent::new(config).await.map_err(failure)
+}
+
+/// Who keeps the repositories that requests are opened in.
+fn forge(settings: &Resolved, trust: Option<&Trust>) -> Result<Option<forge::Access>, Failure> {
+    let kind = match settings.text("forge.kind").as_deref() {
+        None => None,
+        Some("github") => Some(forge::Kind::GitHub),
+        Some("gitlab") => Some(forge::Kind::GitLab),
+        Some(other) => {
+            return Err(Failure::new(Exit::Settings, anyhow!("`forge.kind` is {other}; it is `github` or `gitlab`")));
+        }
+    };
+    let token = settings.text("forge.token").map(Secret::new);
+    Ok(token.map(|token| forge::Access { kind, api: settings.text("forge.api"), token, trust: trust.cloned() }))
 }
 
 /// What the site lets through to Terraform, by the settings.

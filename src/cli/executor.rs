@@ -14,6 +14,12 @@ pub(super) struct ExecutorArgs {
     environment: String,
     /// Who deploys from now on
     executor: Who,
+    /// The repository that rendered directories are published to, as Git clones it
+    #[arg(long, value_name = "URL", required_if_eq("executor", "pull-request"))]
+    repository: Option<String>,
+    /// The branch that the requests are for; `main` by default
+    #[arg(long, value_name = "BRANCH", requires = "repository")]
+    branch: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -22,6 +28,8 @@ enum Who {
     Agent,
     /// A pipeline outside, which notifies
     Ci,
+    /// An agent publishes what it rendered as a request to a repository, where a pipeline applies and notifies
+    PullRequest,
 }
 
 /// Sets the executor.
@@ -30,8 +38,10 @@ pub(super) async fn run(settings: &Resolved, args: ExecutorArgs, form: Form) -> 
     let executor = match args.executor {
         Who::Agent => Executor::Agent,
         Who::Ci => Executor::Ci,
+        Who::PullRequest => Executor::PullRequest,
     };
-    let input = SetExecutorInput { environment_name: args.environment, executor };
+    let ExecutorArgs { environment: environment_name, repository, branch, .. } = args;
+    let input = SetExecutorInput { environment_name, executor, repository, branch };
     let set: SetExecutorOutput = client.call(Operation::SetExecutor, &input).await.map_err(remote::refused)?;
     match form {
         Form::Json => print::json(&set)?,

@@ -13,12 +13,17 @@ use crate::agent::{Finding, Outcome, Verdict};
 /// GitHub shows ten of each kind per step.
 const MOST_ANNOTATIONS: usize = 10;
 
-/// Writes both, where the environment is GitHub's. A summary that can't be written is no reason to fail.
+/// Writes both, where the environment is GitHub's.
 pub(super) fn tell(environment: &BTreeMap<String, String>, outcomes: &[Outcome]) {
+    show(environment, &summary(outcomes), outcomes);
+}
+
+/// The same with a summary of the caller's. One that can't be written is no reason to fail.
+pub(super) fn show(environment: &BTreeMap<String, String>, summary: &str, outcomes: &[Outcome]) {
     let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
     if let Some(path) = set("GITHUB_STEP_SUMMARY") {
         let file = OpenOptions::new().create(true).append(true).open(path);
-        if let Err(error) = file.and_then(|mut file| file.write_all(summary(outcomes).as_bytes())) {
+        if let Err(error) = file.and_then(|mut file| file.write_all(summary.as_bytes())) {
             tracing::warn!(%error, "the step summary {path} can't be written");
         }
     }
@@ -43,15 +48,15 @@ fn summary(outcomes: &[Outcome]) -> String {
     text.push('\n');
     for outcome in outcomes {
         let Some(message) = &outcome.message else { continue };
-        let fence = fence(message);
-        writeln!(
-            text,
-            "<details><summary>{}</summary>\n\n{fence}text\n{message}\n{fence}\n\n</details>\n",
-            escaped(&outcome.target)
-        )
-        .expect("text takes text");
+        text.push_str(&details(&outcome.target, message));
     }
     text
+}
+
+/// Text that is unfolded on demand.
+pub(super) fn details(title: &str, text: &str) -> String {
+    let fence = fence(text);
+    format!("<details><summary>{}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>\n\n", escaped(title))
 }
 
 fn sign(verdict: Verdict) -> &'static str {
@@ -64,7 +69,7 @@ fn sign(verdict: Verdict) -> &'static str {
 }
 
 /// Text within a cell of a table.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     escaped(text).replace('|', "\\|").replace(['\r', '\n'], " ")
 }
 

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::anyhow;
+use bytes::Bytes;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use super::run_records::RunRecords;
 use super::{Exit, Failure};
@@ -13,6 +15,9 @@ use crate::settings::Resolved;
 
 /// How often a running deployment's records are looked for.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// People are asked before their plan is there to be read; this is more than it takes to follow.
+const SHOWN_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
@@ -59,14 +64,26 @@ pub(super) async fn run(settings: &Resolved, args: &LogsArgs) -> Result<Exit, Fa
 }
 
 async fn print_plan(records: &RunRecords, args: &LogsArgs) -> Result<Exit, Failure> {
-    let none = || Failure::new(Exit::Unexpected, anyhow!("this run has no plan that people decide on"));
-    let attempt = match args.attempt {
-        Some(attempt) => attempt,
-        None => records.last_attempt().await?.ok_or_else(none)?,
-    };
-    let text = records.document(attempt, "plan.txt").await?.ok_or_else(none)?;
-    io::stdout().lock().write_all(&text)?;
-    Ok(Exit::Done)
+    let until = Instant::now() + SHOWN_WITHIN;
+    loop {
+        let running = records.is_running().await;
+        if let Some(text) = plan(records, args).await? {
+            io::stdout().lock().write_all(&text)?;
+            return Ok(Exit::Done);
+        }
+        if !running || Instant::now() >= until {
+            return Err(Failure::new(Exit::Unexpected, anyhow!("this run has no plan that people decide on")));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn plan(records: &RunRecords, args: &LogsArgs) -> Result<Option<Bytes>, Failure> {
+    let last = if args.attempt.is_none() { records.last_attempt().await? } else { args.attempt };
+    match last {
+        Some(attempt) => records.document(attempt, "plan.txt").await,
+        None => Ok(None),
+    }
 }
 
 struct Reader {

@@ -30,6 +30,7 @@ mod providers;
 mod remote;
 mod report;
 mod restore;
+mod run;
 mod run_records;
 mod runs;
 mod serve;
@@ -143,6 +144,8 @@ enum Verb {
     Serve(ServerArgs),
     /// The agent alone
     Agent(agent::AgentArgs),
+    /// Plan or apply what Proton rendered into a repository, and tell Proton: the one step of a pipeline
+    Run(run::RunArgs),
     /// Show everything there is and where it stands
     Status,
     /// Show what a deployment's Terraform said
@@ -180,6 +183,8 @@ enum Verb {
     Backup(backup::BackupArgs),
     /// Make a backup the record, of the same kind of database or of another
     Restore(restore::RestoreArgs),
+    /// Bring back what AWS Proton left in Git: show it, and prove that it was understood
+    Import(import::ImportArgs),
     /// Leave Hadron: every target as a plain Terraform root, with its state in a bucket
     Eject(eject::EjectArgs),
     /// Look at what was imported before anything is deployed to it, and lift its quarantine
@@ -263,8 +268,11 @@ impl ServerArgs {
 
 /// Runs the command that argv names.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     // First of all: it must cost next to nothing, and needs neither settings nor a runtime.
+    if let Some(exit) = supervise::asked_by_agent() {
+        return exit;
+    }
+    let arguments = Arguments::parse();
     let verb = match arguments.command {
         Command::Supervise(args) => return supervise::run(&args),
         Command::Verb(verb) => verb,
@@ -317,6 +325,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         }
         Verb::Serve(_) => wait_for(serve::run(&settings)),
         Verb::Agent(args) => wait_for(agent::run(&settings, &args, output)),
+        Verb::Run(args) => wait_for(run::run(&settings, &args, output)),
         Verb::Status => wait_for(status::run(&settings, output)),
         Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),
@@ -333,6 +342,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Migrate(args) => migrate::run(&settings, &args, output),
         Verb::Backup(args) => backup::run(&settings, &args, output),
         Verb::Restore(args) => restore::run(&settings, &args, output),
+        Verb::Import(args) => wait_for(import::run(&settings, &args, output)),
         Verb::Eject(args) => wait_for(eject::run(&settings, &args, output)),
         Verb::Adopt(args) => wait_for(adopt::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),

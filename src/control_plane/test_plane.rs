@@ -271,6 +271,7 @@ impl TestPlane {
             environment_account_id: None,
             provisioning_repository: None,
             executor,
+            requests: None,
         })
         .await;
         self.deploy(environment(name), Action::Create, "first").await.unwrap()
@@ -465,13 +466,36 @@ impl Agent<'_> {
         digest: &str,
         summary: &str,
     ) -> Result<Answer, ProtonError> {
-        let epoch = epoch.to_string();
+        self.ask_and_wait(deployment, epoch, digest, summary, 0).await
+    }
+
+    /// The same with an answer that may be held for so many seconds.
+    pub(crate) async fn ask_and_wait(
+        &self,
+        deployment: &Deployment,
+        epoch: i64,
+        digest: &str,
+        summary: &str,
+        seconds: u64,
+    ) -> Result<Answer, ProtonError> {
+        let (epoch, seconds) = (epoch.to_string(), seconds.to_string());
         let headers = [
             ("x-hadron-agent", self.id.as_str()),
             ("x-hadron-epoch", &epoch),
             ("x-hadron-plan", digest),
             ("x-hadron-plan-summary", summary),
+            ("x-hadron-wait", &seconds),
         ];
+        let status = Some(ResourceDeploymentStatus::InProgress);
+        let input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);
+        self.test.notify(&self.access_key, &headers, input).await.0
+    }
+
+    /// Tells that what was rendered lies where a pipeline finds it.
+    pub(crate) async fn published(&self, deployment: &Deployment, epoch: i64) -> Result<Answer, ProtonError> {
+        let epoch = epoch.to_string();
+        let headers =
+            [("x-hadron-agent", self.id.as_str()), ("x-hadron-epoch", &epoch), ("x-hadron-published", "true")];
         let status = Some(ResourceDeploymentStatus::InProgress);
         let input = report(&deployment.target_arn, Some(&deployment.id), status, &[]);
         self.test.notify(&self.access_key, &headers, input).await.0

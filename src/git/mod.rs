@@ -1,8 +1,10 @@
 //! Git: the only place that starts `git`, so that the user's own credentials, helpers and proxies count.
 
 mod clone;
+mod publish;
 
 pub use clone::{Checkout, clone};
+pub use publish::{Draft, Published, publish};
 
 use std::io;
 use std::path::Path;
@@ -10,6 +12,15 @@ use std::path::Path;
 /// What Git refused.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
+    /// A file of the clone can't be written or read.
+    #[error("writing {path}")]
+    Io {
+        /// Which.
+        path: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// There is no `git`, or it can't be started.
     #[error("git could not be started: install it, or put it on PATH")]
     NotStarted(#[source] io::Error),

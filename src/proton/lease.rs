@@ -52,6 +52,9 @@ pub struct Lease {
     /// How many objects operators want adopted by this run.
     #[serde(default)]
     pub adopt: u64,
+    /// Where the rendered directory is to be published instead of being run: the repository and the branch.
+    #[serde(default)]
+    pub requests: Option<(String, String)>,
 }
 
 impl Lease {
@@ -174,6 +177,7 @@ impl Proton {
             attempt: 1,
             unsettled: Vec::new(),
             adopt: 0,
+            requests: None,
         };
         let knows = vec![("x-hadron-knows", "state-at".to_owned())];
         let answer = self.notify_with(&lease, Told::InProgress, None, &[], knows).await?;
@@ -188,6 +192,7 @@ impl Proton {
         lease.attempt = answer.parse("x-hadron-attempt").or(epoch).unwrap_or(1);
         lease.unsettled = unsettled(&answer.get("x-hadron-unsettled").unwrap_or_default());
         lease.adopt = answer.parse("x-hadron-adopt").unwrap_or(0);
+        lease.requests = answer.get("x-hadron-repository").zip(answer.get("x-hadron-branch"));
         let status = self.stands(&answer, deployment_id).await?;
         Ok((lease, status))
     }
@@ -203,7 +208,8 @@ impl Proton {
     }
 
     /// Renews the lease like [`Proton::heartbeat`], and asks how people have decided on a plan. The decision is None where
-    /// the endpoint doesn't know plans, or no longer takes them because the deployment is being cancelled.
+    /// the endpoint doesn't know plans, or no longer takes them because the deployment is being cancelled. An endpoint
+    /// that can holds its answer until there is a decision, for whole seconds of `hold`.
     ///
     /// # Errors
     /// [`ProtonError::Conflict`] when the lease is lost.
@@ -212,11 +218,24 @@ impl Proton {
         lease: &Lease,
         digest: &str,
         summary: &str,
+        hold: Duration,
     ) -> Result<(DeploymentStatus, Option<Decision>), ProtonError> {
-        let plan = vec![("x-hadron-plan", digest.to_owned()), ("x-hadron-plan-summary", summary.to_owned())];
+        let mut plan = vec![("x-hadron-plan", digest.to_owned()), ("x-hadron-plan-summary", summary.to_owned())];
+        if hold.as_secs() > 0 {
+            plan.push(("x-hadron-wait", hold.as_secs().to_string()));
+        }
         let answer = self.notify_with(lease, Told::InProgress, None, &[], plan).await?;
         let status = self.stands(&answer, &lease.deployment_id).await?;
         Ok((status, decision(&answer)))
+    }
+
+    /// Tells that the rendered directory is published. The lease ends with that: the deployment is a pipeline's from then on.
+    ///
+    /// # Errors
+    /// [`ProtonError::Conflict`] when the lease is lost.
+    pub async fn published(&self, lease: &Lease, message: &str) -> Result<(), ProtonError> {
+        let header = vec![("x-hadron-published", "true".to_owned())];
+        self.notify_with(lease, Told::InProgress, Some(message), &[], header).await.map(drop)
     }
 
     /// Tells how it ended; once. The repeat of a report that was heard is answered like the first.
@@ -239,7 +258,7 @@ impl Proton {
         };
         match report {
             Report::Succeeded { outputs, message } => {
-                let (outputs, message) = what_may_travel(lease, outputs, message.as_deref());
+                let (outputs, message) = what_may_travel(lease.is_fenced(), outputs, message.as_deref());
                 self.notify_with(lease, Told::Succeeded, message.as_deref(), &outputs, more).await?;
             }
             Report::Failed { message } => {
@@ -307,17 +326,20 @@ fn lease_headers(lease: &Lease, outputs: &[Output]) -> Vec<(&'static str, String
     if let Some(epoch) = lease.epoch {
         headers.push(("x-hadron-epoch", epoch.to_string()));
     }
-    let sensitive = outputs.iter().enumerate().filter(|(_, output)| output.sensitive);
-    let sensitive: Vec<String> = sensitive.map(|(position, _)| position.to_string()).collect();
-    if !sensitive.is_empty() {
-        headers.push(("x-hadron-sensitive", sensitive.join(",")));
-    }
+    headers.extend(sensitive_header(outputs));
     headers
 }
 
+/// Tells which outputs are to be sealed, by their positions.
+pub(super) fn sensitive_header(outputs: &[Output]) -> Option<(&'static str, String)> {
+    let sensitive = outputs.iter().enumerate().filter(|(_, output)| output.sensitive);
+    let sensitive: Vec<String> = sensitive.map(|(position, _)| position.to_string()).collect();
+    (!sensitive.is_empty()).then(|| ("x-hadron-sensitive", sensitive.join(",")))
+}
+
 /// Hadron seals sensitive outputs; a stock endpoint would show them to everyone, so they stay here.
-fn what_may_travel(lease: &Lease, outputs: &[Output], message: Option<&str>) -> (Vec<Output>, Option<String>) {
-    if lease.is_fenced() {
+pub(super) fn what_may_travel(seals: bool, outputs: &[Output], message: Option<&str>) -> (Vec<Output>, Option<String>) {
+    if seals {
         return (outputs.to_vec(), message.map(str::to_owned));
     }
     let (secret, plain): (Vec<Output>, Vec<Output>) = outputs.iter().cloned().partition(|output| output.sensitive);
@@ -330,12 +352,12 @@ fn what_may_travel(lease: &Lease, outputs: &[Output], message: Option<&str>) -> 
     (plain, Some(message.map_or(warning.clone(), |message| format!("{message}\n{warning}"))))
 }
 
-fn sdk_output(output: &Output) -> SdkOutput {
+pub(super) fn sdk_output(output: &Output) -> SdkOutput {
     SdkOutput::builder().key(&output.key).value_string(&output.text).build()
 }
 
 /// Cuts in the middle: the beginning says what failed, the end what to do.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let length = text.chars().count();
     if length <= MESSAGE_LIMIT {
         return text.to_owned();
@@ -374,6 +396,7 @@ mod tests {
             attempt: 1,
             unsettled: Vec::new(),
             adopt: 0,
+            requests: None,
         }
     }
 
@@ -381,10 +404,10 @@ mod tests {
     fn sensitive_outputs_travel_only_where_they_are_sealed() {
         let output = |key: &str, sensitive| Output { key: key.into(), text: "v".into(), sensitive };
         let outputs = [output("a", true), output("b", false), output("c", true)];
-        let (sent, warning) = what_may_travel(&lease(None), &outputs, None);
+        let (sent, warning) = what_may_travel(false, &outputs, None);
         assert_eq!(sent, [output("b", false)]);
         assert!(warning.unwrap().ends_with(": a, c"));
-        let (sent, warning) = what_may_travel(&lease(Some(4)), &outputs, None);
+        let (sent, warning) = what_may_travel(true, &outputs, None);
         assert_eq!((sent.len(), warning), (3, None));
         assert_eq!(lease_headers(&lease(Some(4)), &outputs)[2], ("x-hadron-sensitive", "0,2".into()));
     }

@@ -14,6 +14,12 @@ use super::{SettingsError, TABLE};
 pub struct Environment {
     /// The region given to Terraform's providers.
     pub region: Option<String>,
+    /// The role that `hadron run` takes, where `env_config.json` names none.
+    pub role: Option<String>,
+    /// The bucket of the state for `hadron run`, where `env_config.json` names none.
+    pub state_bucket: Option<String>,
+    /// A DynamoDB table that locks that state, for a Terraform older than 1.10.
+    pub lock_table: Option<String>,
     /// A folder whose files are laid beside the rendered ones; relative to the settings file.
     pub overlay: Option<PathBuf>,
     /// Extra Terraform variables.

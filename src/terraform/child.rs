@@ -5,21 +5,15 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::TerraformError;
+use super::bell::Bell;
 use super::event::Event;
 use super::step::{Command, Exit, StepDir};
 use super::tail::Tail;
 use crate::support::files;
-
-/// How often the folder is looked at: a step of an offline bundle takes some fifty milliseconds, and what polling adds to
-/// it should not be seen; later a hundredth of a second is soon enough.
-const EARLY_PAUSE: Duration = Duration::from_millis(1);
-const LATER_PAUSE: Duration = Duration::from_millis(10);
-const EARLY_LOOKS: u32 = 400;
 
 /// A step that runs, or has run.
 pub struct Child {
@@ -102,7 +96,9 @@ impl Child {
             }
             on_event(&event);
         };
-        let mut looks = 0;
+        // Before the first look, so that nothing comes between.
+        let mut bell = Bell::of(self.step.path());
+        let mut interrupting = false;
         loop {
             if let Some(exit) = self.ended()? {
                 tail.finish(&mut on_line).map_err(TerraformError::io("reading", &stdout))?;
@@ -110,10 +106,13 @@ impl Child {
             }
             tail.read(&mut on_line).map_err(TerraformError::io("reading", &stdout))?;
             if stop.is_cancelled() {
+                interrupting = true;
                 self.interrupt()?;
             }
-            tokio::time::sleep(if looks < EARLY_LOOKS { EARLY_PAUSE } else { LATER_PAUSE }).await;
-            looks += 1;
+            tokio::select! {
+                () = bell.rings() => {}
+                () = stop.cancelled(), if !interrupting => {}
+            }
         }
     }
 

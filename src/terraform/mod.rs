@@ -17,11 +17,13 @@ mod step;
 mod supervisor;
 mod tail;
 
+mod bell;
 pub mod child;
 
 mod event;
 
 mod applied;
+mod collector;
 mod diagnostic;
 mod draw;
 mod memory;
@@ -50,6 +52,7 @@ mod error;
 pub use answer::{AnswerError, answer};
 pub use applied::{Applied, Changes, Resource};
 pub use backend::Backend;
+pub use collector::collector;
 pub use diagnostic::{Diagnostic, Severity};
 pub use env::{child_env, refusal};
 pub use error::TerraformError;

@@ -14,6 +14,9 @@ use super::step::{Step, StepDir};
 use super::{Applied, Changes, Event, Mode, Session, TerraformError, args};
 use crate::support::files;
 
+/// The file in the folder of `show` that says that people can read what it gave.
+const SHOWN: &str = "shown";
+
 /// What a saved plan would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -50,7 +53,7 @@ impl Session {
     ) -> Result<Plan, TerraformError> {
         let file = self.plan_file();
         // The file holds every value in clear, those of the state and sensitive ones too. So it stays in this directory,
-        // for its owner alone. Who lets it wait seals it, and it goes when the apply is over: see `forget_plan`.
+        // for its owner alone. Who lets it wait seals it, and removes it when the apply is over: see `forget_plan`.
         let folder = self.run_dir.join("plan");
         files::create_private_folder(&folder).map_err(TerraformError::io("creating", &folder))?;
         let words = || args::plan(mode, self.lock_timeout, &file);
@@ -85,6 +88,17 @@ impl Session {
         let words = args::plan(mode, self.lock_timeout, &self.plan_file());
         let journal = self.run(Step::Plan, words, stop, on_event).await?;
         Ok(Plan::of(&journal, digest))
+    }
+
+    /// Whether what [`Session::show_plan`] gave has reached people, in this life or an earlier one.
+    pub fn plan_was_shown(&self) -> bool {
+        self.run_dir.join(Step::Show.folder()).join(SHOWN).exists()
+    }
+
+    /// Notes that it has.
+    pub fn note_shown(&self) {
+        // If not, it is shown once more.
+        fs::write(self.run_dir.join(Step::Show.folder()).join(SHOWN), b"").ok();
     }
 
     /// The saved plan as people read it; Terraform hides sensitive values.
@@ -155,14 +169,11 @@ impl Session {
             on_event(event);
         };
         let words = args::apply_plan(self.lock_timeout, &self.plan_file());
-        let ran = self.run(mode.step(), words, stop, &mut note).await;
-        // It is over, and a file that stays doesn't change how; the caller tries once more.
-        self.forget_plan().ok();
-        ran?;
+        self.run(mode.step(), words, stop, &mut note).await?;
         self.complete(known.applied()).await
     }
 
-    /// Removes the plan file, if it is there; [`Session::follow_apply`] does so when the apply has ended.
+    /// Removes the plan file, if it is there: once the apply has ended, and while people decide.
     ///
     /// # Errors
     /// Whatever the file system refuses.

@@ -149,6 +149,12 @@ impl StepDir {
         &self.0
     }
 
+    /// Whether everything else that this machine does comes before it: nobody waits for what is shown of a plan for as
+    /// short a time as it takes, and an apply may be running beside it.
+    pub(super) fn can_wait(&self) -> bool {
+        self.0.ends_with(Step::Show.folder())
+    }
+
     pub(super) fn stdout(&self) -> PathBuf {
         self.0.join("stdout.jsonl")
     }

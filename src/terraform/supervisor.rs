@@ -20,6 +20,9 @@ use super::memory::MemoryGroup;
 use super::process::ProcessId;
 use super::step::{Command, Exit, StepDir, Usage};
 
+/// By how much a step that can wait stands back; the kernel takes this for the most there is.
+const BEHIND: i32 = 19;
+
 /// Starts the Terraform that `step_dir/command.json` describes and waits until it ends. Whatever happens is written to
 /// `exit.json`; a step that already has one is left alone.
 ///
@@ -41,6 +44,10 @@ fn run(step: &StepDir) -> Result<Exit, TerraformError> {
     };
     catch_signals().map_err(TerraformError::Session)?;
     rustix::process::setsid().map_err(|error| TerraformError::Session(error.into()))?;
+    if step.can_wait() {
+        // It is as good without.
+        rustix::process::nice(BEHIND).ok();
+    }
     let group = MemoryGroup::own();
     let kills = || group.as_ref().and_then(MemoryGroup::kills);
     let killed_before = kills();

@@ -31,7 +31,6 @@ use super::lock_file::{self, LOCK_FILE as LOCK};
 use super::session::Session;
 use super::step::{Step, StepDir};
 use super::{Event, EventKind, ProviderStore, TerraformError};
-use crate::support::files;
 
 const DATA: &str = ".terraform";
 const MARKER: &str = "warm.json";
@@ -49,7 +48,7 @@ pub struct Warm {
 }
 
 /// What a run notes of the copy that it uses.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Marker {
     entry: String,
     /// See [`laid_out`].
@@ -135,7 +134,9 @@ impl Session {
             store.used(&self.work_dir);
         }
         fs::create_dir_all(&self.run_dir).map_err(note)?;
-        files::write_atomically(&self.run_dir.join(MARKER), &marker).map_err(note)?;
+        // Not synced, since every run waits for it: one that a power cut leaves empty is taken for that of another copy.
+        let new = self.run_dir.join(format!(".{MARKER}.new"));
+        fs::write(&new, marker).and_then(|()| fs::rename(&new, self.run_dir.join(MARKER))).map_err(note)?;
         Ok(true)
     }
 
@@ -166,8 +167,7 @@ impl Session {
         let aside = self.run_dir.join(SET_ASIDE);
         let path = self.run_dir.join(MARKER);
         let marker = fs::read(&path).map_err(TerraformError::io("reading", &path))?;
-        let marker: Marker =
-            serde_json::from_slice(&marker).map_err(|e| TerraformError::io("reading", &path)(e.into()))?;
+        let marker: Marker = serde_json::from_slice(&marker).unwrap_or_default();
         fs::create_dir_all(&aside).map_err(TerraformError::io("creating", &aside))?;
         if !aside.join(Step::Init.folder()).exists() {
             self.clear_data()?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::layout::{HCL, JSON};
 use crate::domain::{Files, Problem, Problems};
 
 /// How bad it is.
@@ -123,7 +124,7 @@ fn rule(file: &str) -> &'static str {
     match file {
         file if file.starts_with("schema/") => "schema",
         file if file.ends_with("manifest.yaml") => "manifest",
-        file if file.ends_with(".tf") || file.ends_with(".tf.json") => "terraform",
+        file if file.ends_with(HCL) || file.ends_with(JSON) => "terraform",
         "spec" => "spec",
         _ => "bundle",
     }

@@ -9,6 +9,12 @@ use crate::domain::{BundleKind, Files, Role};
 pub(super) const FOLDERS: [&str; 5] =
     ["schema", "infrastructure", "instance_infrastructure", "pipeline_infrastructure", "pipeline"];
 
+/// The end of a file's name in Terraform's own syntax; Terraform minds the case.
+pub(super) const HCL: &str = ".tf";
+
+/// The end of a file's name in JSON.
+pub(super) const JSON: &str = ".tf.json";
+
 const SCHEMA: &str = "schema/schema.yaml";
 
 /// Whether a bundle's root is here.
@@ -26,7 +32,7 @@ fn has_code(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .any(|name| name == "manifest.yaml" || name.ends_with(".tf"))
+        .any(|name| name == "manifest.yaml" || name.ends_with(HCL))
 }
 
 /// The shallowest folders below that a bundle begins in.
@@ -55,7 +61,7 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
 /// Whether a file of the top folder is code that Terraform or `CloudFormation` takes.
 pub(super) fn is_code(path: &str) -> bool {
     !path.contains('/')
-        && (path.ends_with(".tf") || path.ends_with(".tf.json") || path.to_lowercase().starts_with("cloudformation."))
+        && (path.ends_with(HCL) || path.ends_with(JSON) || path.to_lowercase().starts_with("cloudformation."))
 }
 
 /// The infrastructure folders that there are.

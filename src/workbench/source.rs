@@ -25,6 +25,9 @@ pub struct Source {
 /// How deep a bundle is looked for below the folder that was named.
 const DEEPEST: usize = 4;
 
+/// More than an archive may have: it's refused for its size, whatever follows.
+const LARGEST_ARCHIVE: u64 = (10 << 20) + 1;
+
 /// Deeper than any path may be long.
 const DEEPEST_FILE: usize = 64;
 
@@ -43,9 +46,8 @@ impl Source {
         if !meta.is_file() {
             return Err(Problem::of(shown, "is neither a folder nor an archive", NAME_A_BUNDLE).into());
         }
-        const LONGEST: u64 = (10 << 20) + 1;
         let mut archive = Vec::new();
-        let opened = fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut archive));
+        let opened = fs::File::open(path).and_then(|file| file.take(LARGEST_ARCHIVE).read_to_end(&mut archive));
         opened.map_err(|error| unreadable(&shown, &error))?;
         if let Some(folder) = path.parent().filter(|_| is_text_of_a_bundle(path)) {
             let remedy = format!("name its folder: {}", folder.display());

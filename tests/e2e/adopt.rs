@@ -203,6 +203,6 @@ fn a_target_whose_plan_would_make_or_replace_everything_is_not_adopted_with_othe
     // The state is nowhere: what exists would be made a second time.
     scene.operator.run("$HADRON adopt --plan").failed(10, &[]);
     let listed = scene.operator.ok("$HADRON adopt");
-    assert!(listed.contains("1 can't be planned") && listed.contains("its state can't be read"), "{listed}");
+    assert!(listed.contains("1 can't be planned") && listed.contains("the state manages nothing"), "{listed}");
     scene.operator.run("$HADRON adopt environment/dev").failed(1, &[]);
 }

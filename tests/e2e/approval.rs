@@ -106,6 +106,7 @@ async fn a_gated_environment_waits_for_people_even_across_a_crash_of_its_agent()
     let (id, plan) = scene.awaiting().await;
     let shell = &scene.shell;
     assert!(shell.ok("$HADRON status").contains("AWAITING_APPROVAL"));
+    // Asked for right away: it is waited for.
     assert!(shell.ok(&format!("$HADRON logs {id} --plan")).contains("terraform_data.one will be created"));
     let other = "0".repeat(64);
     shell.run(&format!("$HADRON approve {id} --plan {other}")).failed(1, &["ConflictException", &plan]);

@@ -126,7 +126,12 @@ fn what_is_rendered_can_be_planned_and_a_refusal_names_the_authors_line() {
     let ended = bundle(folder.path(), &["render", "b", "--spec", "b/spec.yaml", "--out", "out"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stderr.contains("stand-ins"), "{}", ended.stderr);
-    let ended = bundle(folder.path(), &["plan", "b", "--spec", "b/spec.yaml"]);
+    // The example reads its environment's outputs, and stand-ins are none of the lists that it expects.
+    let (secret, zones) = ("s".repeat(64), r#"["north"]"#);
+    let outputs = serde_json::json!({ "BaseUrl": "https://dev", "LogLevel": "info", "SharedSecret": secret, "Zones": zones });
+    let values = serde_json::json!({ "environment": { "outputs": outputs } });
+    fs::write(folder.path().join("values.json"), values.to_string()).unwrap();
+    let ended = bundle(folder.path(), &["plan", "b", "--spec", "b/spec.yaml", "--with", "values.json"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     assert!(
         ended.stdout.contains(" to create, 0 to update, 0 to destroy") && ended.stdout.contains("  + terraform_data."),

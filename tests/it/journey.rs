@@ -114,6 +114,8 @@ impl Scene {
             poll_wait: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(5),
             approval_wait: None,
+            forge: None,
+            watch_every: std::time::Duration::from_secs(30),
             settle_patience: Duration::from_mins(30),
             host: HostConfig::default(),
             clock: Clock::system(),

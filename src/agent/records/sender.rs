@@ -128,18 +128,25 @@ impl Sender {
     }
 
     async fn send(&mut self) -> Result<(), ObjectsError> {
-        self.send_events().await?;
-        self.log.send(&self.to).await?;
+        self.resume().await?;
+        // At once: the end of a run waits for this.
+        let (events, log) = tokio::join!(Box::pin(self.events.send(&self.to)), Box::pin(self.log.send(&self.to)));
+        events.and(log)?;
         send_plan(&self.to, &self.run_dir).await
     }
 
     async fn send_events(&mut self) -> Result<(), ObjectsError> {
+        self.resume().await?;
+        self.events.send(&self.to).await
+    }
+
+    async fn resume(&mut self) -> Result<(), ObjectsError> {
         if !self.resumed {
             self.events.resume(&self.to).await?;
             self.log.resume(&self.to).await?;
             self.resumed = true;
         }
-        self.events.send(&self.to).await
+        Ok(())
     }
 }
 

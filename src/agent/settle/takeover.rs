@@ -43,9 +43,9 @@ pub(in crate::agent) async fn take_over(gate: &Gate<'_>, run_dir: &RunDir, sessi
 
 /// The directories here of other runs of the same target.
 fn others(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Vec<RunDir>, StepError> {
-    let mut others = RunDir::all(&gate.context.config.data)?;
-    let target = &run_dir.record.candidate.target_arn;
-    others.retain(|other| other.record.candidate.target_arn == *target && other.path() != run_dir.path());
+    let (context, target) = (gate.context, &run_dir.record.candidate.target_arn);
+    let mut others = context.runs_here.of_target(&context.config.data, target)?;
+    others.retain(|other| other.path() != run_dir.path());
     others.sort_by_key(|other| other.record.started_at);
     Ok(others)
 }

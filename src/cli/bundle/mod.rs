@@ -97,7 +97,7 @@ fn failed(
                 let named = report.findings.iter_mut().filter(|finding| finding.problem.file == "spec");
                 named.for_each(|finding| {
                     finding.problem.file =
-                        std::path::absolute(spec).unwrap_or_else(|_| spec.clone()).display().to_string()
+                        std::path::absolute(spec).unwrap_or_else(|_| spec.clone()).display().to_string();
                 });
             }
             print_report(&report, format, source)?;

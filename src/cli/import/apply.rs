@@ -28,6 +28,13 @@ pub(in crate::cli) struct ApplyArgs {
     outputs_from_state: bool,
 }
 
+impl ApplyArgs {
+    /// Whether anything is registered.
+    pub(super) fn registers(&self) -> bool {
+        self.apply
+    }
+}
+
 /// Completes what was rebuilt, before it is shown, compared or registered. What couldn't be read is told.
 ///
 /// # Errors

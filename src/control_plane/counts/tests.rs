@@ -106,6 +106,7 @@ fn make(tx: &mut dyn Transaction, scope: &Scope, change: &Change) -> Result<(), 
                 environment_account_id: None,
                 provisioning_repository: None,
                 executor: crate::control_plane::records::Executor::Agent,
+                requests: None,
             });
             put(tx, scope, name, made)
         }

@@ -58,7 +58,7 @@ fn rank(deployment: &Deployment, now: i64) -> (bool, i64) {
 /// Whether an agent may take it as far as it alone is concerned.
 pub(super) fn waits_for_agents(deployment: &Deployment) -> bool {
     matches!(deployment.status, DeploymentStatus::InProgress | DeploymentStatus::DeleteInProgress)
-        && deployment.executor == Executor::Agent
+        && deployment.executor != Executor::Ci
         && deployment.unpublished.is_empty()
 }
 

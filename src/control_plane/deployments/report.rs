@@ -36,6 +36,10 @@ pub(crate) struct Report {
     pub(crate) settles: Settles,
     /// `x-hadron-knows`: whether the claimer can work on a state that lies where the answer says.
     pub(crate) knows_state_at: bool,
+    /// `x-hadron-published`: the rendered directory is where a pipeline finds it, and the agent lets go.
+    pub(crate) published: bool,
+    /// `x-hadron-request: closed`: the request was closed unmerged, so that the failure is a calling off.
+    pub(crate) closed: bool,
 }
 
 /// Which unsettled runs of the target are settled by a report of the end.
@@ -126,11 +130,18 @@ impl Deployments {
         }
         let ended = match report.status {
             Some(S::Succeeded) => Some(Outcome::Succeeded),
+            // Nobody calls off a deletion; that one has failed.
+            Some(S::Failed) if report.closed && deployment.status != DeploymentStatus::DeleteInProgress => {
+                Some(Outcome::Cancelled)
+            }
             Some(S::Failed) => Some(Outcome::Failed),
             Some(S::InProgress) | None => None,
         };
         let mut idle = false;
-        if let Some(outcome) = ended {
+        if let (None, true, Some(epoch)) = (ended, report.published, report.epoch) {
+            self.hand_over(tx, deployment, epoch, report.message.as_ref())?;
+            idle = true;
+        } else if let Some(outcome) = ended {
             self.finish(tx, deployment, outcome, report.message.clone())?;
             // The run says itself that it is over, so what it left locked guards nothing any more.
             if let Some(epoch) = report.epoch {
@@ -281,6 +292,30 @@ impl Deployments {
 
     fn lease_end(&self) -> i64 {
         self.now + i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+
+    /// The agent has published what a pipeline is to apply: from now on the deployment is that pipeline's, and its report is a
+    /// stock one. Nothing was run, so nothing is unsettled.
+    fn hand_over(
+        &self,
+        tx: &mut dyn Transaction,
+        deployment: &mut Stored<Deployment>,
+        epoch: i64,
+        message: Option<&String>,
+    ) -> Result<(), ProtonError> {
+        if deployment.executor != Executor::PullRequest {
+            let id = &deployment.id;
+            return Err(ProtonError::conflict(format!("deployment {id} isn't one that is published as a request")));
+        }
+        deployment.lease = None;
+        // Called off meanwhile: nobody is left who would end it.
+        if deployment.status == DeploymentStatus::Cancelling {
+            self.settle(tx, deployment, epoch, Settles::Own, false)?;
+            return self.call_off(tx, deployment);
+        }
+        deployment.executor = Executor::Ci;
+        self.settle(tx, deployment, epoch, Settles::Own, false)?;
+        self.go_on(tx, deployment, message)
     }
 
     /// A sign of life, even a late one as long as nobody else has claimed.

@@ -6,7 +6,9 @@
 use hadron_model::hadron::StateAt;
 
 use super::{Deployments, Settles};
-use crate::control_plane::records::{Deployment, Imported, Lease, StateLock, TargetRuns, UnsettledRun};
+use crate::control_plane::records::{
+    Deployment, Environment, Executor, Imported, Lease, Requests, StateLock, TargetRuns, UnsettledRun,
+};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
 
 /// What a claimer must see to before it begins.
@@ -18,6 +20,8 @@ pub(crate) struct Inheritance {
     pub(crate) adoptions: usize,
     /// Where the target's state lies, if it was imported and stays there.
     pub(crate) state: Option<StateAt>,
+    /// Where the rendered directory is to be published; the claimer then runs nothing.
+    pub(crate) requests: Option<Requests>,
 }
 
 impl Deployments {
@@ -55,8 +59,10 @@ impl Deployments {
     ) -> Result<Inheritance, StoreError> {
         let arn = &deployment.target_arn;
         let state = tx.get::<Imported>(&self.scope, arn)?.and_then(|imported| imported.value.state);
-        let nothing = Inheritance { state: state.clone(), ..Inheritance::default() };
-        let Some(runs) = tx.get::<TargetRuns>(&self.scope, arn)? else { return Ok(nothing) };
+        let requests = self.requests(tx, deployment)?;
+        let Some(runs) = tx.get::<TargetRuns>(&self.scope, arn)? else {
+            return Ok(Inheritance { requests, state, ..Inheritance::default() });
+        };
         let before = runs.before(&deployment.id, deployment.epoch);
         let unsettled = before.iter().map(|run| format!("{}.{}", run.deployment, run.epoch)).collect();
         let told = runs.run(&deployment.id, deployment.epoch).map_or(0, |run| run.told_adoption);
@@ -64,7 +70,16 @@ impl Deployments {
             Some(lock) => lock.adoptions.iter().filter(|it| it.number <= told).count(),
             None => 0,
         };
-        Ok(Inheritance { unsettled, adoptions, state })
+        Ok(Inheritance { unsettled, adoptions, requests, state })
+    }
+
+    /// Where a deployment's directory is published: its environment says so.
+    fn requests(&self, tx: &mut dyn Transaction, deployment: &Deployment) -> Result<Option<Requests>, StoreError> {
+        if deployment.executor != Executor::PullRequest {
+            return Ok(None);
+        }
+        let environment = tx.get::<Environment>(&self.scope, &deployment.environment)?;
+        Ok(environment.and_then(|environment| environment.value.requests))
     }
 
     /// Notes that a run has reported its end: it is settled, with all that its claim was told of. If it succeeded, what it

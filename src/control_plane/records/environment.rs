@@ -15,6 +15,17 @@ pub enum Executor {
     Agent,
     /// A pipeline outside, which notifies.
     Ci,
+    /// An agent publishes the rendered directory as a request to a repository, and a pipeline there applies and notifies.
+    PullRequest,
+}
+
+/// Where rendered directories are published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// The URL that Git clones.
+    pub repository: String,
+    /// The branch that requests are for.
+    pub branch: String,
 }
 
 /// An environment. Template and spec are those of the last deployment that succeeded, or of the first.
@@ -34,6 +45,9 @@ pub struct Environment {
     pub environment_account_id: Option<String>,
     pub provisioning_repository: Option<RepositoryBranch>,
     pub executor: Executor,
+    /// Where it is published, if the executor is that.
+    #[serde(default)]
+    pub requests: Option<Requests>,
 }
 
 impl Document for Environment {

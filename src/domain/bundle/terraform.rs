@@ -44,7 +44,7 @@ pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
             continue;
         }
         let Some(body) = problems.note(read_hcl(&file, text)) else { continue };
-        if !is_override(path) && !(own && is_generated(path)) {
+        if !(is_override(path) || own && is_generated(path)) {
             declared.note(&file, text, &body, &mut problems);
         }
         if own && is_override(path) {

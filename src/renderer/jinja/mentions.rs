@@ -98,7 +98,9 @@ impl<'s> Walk<'s> {
     }
 
     fn body(&mut self, body: &[Stmt<'s>]) {
-        body.iter().for_each(|statement| self.statement(statement));
+        for statement in body {
+            self.statement(statement);
+        }
     }
 
     fn scoped(&mut self, body: &[Stmt<'s>]) {
@@ -126,9 +128,9 @@ impl<'s> Walk<'s> {
         let path = self.path(value);
         // A name for a whole is no use of the whole.
         if path.is_some() {
-            self.expression_iterated(value)
+            self.expression_iterated(value);
         } else {
-            self.expression(value)
+            self.expression(value);
         }
         self.bind(target, path.as_deref());
     }
@@ -182,10 +184,7 @@ impl<'s> Walk<'s> {
             let mut at = expression;
             if let Expr::Filter(filter) = at {
                 self.arguments(&filter.args);
-                return match &filter.expr {
-                    Some(inner) => self.guard(|walk| walk.expression(inner)),
-                    None => {}
-                };
+                return self.guard(|walk| filter.expr.iter().for_each(|inner| walk.expression(inner)));
             }
             while let Expr::GetAttr(_) | Expr::GetItem(_) = at {
                 at = match at {

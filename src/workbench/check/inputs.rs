@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Namespace, Spoken, Verdict, at};
 use crate::domain::{Engine, InputType, Part, Problem, Role, Schema, nearest};
 use crate::workbench::finding::Report;
+use crate::workbench::layout::HCL;
 use crate::workbench::module::Module;
 
 /// Inputs of the schema that no part speaks of. `whole` tells whether all parts of the bundle were looked at.
@@ -56,7 +57,7 @@ fn usage(which: InputType, name: &str, spoken: &[Spoken]) -> String {
         InputType::Pipeline => (Role::Pipeline, format!("pipeline.inputs.{name}")),
     };
     let jinja =
-        spoken.iter().any(|part| part.role == role && part.mentions.iter().any(|(path, _)| !path.ends_with(".tf")));
+        spoken.iter().any(|part| part.role == role && part.mentions.iter().any(|(path, _)| !path.ends_with(HCL)));
     if jinja { format!("{{{{ {path} }}}}") } else { format!("var.{path}") }
 }
 

@@ -1,6 +1,6 @@
 //! A CloudFormation template with Jinja in it: its syntax, what it speaks of, and what it renders to.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Spoken, outputs as terraform_outputs};
 use crate::domain::{InputType, Part, Problem, Role, Schema, Target};
@@ -93,7 +93,7 @@ fn rendered(role: Role, part: &Part, document: &Value) -> Result<crate::domain::
 pub(in crate::workbench) fn outputs(part: &Part, schema: Option<&Schema>) -> Option<Vec<String>> {
     let [path] = &part.templates[..] else { return None };
     let mut document = stand_in::document(Role::Environment, schema);
-    let inputs = schema.map(|schema| schema.sample(InputType::Environment)).unwrap_or_else(Map::new);
+    let inputs = schema.map(|schema| schema.sample(InputType::Environment)).unwrap_or_default();
     document["environment"]["inputs"] = json!(inputs);
     let files = rendered(Role::Environment, part, &document).ok()?;
     let text = String::from_utf8_lossy(files.get("cloudformation.yaml")?).into_owned();

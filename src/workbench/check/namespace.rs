@@ -31,6 +31,9 @@ pub(in crate::workbench) struct Namespace {
     names: Vec<(&'static str, Place)>,
 }
 
+const DETACHED: &str = "no component need be attached";
+const APART: &str = "a component need not be attached to a service";
+
 /// What can be said of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::workbench) enum Verdict {
@@ -60,7 +63,6 @@ impl Namespace {
             let facts = ["name", "branch_name", "repository_connection_arn", "repository_id"];
             Members(facts.map(|name| (name, Value)).to_vec())
         };
-        const DETACHED: &str = "no component need be attached";
         let mut names = match role {
             Role::Environment => {
                 vec![("environment", Members(vec![("name", Value), ("inputs", inputs(InputType::Environment))]))]
@@ -90,7 +92,6 @@ impl Namespace {
                 vec![("pipeline", pipeline), ("service", service()), ("service_instances", Items(Box::new(instance)))]
             }
             Role::Component => {
-                const APART: &str = "a component need not be attached to a service";
                 let instance = Members(vec![("name", Value), ("inputs", Anything)]);
                 vec![
                     ("component", Members(vec![("name", Value)])),
@@ -125,13 +126,13 @@ impl Namespace {
                 place = inner;
             }
             let next = match (place, step) {
-                (Place::Members(members), Step::Name(name)) => match members.iter().find(|(known, _)| known == name) {
-                    Some((_, next)) => Next::Place(next),
-                    None => {
+                (Place::Members(members), Step::Name(name)) => {
+                    let Some((_, next)) = members.iter().find(|(known, _)| known == name) else {
                         let known = members.iter().map(|(name, _)| (*name).to_owned()).collect();
                         return unknown(walked, name, known, false, false);
-                    }
-                },
+                    };
+                    Next::Place(next)
+                }
                 (Place::Items(item), Step::Any) => Next::Place(item),
                 (Place::Inputs(which, shape), Step::Name(name)) => {
                     used(*which, Some(name));
@@ -185,7 +186,6 @@ impl Namespace {
         let var = if engine == Engine::Hcl { "var." } else { "" };
         let at = |message: String, remedy: String| Problem::of(file, message, remedy).at(mention.line, mention.column);
         match self.follow(mention, |_, _| {}) {
-            Verdict::There => {}
             Verdict::MayBeMissing(why) if !mention.guarded => {
                 let guard =
                     if engine == Engine::Hcl { "write try(…, null) around it" } else { "pipe it to default(…)" };
@@ -195,7 +195,7 @@ impl Namespace {
                 let why = why.replacen('`', &format!("`{var}"), 1);
                 report.warn("may-be-missing", at(why, remedy));
             }
-            Verdict::MayBeMissing(_) => {}
+            Verdict::There | Verdict::MayBeMissing(_) => {}
             Verdict::Unknown { within, name, known, input, output } => {
                 let (rule, message) = if input {
                     ("unknown-input", format!("`{name}` is no input of the schema, in `{var}{within}.{name}`"))

@@ -33,13 +33,13 @@ pub(super) fn check(
                 let locals = module.locals.keys().map(String::as_str).collect();
                 missing(name, &locals, "local value", "declare it in a locals block")
             }
-            ["module", name, ref rest @ ..] => match module.calls.get(name) {
-                Some(_) => rest.first().and_then(|output| output_of(module, name, output, modules, folder)),
-                None => {
-                    let calls = module.calls.keys().map(String::as_str).collect();
-                    missing(name, &calls, "module", "call it in a module block")
-                }
-            },
+            ["module", name, ref rest @ ..] if module.calls.contains_key(name) => {
+                rest.first().and_then(|output| output_of(module, name, output, modules, folder))
+            }
+            ["module", name, ..] => {
+                let calls = module.calls.keys().map(String::as_str).collect();
+                missing(name, &calls, "module", "call it in a module block")
+            }
             [word @ ("data" | "ephemeral"), kind, name, ..] => {
                 resource(module, &format!("{word}.{kind}.{name}"), if word == "data" { "data source" } else { word })
             }
@@ -87,7 +87,7 @@ fn resource(module: &Module, address: &str, what: &str) -> Option<(String, Strin
     }
     let remedy = match nearest(address, module.resources.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("declare it, or remove it here"),
+        None => "declare it, or remove it here".to_owned(),
     };
     Some((format!("there is no {what} `{address}`"), remedy))
 }

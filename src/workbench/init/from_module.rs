@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Start, dress, types, validation, yaml};
 use crate::domain::{BundleKind, Files, Problem, Problems};
+use crate::workbench::layout::HCL;
 
 /// A variable of the module, as an input.
 struct Input {
@@ -64,7 +65,7 @@ const MANIFEST: &str = "infrastructure:\n  templates:\n    - file: \"*\"\n      
 fn bodies(files: &Files) -> Result<Vec<Body>, Problems> {
     let mut problems = Problems::default();
     let mut bodies = Vec::new();
-    for (path, bytes) in files.iter().filter(|(path, _)| !path.contains('/') && path.ends_with(".tf")) {
+    for (path, bytes) in files.iter().filter(|(path, _)| !path.contains('/') && path.ends_with(HCL)) {
         let Ok(text) = std::str::from_utf8(bytes) else {
             problems.push(Problem::of(path, "isn't UTF-8", "save it as UTF-8"));
             continue;
@@ -133,7 +134,8 @@ fn input(name: &str, block: &Block, notes: &mut Vec<String>) -> Option<Input> {
         notes.push(format!(
             "`{name}` is sensitive in the module, and specs are stored in clear: pass the name of a secret"
         ));
-        description = format!("{description} (sensitive: give the name of a secret, not its value)").trim().to_owned();
+        let space = if description.is_empty() { "" } else { " " };
+        description += &format!("{space}(sensitive: give the name of a secret, not its value)");
     }
     if !description.is_empty() {
         schema.insert("description".into(), json!(description));
@@ -204,8 +206,8 @@ fn outputs_text(outputs: &[Output], module: &str) -> String {
         ];
         let lines = lines.into_iter().filter_map(|(key, value)| Some((key, value?))).collect::<Vec<_>>();
         let wide = lines.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-        let body: String = lines.iter().map(|(key, value)| format!("  {key:<wide$} = {value}\n")).collect();
-        format!("output \"{}\" {{\n{body}}}\n", output.name)
+        let lines: Vec<String> = lines.iter().map(|(key, value)| format!("  {key:<wide$} = {value}\n")).collect();
+        format!("output \"{}\" {{\n{}}}\n", output.name, lines.concat())
     });
     blocks.collect::<Vec<_>>().join("\n")
 }

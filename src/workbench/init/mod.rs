@@ -52,21 +52,16 @@ fn dress(files: &mut Files, kind: BundleKind, plans: bool) {
 
 /// A spec that the schema accepts.
 fn spec(kind: BundleKind, schema: &Schema) -> String {
-    match kind {
-        BundleKind::Service => {
-            let mut text = "proton: ServiceSpec\n".to_owned();
-            if schema.declares(InputType::Pipeline) {
-                text += &format!("\npipeline:\n{}", yaml::lines(&schema.sample(InputType::Pipeline), 2));
-            }
-            let inputs = schema.sample(InputType::Service);
-            text += "\ninstances:\n  - name: dev\n    environment: dev\n    spec:\n";
-            text + &yaml::lines(&inputs, 6)
-        }
-        _ => {
-            let inputs = schema.sample(InputType::Environment);
-            format!("proton: EnvironmentSpec\nspec:\n{}", yaml::lines(&inputs, 2))
-        }
+    if kind != BundleKind::Service {
+        let inputs = schema.sample(InputType::Environment);
+        return format!("proton: EnvironmentSpec\nspec:\n{}", yaml::lines(&inputs, 2));
     }
+    let mut text = "proton: ServiceSpec\n".to_owned();
+    if schema.declares(InputType::Pipeline) {
+        text += &format!("\npipeline:\n{}", yaml::lines(&schema.sample(InputType::Pipeline), 2));
+    }
+    text += "\ninstances:\n  - name: dev\n    environment: dev\n    spec:\n";
+    text + &yaml::lines(&schema.sample(InputType::Service), 6)
 }
 
 fn case(plans: bool) -> String {
@@ -76,9 +71,9 @@ fn case(plans: bool) -> String {
     }
     text += "\nspec: ../spec.yaml\n";
     if plans {
-        text += "expect:\n  plan:\n    destroy: 0\n";
+        text += "expect:\n  plan:\n    delete: 0\n";
     }
-    text.replace("destroy: 0", "delete: 0")
+    text
 }
 
 /// Names the schema in the first line of each file that has one.

@@ -59,7 +59,6 @@ fn function(call: &FuncCall, name: &str, schema: &mut Map<String, Value>) -> boo
             }
             text.is_some()
         }
-        ("length", Some(Expression::FuncCall(_)), None) => false,
         _ => false,
     }
 }

@@ -7,12 +7,12 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, BlockLabel, Body};
 use serde_json::Value;
 
-use super::{Call, Module, Output, Places, Spot, Text, Variable, walk};
+use super::{Call, Module, Output, Places, Read, Spot, Variable, walk};
 
 /// Arguments of a module call that are Terraform's own.
 const META: [&str; 7] = ["source", "version", "providers", "count", "for_each", "depends_on", "lifecycle"];
 
-pub(super) fn hcl(module: &mut Module, text: &Text) {
+pub(super) fn hcl(module: &mut Module, text: &Read) {
     let places = Places::new(&text.path, &text.text);
     body(module, &places, &text.body);
 }

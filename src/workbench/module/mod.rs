@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Body;
 
+use super::layout::{HCL, JSON};
 use crate::domain::Files;
 use crate::renderer::{Mention, Step};
 
 pub(super) use places::Places;
 
 /// One file that could be read.
-pub(super) struct Text {
+pub(super) struct Read {
     /// Its path from the folder of the part.
     pub(super) path: String,
     pub(super) text: String,
@@ -90,15 +91,15 @@ impl Module {
                 continue;
             }
             let Ok(text) = std::str::from_utf8(bytes) else {
-                module.incomplete |= name.ends_with(".tf") || name.ends_with(".tf.json");
+                module.incomplete |= name.ends_with(HCL) || name.ends_with(JSON);
                 continue;
             };
             let text = text.trim_start_matches('\u{feff}');
-            if name.ends_with(".tf.json") {
+            if name.ends_with(JSON) {
                 module.incomplete |= !declared::json(&mut module, path, text);
-            } else if name.ends_with(".tf") {
+            } else if name.ends_with(HCL) {
                 match hcl_edit::parser::parse_body(text) {
-                    Ok(body) => texts.push(Text { path: path.clone(), text: text.to_owned(), body }),
+                    Ok(body) => texts.push(Read { path: path.clone(), text: text.to_owned(), body }),
                     Err(_) => module.incomplete = true,
                 }
             }
@@ -115,7 +116,7 @@ impl Module {
     pub(super) fn is_there(files: &Files, folder: &str) -> bool {
         files.keys().any(|path| {
             let (within, name) = path.rsplit_once('/').unwrap_or(("", path));
-            within == folder && (name.ends_with(".tf") || name.ends_with(".tf.json"))
+            within == folder && (name.ends_with(HCL) || name.ends_with(JSON))
         })
     }
 

@@ -10,10 +10,10 @@ use hcl_edit::template::{ForDirective, Template};
 use hcl_edit::visit::{self, Visit};
 use serde_json::Value;
 
-use super::{Found, Module, Places, Text};
+use super::{Found, Module, Places, Read};
 use crate::renderer::{Mention, Step};
 
-pub(super) fn file(module: &mut Module, text: &Text) {
+pub(super) fn file(module: &mut Module, text: &Read) {
     let places = Places::new(&text.path, &text.text);
     let mut walk = Walk::new(&text.path, Some(&places));
     walk.visit_body(&text.body);

@@ -206,20 +206,16 @@ fn facts(name: String, account_id: String) -> EnvironmentFacts {
 
 /// What the part's own templates read.
 fn mentions(part: &Part) -> Vec<Mention> {
-    match (part.engine, &part.templates[..]) {
-        (Engine::Jinja, [path]) => {
-            let source = part.files.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            renderer::mentions(path, &source.unwrap_or_default()).unwrap_or_default()
-        }
-        _ => {
-            let found = Module::read(&part.files, "").found.into_iter();
-            let rest = found.filter_map(|found| match &found.mention.path[..] {
-                [Step::Name(root), rest @ ..] if root == "var" => {
-                    Some(Mention { path: rest.to_vec(), ..found.mention.clone() })
-                }
-                _ => None,
-            });
-            rest.collect()
-        }
+    if let (Engine::Jinja, [path]) = (part.engine, &part.templates[..]) {
+        let source = part.files.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        return renderer::mentions(path, &source.unwrap_or_default()).unwrap_or_default();
     }
+    let found = Module::read(&part.files, "").found.into_iter();
+    let rest = found.filter_map(|found| match &found.mention.path[..] {
+        [Step::Name(root), rest @ ..] if root == "var" => {
+            Some(Mention { path: rest.to_vec(), ..found.mention.clone() })
+        }
+        _ => None,
+    });
+    rest.collect()
 }

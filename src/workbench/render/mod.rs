@@ -10,6 +10,7 @@ use serde_json::Value;
 use self::document::Builder;
 use super::check::{self, examine};
 use super::finding::Report;
+use super::layout::HCL;
 use super::source::Source;
 use crate::domain::{
     Bundle, BundleKind, EnvironmentSpec, Files, Part, Problem, Problems, Role, Schema, ServiceSpec, Target,
@@ -270,7 +271,7 @@ fn with_manifest(source: &Source) -> Source {
     if let Some((folder, _)) = &source.part {
         let manifest = format!("{folder}/manifest.yaml");
         let below = |path: &String| path.strip_prefix(&format!("{folder}/")).is_some_and(|rest| !rest.contains('/'));
-        let terraform = source.files.keys().any(|path| below(path) && path.ends_with(".tf"));
+        let terraform = source.files.keys().any(|path| below(path) && path.ends_with(HCL));
         if !source.files.contains_key(&manifest) && terraform {
             let text =
                 "infrastructure: {templates: [{file: \"*\", rendering_engine: hcl, template_language: terraform}]}\n";

@@ -141,6 +141,8 @@ fn config(bench: &Bench, door: &str, data: &tempfile::TempDir) -> Config {
         poll_wait: Duration::from_secs(1),
         lock_timeout: Duration::from_secs(5),
         approval_wait: None,
+        forge: None,
+        watch_every: std::time::Duration::from_secs(30),
         settle_patience: Duration::from_mins(30),
         host: HostConfig::default(),
         clock: Clock::system(),

@@ -44,14 +44,65 @@ fn what_was_found_is_shown() {
     let folder = checkout();
     let output = import(folder.path(), &["infrastructure", "pipelines"]);
     assert_eq!(output.status.code(), Some(0));
-    insta::assert_snapshot!(stdout(&output), @"");
+    insta::assert_snapshot!(stdout(&output), @r"
+    TEMPLATES
+    NAME     OF            VERSION  USED BY  BUNDLE             ACCOUNT       REGION
+    vpc      environments  1.0      1        inferred           123456789012  us-east-1
+    vpc      environments  1.1      1        inferred           123456789012  us-east-1
+    fargate  services      1.0      1        inferred, 1 guess  123456789012  us-east-1
+    fargate  services      1.1      1        inferred, 1 guess  123456789012  us-east-1
+    fargate  services      1.2      2        inferred           123456789012  us-east-1
+
+    ENVIRONMENTS
+    NAME  ENVIRONMENT  TEMPLATE  IS       DIRECTORY             STATE
+    dev   dev          vpc 1.1   live     infrastructure: dev   s3://acme-dev-state/dev/terraform.tfstate
+    old   old          vpc 1.0   deleted  infrastructure: old
+    prod  prod         vpc 1.0   live     infrastructure: prod  s3://acme-state/prod/terraform.tfstate
+
+    SERVICE INSTANCES
+    NAME          ENVIRONMENT  TEMPLATE     IS       DIRECTORY                          STATE
+    pay/web       dev          fargate 1.2  live     infrastructure: dev/pay-web        s3://acme-dev-state/dev/pay-web/terraform.tfstate
+    pay/batch     prod         fargate 1.0  live     infrastructure: prod/pay-batch     s3://acme-state/prod/pay-batch/terraform.tfstate
+    pay/legacy    prod         fargate 1.0  deleted  infrastructure: prod/pay-legacy
+    pay/web-prod  prod         fargate 1.1  live     infrastructure: prod/pay-web-prod  s3://acme-state/prod/pay-web-prod/terraform.tfstate
+
+    PIPELINES
+    NAME  ENVIRONMENT  TEMPLATE     IS    DIRECTORY                STATE
+    pay                fargate 1.2  live  pipelines: pay/pipeline  s3://acme-ci-state/pay/pipelineterraform.tfstate
+
+    COMPONENTS
+    NAME    ENVIRONMENT  TEMPLATE  IS    DIRECTORY                               STATE
+    queue   dev                    live  infrastructure: dev/components/queue    s3://acme-dev-state/dev/components/queue/terraform.tfstate
+    bucket  prod                   live  infrastructure: prod/components/bucket  s3://acme-state/prod/components/bucket/terraform.tfstate
+
+    2 environments, 1 service, 3 instances, 1 pipeline, 2 components; 2 deleted; 0 not imported
+    ");
 }
 
 #[test]
 fn every_live_resource_is_proved() {
     let folder = checkout();
     let output = import(folder.path(), &["infrastructure", "pipelines", "--verify"]);
-    insta::assert_snapshot!(stdout(&output), @"");
+    insta::assert_snapshot!(stdout(&output), @r"
+    IS     RESOURCE                               DIRECTORY                               WHY
+    equal  environment/dev                        infrastructure: dev
+    aged   component/queue                        infrastructure: dev/components/queue    no-proton-tags, component-inputs-any
+    equal  service/pay/service-instance/web       infrastructure: dev/pay-web
+    aged   environment/prod                       infrastructure: prod                    inputs-map-of-string
+    aged   component/bucket                       infrastructure: prod/components/bucket  no-proton-tags, blanks
+    aged   service/pay/service-instance/batch     infrastructure: prod/pay-batch          inputs-map-of-string, components-map-of-string, no-proton-tags
+    aged   service/pay/service-instance/web-prod  infrastructure: prod/pay-web-prod       no-proton-tags
+    aged   service/pay/pipeline                   pipelines: pay/pipeline                 earlier-facts
+
+    inputs-map-of-string: until January 2023 Proton declared inputs as map(string), later as any
+    components-map-of-string: until May 2022 Proton declared components as map(string), later as map(any)
+    no-proton-tags: until September 2022, and in some accounts later, Proton gave no proton_tags
+    blanks: Proton's generated file was not formatted everywhere as `terraform fmt` does
+    earlier-facts: outputs or instances of others have changed since this was rendered
+    component-inputs-any: Hadron declares a component's inputs as any where map(string) would fail
+
+    2 equal, 6 of an earlier age, 0 differ, 0 unread
+    ");
     assert_eq!(output.status.code(), Some(0));
 }
 

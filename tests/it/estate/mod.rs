@@ -1,8 +1,8 @@
 //! What Proton left, read back: random worlds of every age and layout, a team's own, and everything that can be wrong.
 
 mod bad_inputs;
-//mod command;
+mod command;
 mod generator;
-//mod round_trips;
+mod round_trips;
 mod team;
 mod writer;

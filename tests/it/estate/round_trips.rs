@@ -81,6 +81,7 @@ fn round_trip(seed: u64) -> (usize, usize) {
     (verdicts.len(), verdicts.iter().filter(|it| it.equal).count())
 }
 
+#[expect(clippy::print_stdout, reason = "how many were equal is worth knowing")]
 fn round_trips(seeds: std::ops::Range<u64>) {
     let (all, equal) = seeds.map(round_trip).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
     println!("{all} resources, {equal} of them equal in everything");
@@ -120,6 +121,7 @@ fn a_changed_file_of_proton_is_seen() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the time is what the test is for")]
 fn five_thousand_resources_are_read_in_seconds() {
     let world = large(1, 5000);
     let began = Instant::now();

@@ -30,6 +30,11 @@ impl Scene {
         self.asked_after(id, None).await
     }
 
+    /// Waits until the plan that is asked about lies there for people as well, and nowhere in clear.
+    async fn shown(&self, id: &str) {
+        until("the plan to be shown", || self.run_dir(id).join("2-show/shown").exists()).await;
+    }
+
     fn decide(&self, id: &str, digest: &str, answer: &[(&'static str, &str)]) {
         let answer = answer.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.proton.change(id, |deployment| deployment.decision = Some((digest.to_owned(), answer)));
@@ -70,6 +75,7 @@ impl Scene {
         let first = self.gated_agent().await;
         let work = tokio::spawn(async move { first.drain(CancellationToken::new()).await });
         let (digest, _) = self.asked(id).await;
+        self.shown(id).await;
         work.abort();
         assert!(work.await.unwrap_err().is_cancelled());
         self.proton.change(id, |deployment| deployment.plan = None);
@@ -89,6 +95,7 @@ async fn what_people_approve_is_what_is_applied() {
     let work = drains(scene.gated_agent().await);
     let (digest, summary) = scene.asked("d1").await;
     assert_eq!(summary, "1 to add, 0 to change, 0 to destroy");
+    scene.shown("d1").await;
     let file = scene.sealed_file("d1");
     assert_eq!(digest, hex::encode(Sha256::digest(scene.opened("d1"))), "people approve the plan, not its seal");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -266,6 +273,20 @@ async fn a_plan_that_a_crash_left_in_clear_is_sealed_before_anybody_is_asked() {
     let work = drains(scene.gated_agent().await);
     assert_eq!(scene.asked("d1").await.0, digest);
     assert_eq!(scene.plan_files("d1"), ["plan.sealed"]);
+    scene.approve("d1", &digest);
+    assert_eq!(work.await.unwrap(), Verdict::Done);
+}
+
+#[tokio::test]
+async fn a_plan_that_an_earlier_life_could_not_show_is_shown_by_the_next() {
+    let scene = Scene::hadron().await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    let digest = scene.dies_waiting("d1").await;
+    std::fs::remove_file(scene.run_dir("d1").join("2-show/shown")).unwrap();
+    let work = drains(scene.gated_agent().await);
+    assert_eq!(scene.asked("d1").await.0, digest);
+    scene.shown("d1").await;
+    assert_eq!(scene.plan_files("d1"), ["plan.sealed"], "and lies in clear only meanwhile");
     scene.approve("d1", &digest);
     assert_eq!(work.await.unwrap(), Verdict::Done);
 }

@@ -32,6 +32,11 @@ const STATE_AT: &str = "x-hadron-state-at";
 /// What a claimer understands besides the first headers: `state-at`. Whoever doesn't would keep the state elsewhere, and
 /// make everything anew.
 const KNOWS: &str = "x-hadron-knows";
+/// That the rendered directory was published; the agent holds the deployment no longer.
+const PUBLISHED: &str = "x-hadron-published";
+
+/// `closed`: the request that a deployment was published as was closed unmerged.
+const REQUEST: &str = "x-hadron-request";
 
 /// Which of the outputs are sensitive: their positions, `0,3`.
 const SENSITIVE: &str = "x-hadron-sensitive";
@@ -46,6 +51,7 @@ pub(crate) async fn notify_resource_deployment_status_change(
     let report = report(plane, call, input)?;
     let asked = report.plan.clone();
     let engine = Deployments::of(plane, call);
+    let bell = plane.work.subscribe();
     let heard = plane.store.write(move |tx| engine.hear(tx, &report)).await;
     let heard = heard.map_err(|refused: Refused| {
         answer_status(call, refused.status);
@@ -54,7 +60,9 @@ pub(crate) async fn notify_resource_deployment_status_change(
     answer_status(call, Some(heard.deployment.status));
     tell(plane, call, &heard);
     if let Some(asked) = asked {
-        plan::answer(call, &asked, &heard.deployment);
+        let deployment = plan::decided(plane, call, &asked, heard.deployment, bell).await?;
+        answer_status(call, Some(deployment.status));
+        plan::answer(call, &asked, &deployment);
     }
     Ok(NotifyResourceDeploymentStatusChangeOutput {})
 }
@@ -76,6 +84,11 @@ fn tell(plane: &Plane, call: &mut Call, heard: &Heard) {
         }
         if !inherited.unsettled.is_empty() {
             call.answer_header("x-hadron-unsettled", &inherited.unsettled.join(" "));
+        }
+        if let Some(requests) = &inherited.requests {
+            call.answer_header("x-hadron-executor", "pull-request");
+            call.answer_header("x-hadron-repository", &requests.repository);
+            call.answer_header("x-hadron-branch", &requests.branch);
         }
         if inherited.adoptions > 0 {
             call.answer_header("x-hadron-adopt", &inherited.adoptions.to_string());
@@ -133,6 +146,8 @@ fn report(plane: &Plane, call: &Call, input: NotifyResourceDeploymentStatusChang
         plan: plan::asked(call)?,
         settles: settles(call)?,
         knows_state_at: call.header(KNOWS).is_some_and(|known| known.split(' ').any(|word| word == "state-at")),
+        closed: call.header(REQUEST).is_some_and(|value| value == "closed"),
+        published: call.header(PUBLISHED).is_some_and(|value| value == "true"),
     })
 }
 

@@ -2,9 +2,14 @@
 
 use hadron_model::hadron::Decision;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::poll;
 use crate::control_plane::deployments::Asked;
+use crate::control_plane::plane::Plane;
 use crate::control_plane::records::Deployment;
+use crate::control_plane::store::Typed;
 use crate::control_plane::wire::{Call, ProtonError};
 
 /// SHA-256 of the plan file; on a heartbeat, it asks.
@@ -43,6 +48,37 @@ pub(super) fn asked(call: &Call) -> Result<Option<Asked>, ProtonError> {
         return Err(ProtonError::validation(format!("{SUMMARY} must say in 1 to {LONGEST_SUMMARY} characters what")));
     }
     Ok(Some(Asked { digest: digest.to_owned(), summary: summary.to_owned() }))
+}
+
+/// The deployment once people have decided on the plan, or nobody waits for that any more; at the latest when the wait is
+/// over that the agent asks for, as with a poll. No transaction is open meanwhile, and the lease is renewed by heartbeats.
+/// `bell` was listened to before the plan was noted.
+///
+/// # Errors
+/// `ConflictException` once the deployment is somebody else's.
+pub(super) async fn decided(
+    plane: &Plane,
+    call: &Call,
+    asked: &Asked,
+    heard: Deployment,
+    mut bell: watch::Receiver<u64>,
+) -> Result<Deployment, ProtonError> {
+    let (deadline, epoch) = (Instant::now() + poll::wait(call)?, heard.epoch);
+    let mut deployment = heard;
+    while deployment.awaits().is_some_and(|approval| approval.digest == asked.digest) && Instant::now() < deadline {
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline.min(Instant::now() + poll::LOOK)) => {}
+            _ = bell.changed() => {}
+        }
+        let (scope, id) = (call.scope.clone(), deployment.id.clone());
+        let read = plane.store.read(move |tx| tx.get::<Deployment>(&scope, &id));
+        let Some(now) = read.await.map_err(ProtonError::from)? else { break };
+        deployment = now.value;
+        if deployment.epoch != epoch {
+            return Err(ProtonError::conflict(format!("deployment {} has been claimed anew since", deployment.id)));
+        }
+    }
+    Ok(deployment)
 }
 
 /// Tells the agent how people have decided on the plan that it asks about.

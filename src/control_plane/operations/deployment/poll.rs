@@ -24,7 +24,7 @@ const CLAIMABLE: &str = "x-hadron-claimable";
 const LONGEST: u64 = 50;
 
 /// How long an agent waits for a bell before it looks for itself: one that rang in another server may not be heard here.
-const LOOK: Duration = Duration::from_secs(15);
+pub(super) const LOOK: Duration = Duration::from_secs(15);
 
 /// The longest agent id.
 const LONGEST_AGENT: usize = 200;
@@ -102,7 +102,8 @@ fn until(plane: &Plane, at: i64) -> Duration {
     Duration::from_millis(u64::try_from(at - plane.clock.now()).unwrap_or_default() + 1)
 }
 
-fn wait(call: &Call) -> Result<Duration, ProtonError> {
+/// How long the answer may be held.
+pub(super) fn wait(call: &Call) -> Result<Duration, ProtonError> {
     let Some(text) = call.header(WAIT) else { return Ok(Duration::ZERO) };
     let seconds: u64 = text.parse().map_err(|_| ProtonError::validation(format!("{WAIT}: {text} is no number")))?;
     Ok(Duration::from_secs(seconds.min(LONGEST)))

@@ -106,5 +106,6 @@ fn drafted(engine: &Deployments, input: &CreateEnvironmentInput, template: Versi
         environment_account_id: Some(engine.scope.account.clone()),
         provisioning_repository: repository.map(|given| repository_branch(&engine.scope, &given)),
         executor: Executor::default(),
+        requests: None,
     }
 }

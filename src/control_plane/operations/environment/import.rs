@@ -39,6 +39,7 @@ pub(crate) fn import_environment(
         environment_account_id: Some(given.account_id.clone().unwrap_or_else(|| scope.account.clone())),
         provisioning_repository: None,
         executor: Executor::default(),
+        requests: None,
     };
     tx.add(scope, &environment)?;
     tag(tx, scope, (&arn, &version.template), None)?;

@@ -3,33 +3,61 @@
 use hadron_model::hadron::{self, SetExecutorInput, SetExecutorOutput};
 
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{Deployment, Environment, Executor};
+use crate::control_plane::records::{Deployment, Environment, Executor, Requests};
 use crate::control_plane::store::{Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
 
-/// Says who deploys what lies in an environment from now on: Hadron's agents, or a pipeline outside that notifies. There
-/// is one executor at a time, so what is under way is brought to its end first.
+/// Says who deploys what lies in an environment from now on: Hadron's agents, a pipeline outside that notifies, or both by
+/// requests to a repository. There is one executor at a time, so what is under way is brought to its end first.
 pub(crate) async fn set_executor(
     plane: &Plane,
     call: &mut Call,
     input: SetExecutorInput,
 ) -> Result<SetExecutorOutput, ProtonError> {
-    let SetExecutorInput { environment_name, executor } = input;
+    let requests = requests(&input)?;
+    let SetExecutorInput { environment_name, executor, .. } = input;
     let (scope, name) = (call.scope.clone(), environment_name.clone());
     let next = match executor {
         hadron::Executor::Agent => Executor::Agent,
         hadron::Executor::Ci => Executor::Ci,
+        hadron::Executor::PullRequest => Executor::PullRequest,
     };
-    plane.store.write(move |tx| set(tx, &scope, &name, next)).await?;
-    Ok(SetExecutorOutput { environment_name, executor })
+    let (repository, branch) = requests.clone().map(|it| (it.repository, it.branch)).unzip();
+    plane.store.write(move |tx| set(tx, &scope, &name, next, requests.clone())).await?;
+    Ok(SetExecutorOutput { environment_name, executor, repository, branch })
 }
 
-fn set(tx: &mut dyn Transaction, scope: &Scope, name: &str, next: Executor) -> Result<(), ProtonError> {
+/// The repository that requests are for. The URL is told to agents and shown to people, so it holds no password.
+fn requests(input: &SetExecutorInput) -> Result<Option<Requests>, ProtonError> {
+    let wants = input.executor == hadron::Executor::PullRequest;
+    match (&input.repository, &input.branch) {
+        (None, None) if !wants => Ok(None),
+        (Some(repository), branch) if wants => {
+            let authority = repository.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+            if authority.and_then(|it| it.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':')) {
+                let words = "repository must hold no password: give it to the agents' Git, by a credential helper";
+                return Err(ProtonError::validation(words));
+            }
+            let branch = branch.clone().unwrap_or_else(|| "main".to_owned());
+            Ok(Some(Requests { repository: repository.clone(), branch }))
+        }
+        _ if wants => Err(ProtonError::validation("executor pull-request needs the repository to publish to")),
+        _ => Err(ProtonError::validation("repository and branch go with executor pull-request only")),
+    }
+}
+
+fn set(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    name: &str,
+    next: Executor,
+    requests: Option<Requests>,
+) -> Result<(), ProtonError> {
     let environment = tx.get::<Environment>(scope, name)?;
     let mut environment =
         environment.ok_or_else(|| ProtonError::not_found(format!("environment {name} doesn't exist")))?;
-    if environment.executor == next {
+    if environment.executor == next && environment.requests == requests {
         return Ok(());
     }
     let under_way = tx.by_term::<Deployment>(scope, "in_flight", "")?;
@@ -40,5 +68,6 @@ fn set(tx: &mut dyn Transaction, scope: &Scope, name: &str, next: Executor) -> R
         )));
     }
     environment.executor = next;
+    environment.requests = requests;
     Ok(tx.save(scope, &mut environment)?)
 }

@@ -408,7 +408,7 @@ async fn a_state_is_kept_here_only_for_whoever_says_so_and_keeps_its_bytes() {
     let refused = push(body, false).await.unwrap_err();
     assert!(matches!(&refused, ProtonError::Conflict(why) if why.contains("--copy-state")), "{refused}");
     let state = push(body, true).await.unwrap().state;
-    assert_eq!((state.lineage.as_str(), state.serial, state.size), ("l", 7, Some(body.len() as i64)));
+    assert_eq!((state.lineage.as_str(), state.serial, state.size), ("l", 7, Some(i64::try_from(body.len()).unwrap())));
     push(body, true).await.unwrap();
     let imported = test.get::<Imported>(&arn).await.unwrap();
     assert_eq!(imported.state, None);

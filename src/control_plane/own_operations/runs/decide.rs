@@ -31,8 +31,8 @@ pub(crate) async fn reject_run(
     Ok(RejectRunOutput { run })
 }
 
-/// The run as it is then. The agent learns it from its next heartbeat, which it sends every two seconds while it waits:
-/// soon enough for a person, and it works whichever server the agent asks.
+/// The run as it is then. An agent that waits for it learns it at once; one whose question isn't held, from its next one
+/// two seconds later.
 async fn decide(plane: &Plane, call: &Call, mut decided: Decided) -> Result<Run, ProtonError> {
     if call.caller.role == Role::Agent {
         return Err(ProtonError::AccessDenied(format!(
@@ -42,11 +42,11 @@ async fn decide(plane: &Plane, call: &Call, mut decided: Decided) -> Result<Run,
     }
     decided.comment = decided.comment.filter(|comment| !comment.is_empty());
     let engine = Deployments::of(plane, call);
-    plane
-        .store
-        .write(move |tx| {
-            let deployment = engine.decide(tx, &decided)?;
-            Ok::<_, ProtonError>(run(tx, &engine, &deployment)?)
-        })
-        .await
+    let decided = plane.store.write(move |tx| {
+        let deployment = engine.decide(tx, &decided)?;
+        Ok::<_, ProtonError>(run(tx, &engine, &deployment)?)
+    });
+    let run = decided.await?;
+    plane.work.ring();
+    Ok(run)
 }

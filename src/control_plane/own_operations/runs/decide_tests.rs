@@ -1,15 +1,20 @@
 //! Who may decide on which plan, when, and what the agent hears of it.
 
+use std::time::Duration;
+
 use hadron_model::hadron::{
     ApproveRunInput, Decision, DescribeRunInput, Hadron, ListRunsInput, RejectRunInput, Role, Run, RunStatus,
 };
 use hadron_model::{CancelEnvironmentDeploymentInput, Proton};
+use tokio::time::timeout;
 
 use crate::control_plane::records::{Deployment, Environment};
 use crate::control_plane::test_plane::{Agent, LEASE, START, TestPlane};
 use crate::control_plane::wire::{Call, ProtonError};
 
 const ANN: &str = "arn:aws:iam::123456789012:user/ann";
+/// Far less than the answer may be held.
+const SOON: Duration = Duration::from_secs(10);
 const TWO: &str = "2 to add, 0 to change, 0 to destroy";
 
 fn digest(letter: char) -> String {
@@ -190,6 +195,40 @@ async fn what_is_being_cancelled_is_not_decided_any_more() {
     assert_eq!((answer.get("x-hadron-status"), answer.get("x-hadron-decision")), (Some("CANCELLING"), None));
     agent.fail(&dev, epoch).await.unwrap();
     assert_eq!(describe(&test, &dev.id).await.status, RunStatus::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_may_be_held_comes_with_the_decision_or_the_cancel() {
+    let test = TestPlane::new().await;
+    let (dev, agent, epoch) = asked(&test).await;
+    let plan = digest('a');
+    let mut held = Box::pin(agent.ask_and_wait(&dev, epoch, &plan, TWO, 20));
+    assert!(timeout(Duration::from_millis(100), &mut held).await.is_err(), "nobody has decided");
+    approve(&test, &mut ann(&test), &dev.id, 'a').await.unwrap();
+    let answer = timeout(SOON, held).await.unwrap().unwrap();
+    assert_eq!(answer.get("x-hadron-decision"), Some("approved"));
+
+    let plan = digest('b');
+    let mut held = Box::pin(agent.ask_and_wait(&dev, epoch, &plan, TWO, 20));
+    assert!(timeout(Duration::from_millis(100), &mut held).await.is_err(), "this is another plan");
+    let cancel = CancelEnvironmentDeploymentInput { environment_name: "dev".into() };
+    test.plane.cancel_environment_deployment(&mut test.call(), cancel).await.unwrap();
+    let answer = timeout(SOON, held).await.unwrap().unwrap();
+    assert_eq!((answer.get("x-hadron-status"), answer.get("x-hadron-decision")), (Some("CANCELLING"), Some("pending")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_held_does_not_outlive_the_claim() {
+    let test = TestPlane::new().await;
+    let (dev, agent, epoch) = asked(&test).await;
+    let plan = digest('a');
+    let mut held = Box::pin(agent.ask_and_wait(&dev, epoch, &plan, TWO, 20));
+    assert!(timeout(Duration::from_millis(100), &mut held).await.is_err(), "nobody has decided");
+    test.advance(LEASE);
+    test.agent("two").claim(&dev).await.unwrap();
+    // Whatever rings next.
+    test.plane.work.ring();
+    conflict(timeout(SOON, held).await.unwrap().map(drop));
 }
 
 #[tokio::test(flavor = "multi_thread")]
