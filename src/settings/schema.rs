@@ -14,6 +14,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("agent.grace", Kind::Count),
     ("agent.reserve", Kind::Count),
     ("state.backend", Kind::OneOf(&["hadron", "s3"])),
+    ("forge.kind", Kind::OneOf(&["github", "gitlab"])),
     ("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"])),
     ("log.format", Kind::OneOf(&["text", "json"])),
 ];
@@ -129,6 +130,9 @@ fn environments() -> Value {
             "additionalProperties": false,
             "properties": {
                 "region": text("The region given to Terraform's providers."),
+                "role": text("The role that `hadron run` takes, where `env_config.json` names none."),
+                "state_bucket": text("The bucket of the state for `hadron run`, where `env_config.json` names none."),
+                "lock_table": text("A DynamoDB table that locks that state, for a Terraform older than 1.10."),
                 "overlay": text("A folder whose files are laid beside the rendered ones; relative to this file."),
                 "variables": {
                     "description": "Extra Terraform variables.",

@@ -306,10 +306,10 @@ async fn upload(
 }
 
 /// Waits for the end of a registration.
-async fn settled(template: &Template<'_>, begun: &Version, patience: Duration) -> Result<Version, Failure> {
+async fn settled(template: &Template<'_>, of: &Version, patience: Duration) -> Result<Version, Failure> {
     let began = Instant::now();
     loop {
-        let version = template.version(begun).await.map_err(remote::failure)?;
+        let version = template.version(of).await.map_err(remote::failure)?;
         match version.status.as_str() {
             "REGISTRATION_IN_PROGRESS" if began.elapsed() < patience => tokio::time::sleep(LOOK).await,
             "REGISTRATION_IN_PROGRESS" => {

@@ -5,8 +5,9 @@ mod expected;
 pub(super) mod plan;
 mod report;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
@@ -77,8 +78,8 @@ pub(super) async fn run(settings: &Resolved, args: &TestArgs, form: Form) -> Res
 /// The files of the cases that are asked for, in the order of their names.
 fn cases<'f>(files: &'f Files, args: &TestArgs) -> Result<Vec<&'f str>, Failure> {
     let is_case = |path: &&String| {
-        path.strip_prefix(CASES)
-            .is_some_and(|name| !name.contains('/') && (name.ends_with(".yaml") || name.ends_with(".yml")))
+        let end = Path::new(path.as_str()).extension().and_then(OsStr::to_str);
+        path.strip_prefix(CASES).is_some_and(|name| !name.contains('/')) && matches!(end, Some("yaml" | "yml"))
     };
     let all: Vec<&str> = files.keys().filter(is_case).map(String::as_str).collect();
     if all.is_empty() {
