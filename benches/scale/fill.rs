@@ -179,7 +179,6 @@ impl Instance<'_> {
             last_attempted_deployment_id: previous.clone(),
             last_succeeded_deployment_id: previous,
             executor: Executor::Agent,
-            requests: None,
             unpublished: Vec::new(),
             approval: None,
             last_claimed_by: None,
@@ -257,6 +256,7 @@ fn environment(name: &str) -> Environment {
         environment_account_id: None,
         provisioning_repository: None,
         executor: Executor::Agent,
+        requests: None,
     }
 }
 

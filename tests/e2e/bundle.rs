@@ -1,8 +1,8 @@
 //! An author's tools through the real binary, with real Terraform.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,12 +21,10 @@ struct Ended {
 fn bundle(folder: &Path, words: &[&str]) -> Ended {
     let home = folder.join(".home");
     fs::create_dir_all(&home).unwrap();
-    let output = Command::new(binary())
+    let output = process::command(binary(), &BTreeMap::new())
         .arg("bundle")
         .args(words)
         .current_dir(folder)
-        .env_clear()
-        .env("PATH", process::search_path())
         .env("HOME", &home)
         .output()
         .unwrap();
@@ -77,8 +75,11 @@ fn a_mistake_is_told_in_every_form_with_its_place() {
     let sarif: Value =
         serde_json::from_str(&bundle(folder.path(), &["check", "b", "--output", "sarif"]).stdout).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
-    let refused =
-        Command::new(binary()).args(["settings", "--output", "sarif"]).current_dir(folder.path()).output().unwrap();
+    let refused = process::command(binary(), &BTreeMap::new())
+        .args(["settings", "--output", "sarif"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
     assert_eq!(refused.status.code(), Some(2));
 }
 
@@ -106,7 +107,8 @@ fn folders_archives_and_single_parts_are_checked_and_warnings_pass_unless_strict
 fn an_incompatible_minor_is_found_in_git() {
     let (folder, copy) = copy("offline/environment");
     let git = |words: &[&str]| {
-        let done = Command::new("git").args(words).current_dir(&copy).output().unwrap();
+        let done =
+            process::command(Path::new("git"), &BTreeMap::new()).args(words).current_dir(&copy).output().unwrap();
         assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
     };
     git(&["init", "--quiet"]);

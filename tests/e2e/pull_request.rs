@@ -56,7 +56,7 @@ impl Forge {
 async fn list(State(forge): State<Arc<Forge>>, uri: axum::http::Uri) -> String {
     let query = uri.query().unwrap_or_default().replace("%3A", ":").replace("%2D", "-").replace("%5F", "_");
     let open = |request: &&Value| request["state"] == "open" && query.contains(request["head"].as_str().unwrap());
-    Value::from_iter(forge.all().iter().filter(open).cloned()).to_string()
+    forge.all().iter().filter(open).cloned().collect::<Value>().to_string()
 }
 
 async fn open(State(forge): State<Arc<Forge>>, headers: HeaderMap, body: Bytes) -> String {

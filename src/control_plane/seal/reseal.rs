@@ -16,8 +16,8 @@ use crate::control_plane::events::{DeadLetter, Pending};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{
     AccessKey, AccountSettings, Component, Deployment, Environment, EnvironmentAccountConnection, IdempotencyToken,
-    Keyring, ParkedState, Pipeline, Repository, Service, ServiceInstance, ServiceSyncConfig, StateLock, StateVersion,
-    SyncBlocker, TagSet, Template, TemplateSyncConfig, TemplateVersion,
+    Imported, Keyring, ParkedState, Pipeline, Repository, Service, ServiceInstance, ServiceSyncConfig, StateLock,
+    StateVersion, SyncBlocker, TagSet, Template, TemplateSyncConfig, TemplateVersion,
 };
 use crate::control_plane::store::{ALL, Document, Open, Select, Store, StoreError, Stored, Transaction, Typed};
 use crate::domain::Scope;
@@ -68,6 +68,7 @@ fn kinds() -> Vec<Kind> {
         kind::<TemplateSyncConfig>(),
         kind::<ServiceSyncConfig>(),
         kind::<SyncBlocker>(),
+        kind::<Imported>(),
         kind::<Pending>(),
         kind::<DeadLetter>(),
     ]
