@@ -122,7 +122,7 @@ impl Agent {
         if stay == Stay::UntilDrained {
             requests::look(&self.context).await;
         }
-        let _requests = AbortOnDropHandle::new(tokio::spawn(requests::watch(Arc::clone(&self.context))));
+        let requests = AbortOnDropHandle::new(tokio::spawn(requests::watch(Arc::clone(&self.context))));
         let mut shift = Shift::new(Arc::clone(&self.context), stop.clone(), stay);
         for (candidate, adopted) in recovery::unfinished(&self.context) {
             shift.come_back(candidate, adopted);
@@ -136,6 +136,9 @@ impl Agent {
                 shift.worst = shift.worst.max(Verdict::Cancelled);
             }
         }
+        // It holds on to the data directory until it is really gone.
+        requests.abort();
+        requests.await.ok();
         backlog.finish().await;
         worked.map(|()| (shift.worst, shift.outcomes))
     }

@@ -26,6 +26,7 @@ mod examples;
 mod first_process;
 mod fuzz;
 mod identities;
+mod import;
 mod newer_providers;
 mod offline;
 mod one_shot;

@@ -8,6 +8,7 @@
 mod bundle;
 pub(in crate::estate) mod code;
 mod gather;
+mod ids;
 mod kind;
 mod references;
 mod resources;
@@ -34,7 +35,9 @@ pub fn rebuild(estate: &Estate, templates: &[Tree], dump: &Dump) -> (Vec<Rebuilt
         .iter()
         .map(|group| {
             let versions = version::all(group, &candidates, dump, &mut troubles);
-            resources::all(group, versions, &states, dump, &mut troubles)
+            let mut rebuilt = resources::all(group, versions, &states, dump, &mut troubles);
+            ids::made_unique(&mut rebuilt, &mut troubles);
+            rebuilt
         })
         .collect();
     troubles.sort_by(|a, b| (&a.place, a.line, a.kind, &a.message).cmp(&(&b.place, b.line, b.kind, &b.message)));

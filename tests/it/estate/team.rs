@@ -48,12 +48,16 @@ fn tree(name: &str, config: &Value) -> Tree {
 }
 
 fn deployed(time: Time, target: Target, values: Value, main: &str) -> Deployed {
+    // Every deployment has an id of its own, and the same one whenever the sample is made.
+    let digest: u128 = target.resource().bytes().fold(0xa149_878a, |id, byte| id.wrapping_mul(257) + u128::from(byte));
+    let hex = format!("{digest:032x}");
+    let deployment_id = format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..]);
     Deployed {
         time,
         scope: Scope::new("123456789012", "us-east-1"),
         target,
         version: None,
-        deployment_id: "a149878a-4688-4369-84ba-e7569404acab".to_owned(),
+        deployment_id,
         deleted: false,
         environment: None,
         attached: None,
@@ -143,7 +147,7 @@ fn instance(time: Time, name: &str, environment: &str, minor: u32, inputs: &Valu
 
 fn everything() -> Vec<Deployed> {
     let queue = json!({ "default": { "name": "queue", "outputs": { "QueueUrl": "vpc-dev/queue" } } });
-    let web = json!({ "port": 8080, "image": "web:7", "features": ["search", "cart"] });
+    let web = json!({ "port": 8080, "image": "web:7", "features": "search,cart" });
     let batch = json!({ "port": 9000, "image": "batch:3" });
     let listed = |name: &str, environment: &str, inputs: &Value| json!({ "name": name, "inputs": inputs, "outputs": { "Url": format!("https://{name}") }, "environment": seen(environment) });
     let pipeline = json!({

@@ -30,7 +30,7 @@ fn schema_spec_outputs_and_words_come_from_the_dump() {
         (
             "1",
             json!({"environment": {"arn": arn("environment/dev"), "spec": "{proton: EnvironmentSpec, spec: {}} # short",
-            "description": "d", "lastSucceededDeploymentId": "d"}}),
+            "description": "d", "lastSucceededDeploymentId": "d-dev"}}),
         ),
         (
             "2",
@@ -78,7 +78,7 @@ fn where_dump_and_repository_disagree_the_repository_counts() {
     ]);
     let (rebuilt, troubles) = rebuilt(vec![environment("dev", "1.0", json!({"a": 1}), CODE)], &dump);
     let dev = &rebuilt.environments[0];
-    assert_eq!((dev.deployment_id.as_deref(), dev.version.minor.as_str()), (Some("d"), "0"));
+    assert_eq!((dev.deployment_id.as_deref(), dev.version.minor.as_str()), (Some("d-dev"), "0"));
     assert_eq!(dev.spec, "proton: EnvironmentSpec\nspec:\n  a: 1\n");
     let messages = messages(&troubles).join("\n");
     for said in [

@@ -24,7 +24,7 @@ fn resource(target: Target, path: &str, values: Value, code: &str) -> Resource {
         scope: scope(),
         target,
         version: None,
-        deployment_id: Some("d".into()),
+        deployment_id: Some(format!("d-{path}")),
         deleted: false,
         environment: None,
         inputs: Map::new(),

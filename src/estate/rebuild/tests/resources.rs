@@ -155,3 +155,17 @@ fn of_two_directories_with_one_arn_the_first_is_taken_and_both_are_named() {
     assert!(messages(&troubles)[0].starts_with("old/dev: "), "{troubles:?}");
     assert!(troubles[0].message.contains("is claimed by infra/dev, too, with other content"));
 }
+
+#[test]
+fn an_id_that_two_deployments_claim_stays_with_the_first() {
+    let mut two = environment("two", "1.0", json!({}), "");
+    two.deployment_id = environment("one", "1.0", json!({}), "").deployment_id;
+    let (rebuilt, troubles) =
+        rebuild(&estate(vec![environment("one", "1.0", json!({}), ""), two]), &[], &Dump::default());
+    let ids: Vec<bool> = rebuilt[0].environments.iter().map(|it| it.deployment_id.is_some()).collect();
+    assert_eq!(ids, [true, false]);
+    assert!(
+        troubles.iter().any(|it| it.place.path == "two" && it.message.contains("an id of its own")),
+        "{troubles:?}"
+    );
+}
