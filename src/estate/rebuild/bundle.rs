@@ -1,6 +1,6 @@
 //! One infrastructure folder of a bundle, from the directories that were rendered from it.
 
-use super::code::{Choice, authored, choices};
+use super::code::{Choice, authored, choices, strays};
 use crate::domain::{BundleKind, Files, check_bundle};
 use crate::estate::{Guess, Resource};
 
@@ -63,8 +63,10 @@ impl Folder {
     /// Why none of the directories has files that a bundle may have; empty without a directory.
     pub(super) fn of(self, resources: &[&Resource]) -> Result<Written, String> {
         let mut refusal = None;
+        let strays = strays(resources);
         for choice in choices(resources) {
-            let files: Vec<_> = authored(choice.resource).map(|file| (file.path.clone(), file.body.clone())).collect();
+            let own = authored(choice.resource).filter(|file| !strays.contains(file.path.as_str()));
+            let files: Vec<_> = own.map(|file| (file.path.clone(), file.body.clone())).collect();
             let mut written = Written { files: self.with(files), ..Written::default() };
             if !written.files.keys().any(|path| path.strip_suffix(".tf").is_some()) {
                 refusal.get_or_insert_with(|| "there is no .tf file in it".to_owned());
@@ -73,6 +75,9 @@ impl Folder {
             match self.check(&written.files) {
                 Ok(()) => {
                     self.tell(&choice, resources.len(), &mut written);
+                    written.doubts.extend(strays.iter().map(|path| {
+                        format!("{path} has no banner, and not every directory of this version has it: left out")
+                    }));
                     return Ok(written);
                 }
                 Err(why) => _ = refusal.get_or_insert(why),
@@ -122,8 +127,11 @@ impl Folder {
         }
         let signed = authored(choice.resource).any(|file| file.banner.is_some());
         for file in authored(choice.resource).filter(|file| signed && file.banner.is_none()) {
-            let why = "it has no banner, so a person may have put it there".to_owned();
-            written.guesses.push(Guess { about: format!("{}/{}", self.path(), file.path), why });
+            let (about, why) =
+                (format!("{}/{}", self.path(), file.path), "it has no banner, so a person may have put it there");
+            if written.files.contains_key(&about) {
+                written.guesses.push(Guess { about, why: why.to_owned() });
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The author's files of resources that were made from one bundle, which ought to be the same everywhere.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::estate::{CodeFile, Resource};
 
@@ -33,10 +33,25 @@ pub(super) fn code(resource: &Resource) -> Code<'_> {
 /// What of a directory Proton wrote for certain, comparable: the Terraform files with a banner, or, where no file has
 /// one, all of them.
 pub(in crate::estate) fn rendered(resource: &Resource) -> Code<'_> {
-    let terraforms = |file: &&CodeFile| !file.path.contains('/') && file.path.strip_suffix(".tf").is_some();
     let signed = authored(resource).any(|file| file.banner.is_some());
-    let own = authored(resource).filter(terraforms).filter(|file| !signed || file.banner.is_some());
+    let own = authored(resource).filter(|file| is_terraforms(file)).filter(|file| !signed || file.banner.is_some());
     own.map(|file| (file.path.as_str(), normal(&file.body))).collect()
+}
+
+fn is_terraforms(file: &CodeFile) -> bool {
+    !file.path.contains('/') && file.path.strip_suffix(".tf").is_some()
+}
+
+/// Terraform files without a banner beside such that have one, which only some of the directories have: a person laid them
+/// there, and they are no part of what all were made from.
+pub(super) fn strays<'a>(resources: &[&'a Resource]) -> BTreeSet<&'a str> {
+    let by_hand = |&resource: &&'a Resource| {
+        let signed = authored(resource).any(|file| file.banner.is_some());
+        authored(resource).filter(move |file| signed && file.banner.is_none() && is_terraforms(file))
+    };
+    let paths = resources.iter().flat_map(by_hand).map(|file| file.path.as_str());
+    let everywhere = |path: &str| resources.iter().all(|it| it.code.iter().any(|file| file.path == path));
+    paths.filter(|path| !everywhere(path)).collect()
 }
 
 /// Text without what Git and editors change: byte order mark, CRLF, blank lines around.
@@ -73,7 +88,13 @@ pub(super) struct Choice<'a> {
 /// Which deployment was the last isn't known. A set that some directory has was really deployed; one voted file by file
 /// need not have been. Among equals, live directories come before deleted ones and line ends of Unix before others.
 pub(super) fn choices<'a>(resources: &[&'a Resource]) -> Vec<Choice<'a>> {
-    let sets: Vec<Code<'a>> = resources.iter().map(|resource| code(resource)).collect();
+    let strays = strays(resources);
+    let own = |&resource: &&'a Resource| {
+        let mut own = code(resource);
+        own.retain(|path, _| !strays.contains(path));
+        own
+    };
+    let sets: Vec<Code<'a>> = resources.iter().map(own).collect();
     let mut contents: BTreeMap<&'a str, HashMap<&[u8], usize>> = BTreeMap::new();
     for set in &sets {
         for (path, bytes) in set {

@@ -86,7 +86,7 @@ fn every_live_resource_is_proved() {
     insta::assert_snapshot!(stdout(&output), @r"
     IS     RESOURCE                               DIRECTORY                               WHY
     equal  environment/dev                        infrastructure: dev
-    aged   component/queue                        infrastructure: dev/components/queue    no-proton-tags, component-inputs-any
+    aged   component/queue                        infrastructure: dev/components/queue    no-proton-tags
     equal  service/pay/service-instance/web       infrastructure: dev/pay-web
     aged   environment/prod                       infrastructure: prod                    inputs-map-of-string
     aged   component/bucket                       infrastructure: prod/components/bucket  no-proton-tags, blanks
@@ -99,7 +99,6 @@ fn every_live_resource_is_proved() {
     no-proton-tags: until September 2022, and in some accounts later, Proton gave no proton_tags
     blanks: Proton's generated file was not formatted everywhere as `terraform fmt` does
     earlier-facts: outputs or instances of others have changed since this was rendered
-    component-inputs-any: Hadron declares a component's inputs as any where map(string) would fail
 
     2 equal, 6 of an earlier age, 0 differ, 0 unread
     ");

@@ -182,3 +182,19 @@ fn a_pipeline_alone_gets_an_instance_part_without_resources() {
     assert!(text(version, "instance_infrastructure/main.tf").starts_with("# hadron: guessed: its code was never seen"));
     assert_eq!(rebuilt.services[0].spec, "proton: ServiceSpec\npipeline:\n  repo: \"r\"\ninstances: []\n");
 }
+
+#[test]
+fn a_file_that_a_person_laid_into_one_directory_is_no_part_of_the_version() {
+    let told = |name: &str| instance(name, "1.0", json!({}), json!({}), CODE);
+    let mut by_hand = told("a");
+    by_hand.code.push(CodeFile { path: "mine.tf".into(), body: b"locals {}\n".to_vec(), banner: None });
+    let alone = rebuilt(vec![environment("dev", "1.0", json!({}), CODE), by_hand.clone()]).0;
+    let has = |rebuilt: &crate::estate::Rebuilt| {
+        let web = rebuilt.templates.iter().find(|template| template.name == "web").unwrap();
+        web.versions[0].files.contains_key("instance_infrastructure/mine.tf")
+    };
+    assert!(has(&alone), "every directory has it");
+    let (both, troubles) = rebuilt(vec![environment("dev", "1.0", json!({}), CODE), by_hand, told("b")]);
+    assert!(!has(&both));
+    assert!(troubles.iter().any(|it| it.message.contains("mine.tf has no banner")), "{troubles:?}");
+}
