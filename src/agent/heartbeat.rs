@@ -88,11 +88,12 @@ impl Pulse {
     /// renews it, the lease still counts until it runs out.
     pub(super) async fn may_change(&self) -> Result<(), StepError> {
         let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.elapsed() < JUST_HEARD && self.lease.is_fenced() {
+        let held = Duration::from_secs(self.lease.seconds.unwrap_or(0));
+        // Not by a lease so short that it may be over by now.
+        if heard.elapsed() < JUST_HEARD.min(held / 2) && self.lease.is_fenced() {
             return self.may_begin();
         }
         if self.beat().await.is_err() {
-            let held = Duration::from_secs(self.lease.seconds.unwrap_or(0));
             let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
             if self.lease.is_fenced() && heard.elapsed() >= held {
                 return Err(StepError::LeaseLost);

@@ -86,7 +86,7 @@ fn every_live_resource_is_proved() {
     insta::assert_snapshot!(stdout(&output), @r"
     IS     RESOURCE                               DIRECTORY                               WHY
     equal  environment/dev                        infrastructure: dev
-    aged   component/queue                        infrastructure: dev/components/queue    no-proton-tags
+    aged   component/queue                        infrastructure: dev/components/queue    no-proton-tags, blanks
     equal  service/pay/service-instance/web       infrastructure: dev/pay-web
     aged   environment/prod                       infrastructure: prod                    inputs-map-of-string
     aged   component/bucket                       infrastructure: prod/components/bucket  no-proton-tags, blanks
