@@ -25,10 +25,6 @@ const SLOWEST_BEAT: Duration = Duration::from_secs(5);
 /// A decision on a plan is heard within this time.
 const ASKING_BEAT: Duration = Duration::from_secs(2);
 
-/// Between an answer and the first change of a Terraform that is started then, more time than this passes anyway. So an
-/// answer that was asked for within it is as good as one that is waited for.
-const JUST_HEARD: Duration = Duration::from_millis(100);
-
 /// An endpoint without leases is only asked whether the deployment was cancelled.
 const STOCK_BEAT: Duration = Duration::from_secs(15);
 
@@ -84,16 +80,11 @@ impl Pulse {
         }
     }
 
-    /// Asks once more, right before the point of no return, unless Proton has only just answered. Without an answer that
-    /// renews it, the lease still counts until it runs out.
+    /// Asks once more, right before the point of no return. Without an answer that renews it, the lease still counts until
+    /// it runs out.
     pub(super) async fn may_change(&self) -> Result<(), StepError> {
-        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = Duration::from_secs(self.lease.seconds.unwrap_or(0));
-        // Not by a lease so short that it may be over by now.
-        if heard.elapsed() < JUST_HEARD.min(held / 2) && self.lease.is_fenced() {
-            return self.may_begin();
-        }
         if self.beat().await.is_err() {
+            let held = Duration::from_secs(self.lease.seconds.unwrap_or(0));
             let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
             if self.lease.is_fenced() && heard.elapsed() >= held {
                 return Err(StepError::LeaseLost);
