@@ -108,7 +108,7 @@ impl RunDir {
             write_inside(&work, Path::new(name), bytes)?;
         }
         if let Some(overlay) = overlay {
-            lay_beside(overlay, overlay, &work)?;
+            lay_beside(overlay, &work)?;
         }
         let text = serde_json::to_vec_pretty(&record).expect("a run's record can be written");
         let path = new.join(RECORD);
@@ -236,19 +236,12 @@ fn write_inside(work: &Path, name: &Path, bytes: &[u8]) -> Result<(), StepError>
 }
 
 /// Copies the overlay's files, sub-folders included; one that is there already is a mistake of the operator's.
-fn lay_beside(overlay: &Path, folder: &Path, work: &Path) -> Result<(), StepError> {
-    for entry in fs::read_dir(folder).map_err(StepError::io("reading the overlay", folder))? {
-        let source = entry.map_err(StepError::io("reading the overlay", folder))?.path();
-        if source.is_dir() {
-            lay_beside(overlay, &source, work)?;
-            continue;
+fn lay_beside(overlay: &Path, work: &Path) -> Result<(), StepError> {
+    for (name, bytes) in files::below(overlay).map_err(StepError::io("reading the overlay", overlay))? {
+        if work.join(&name).exists() {
+            return Err(StepError::OverlayCollides(name));
         }
-        let name = source.strip_prefix(overlay).unwrap_or(&source);
-        if work.join(name).exists() {
-            return Err(StepError::OverlayCollides(name.to_owned()));
-        }
-        let bytes = fs::read(&source).map_err(StepError::io("reading", &source))?;
-        write_inside(work, name, &bytes)?;
+        write_inside(work, &name, &bytes)?;
     }
     Ok(())
 }

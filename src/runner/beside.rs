@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::support::files;
+
 /// Where variables stand that the site adds. Terraform reads such files in the order of their names, and this one comes
 /// before Proton's, so that the site never changes what Proton says.
 const VARIABLES: &str = "hadron_site.auto.tfvars.json";
@@ -42,21 +44,19 @@ impl Beside {
 
     /// Copies the overlay's files, sub-folders included. One that is there already with another content is a mistake.
     pub(super) fn overlay(&mut self, overlay: &Path, folder: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(overlay)? {
-            let (source, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        for (name, bytes) in files::below(overlay)? {
             let path = folder.join(name);
-            if source.is_dir() {
-                fs::create_dir_all(&path)?;
-                self.overlay(&source, &path)?;
-                continue;
-            }
-            let bytes = fs::read(&source)?;
             match fs::read(&path) {
                 Ok(there) if there != bytes => {
                     let message = "the overlay would replace it; overlays only add files";
                     return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{}: {message}", path.display())));
                 }
-                _ => fs::write(&path, bytes)?,
+                // Somebody's own, which is to stay.
+                Ok(_) => continue,
+                Err(_) => {
+                    fs::create_dir_all(path.parent().unwrap_or(folder))?;
+                    fs::write(&path, bytes)?;
+                }
             }
             self.0.push(path);
         }

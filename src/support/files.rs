@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `bytes` beside `path`, syncs them, and renames them into place, so that a reader sees the old file or the new
 /// one and a crash leaves one of both.
@@ -16,6 +16,28 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// Every file below a folder with its path from there, in the order of the paths. Links are followed.
+///
+/// # Errors
+/// Whatever the file system refuses, with the path that it is about.
+pub fn below(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let about = |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next).map_err(|error| about(&next, error))? {
+            let path = entry.map_err(|error| about(&next, error))?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let bytes = fs::read(&path).map_err(|error| about(&path, error))?;
+                found.push((path.strip_prefix(folder).unwrap_or(&path).to_owned(), bytes));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Makes a rename or a new name in `folder` survive a power cut.
