@@ -11,10 +11,9 @@ use super::bundles::{BundleLocation, component_bundle};
 use super::claim::Claimed;
 use super::context::Context;
 use super::fetch::{LARGEST_BUNDLE, Material};
-use super::validate::open;
 use crate::domain::{
     self, Attachment, Bundle, BundleKind, EnvironmentFacts, EnvironmentSpec, OutputTexts, PipelineInstance, Schema,
-    Scope, ServiceSpec, Target,
+    Scope, ServiceSpec, Target, open_bundle_of,
 };
 use crate::proton::{Attempt, Deployment, Proton, ProtonError, Service};
 use crate::terraform::Mode;
@@ -33,7 +32,7 @@ pub(super) async fn assemble(
     let state = deployment.rendered_state(mode == Mode::Destroy);
     let state = state.ok_or_else(|| nonsense("a deployment without the state that it leads to"))?;
     let archive = archive(context, claimed, state, location).await?;
-    let bundle = open(&claimed.target, &archive).map_err(StepError::Bundle)?;
+    let bundle = open_bundle_of(&claimed.target, &archive).map_err(StepError::Bundle)?;
     let assembly = Assembly {
         proton: &context.proton,
         scope: &claimed.scope,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::StepError;
 use super::workdir::RunDir;
-use crate::domain::Target;
+use crate::domain::{Role, Target, lock_key};
 use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::terraform::LOCK_FILE;
 
@@ -43,7 +43,7 @@ impl TemplateLock {
         digest: &str,
         target: &Target,
     ) -> Result<Option<Self>, ObjectsError> {
-        let uri = ObjectUri::new(bucket, format!("locks/sha256/{digest}/{}.hcl", part(target)));
+        let uri = ObjectUri::new(bucket, lock_key(digest, Role::of(target)));
         match objects.get_limited(&uri, LARGEST).await {
             Ok(lock) => Ok(Some(Self { uri, recorded: Some(lock) })),
             Err(ObjectsError::NotFound { .. }) => Ok(Some(Self { uri, recorded: None })),
@@ -67,15 +67,6 @@ impl TemplateLock {
         }
         let path = run_dir.path().join(TO_RECORD);
         fs::write(&path, self.uri.to_string()).map_err(StepError::io("writing", &path))
-    }
-}
-
-fn part(target: &Target) -> &'static str {
-    match target {
-        Target::Environment { .. } => "environment",
-        Target::ServiceInstance { .. } => "instance",
-        Target::ServicePipeline { .. } => "pipeline",
-        Target::Component { .. } => "component",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::model::{Place, VersionRef};
-use crate::domain::{BundleKind, Files, Scope};
+use crate::domain::{BundleKind, Files, Scope, has_pipeline};
 
 /// Everything of one account and region, in the order in which it can be registered.
 #[derive(Debug, Clone)]
@@ -60,11 +60,7 @@ pub struct RebuiltTemplate {
 impl RebuiltTemplate {
     /// Whether its pipeline is `CUSTOMER_MANAGED`: a service template none of whose versions has a pipeline's code.
     pub fn customer_managed_pipeline(&self) -> bool {
-        let pipelines = ["pipeline_infrastructure/", "pipeline/"];
-        let has_one = |version: &RebuiltVersion| {
-            version.files.keys().any(|path| pipelines.iter().any(|folder| path.starts_with(folder)))
-        };
-        self.kind == BundleKind::Service && !self.versions.iter().any(has_one)
+        self.kind == BundleKind::Service && !self.versions.iter().any(|version| has_pipeline(&version.files))
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rebuild::{Users, code, note};
 use super::{Place, Resource, Tree, Trouble};
-use crate::domain::{Bundle, BundleKind, Engine, Files, Part, check_bundle};
+use crate::domain::{Bundle, BundleKind, Engine, Files, Part, check_alone, has_pipeline};
 
 /// A bundle that passes.
 pub(super) struct Candidate {
@@ -78,10 +78,10 @@ fn bundle_files(files: &Files, root: &str) -> Files {
 fn open(files: &Files) -> Result<(BundleKind, Bundle), String> {
     let has = |folder: &str| files.keys().any(|path| path.starts_with(folder));
     let schema = files.get(SCHEMA_FILE).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
-    let pipeline = has("pipeline_infrastructure/") || has("pipeline/");
+    let pipeline = has_pipeline(files);
     let of_services = has("instance_infrastructure/") || pipeline || schema.contains("service_input_type");
     let kind = if of_services { BundleKind::Service } else { BundleKind::Environment };
-    let bundle = check_bundle(kind, files.clone(), of_services && !pipeline);
+    let bundle = check_alone(kind, files.clone());
     bundle.map(|bundle| (kind, bundle)).map_err(|problems| problems.within(400))
 }
 

@@ -18,7 +18,7 @@ use crate::cli::Failure;
 use crate::cli::agent::{Access, environments, find_terraform, provider_store, terraform_environment};
 use crate::cli::import::state::{Buckets, Contents};
 use crate::cli::remote::{self, Remote};
-use crate::domain::{Bundle, BundleKind, Files, Target, check_bundle, unpack};
+use crate::domain::{Files, Target, open_bundle_of};
 use crate::hadron::HadronError;
 use crate::objects::ObjectUri;
 use crate::renderer::{self, Metadata, Request};
@@ -188,7 +188,8 @@ impl<'r> Planner<'r> {
         let (bundle, inputs): (ObjectUri, ObjectUri) = (of.bundle.parse()?, of.inputs.parse()?);
         let archive = self.remote.objects.get(&bundle).await?;
         let inputs = serde_json::from_slice(&self.remote.objects.get(&inputs).await?).context("reading the inputs")?;
-        let bundle = open(&target, &archive)?;
+        let bundle =
+            open_bundle_of(&target, &archive).map_err(|problems| anyhow!("its bundle is refused: {problems}"))?;
         let part = bundle.part_for(&target).ok_or_else(|| anyhow!("its bundle has no part for {target}"))?;
         let metadata = Metadata { deployment_id: of.deployment_id.clone(), ..Metadata::default() };
         let request =
@@ -203,19 +204,6 @@ impl<'r> Planner<'r> {
         let name = if environment.is_empty() { "pipeline" } else { environment };
         self.environments.get(name).or_else(|| self.environments.get("*")).cloned().unwrap_or_default()
     }
-}
-
-fn open(target: &Target, archive: &[u8]) -> anyhow::Result<Bundle> {
-    let kind = match target {
-        Target::Environment { .. } => BundleKind::Environment,
-        Target::ServiceInstance { .. } | Target::ServicePipeline { .. } => BundleKind::Service,
-        Target::Component { .. } => BundleKind::Component,
-    };
-    let refused = |problems| anyhow!("its bundle is refused: {problems}");
-    let files = unpack(archive).map_err(refused)?;
-    let has_pipeline =
-        files.keys().any(|path| path.starts_with("pipeline_infrastructure/") || path.starts_with("pipeline/"));
-    check_bundle(kind, files, kind == BundleKind::Service && !has_pipeline).map_err(refused)
 }
 
 fn failed(why: String) -> Planned {

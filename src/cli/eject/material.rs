@@ -12,14 +12,11 @@ use super::state::Found;
 use super::targets::Ejected;
 use crate::cli::remote::{self, Remote};
 use crate::cli::{Exit, Failure};
-use crate::domain::{Bundle, BundleKind, Files, Target, open_bundle};
+use crate::domain::{Files, LOCK_FILE, Role, Target, lock_key, open_bundle_of};
 use crate::eject::{Masked, divided, masked, plain};
 use crate::objects::{ObjectUri, ObjectsError};
 use crate::renderer::{self, Metadata, Request};
 use crate::settings::Resolved;
-
-/// The name that Terraform gives to its lock file.
-const LOCK_FILE: &str = ".terraform.lock.hcl";
 
 /// The site's own variables.
 const SITE_VARIABLES: &str = "hadron_site.auto.tfvars.json";
@@ -82,12 +79,7 @@ fn unseal(inputs: &mut Value, sealed: &[Masked], states: &BTreeMap<Target, Found
 
 fn rendered(ejected: &Ejected, archive: &[u8], inputs: &Value) -> Result<Files, Failure> {
     let invalid = |problems| Failure::new(Exit::InvalidBundle, anyhow!("{}: {problems}", ejected.target));
-    let kind = match ejected.target {
-        Target::Environment { .. } => BundleKind::Environment,
-        Target::ServiceInstance { .. } | Target::ServicePipeline { .. } => BundleKind::Service,
-        Target::Component { .. } => BundleKind::Component,
-    };
-    let bundle: Bundle = open_bundle(kind, archive, false).map_err(invalid)?;
+    let bundle = open_bundle_of(&ejected.target, archive).map_err(invalid)?;
     let part = bundle.part_for(&ejected.target).ok_or_else(|| {
         Failure::new(Exit::InvalidBundle, anyhow!("the bundle of {} has no part for it", ejected.target))
     })?;
@@ -112,13 +104,7 @@ fn rendered(ejected: &Ejected, archive: &[u8], inputs: &Value) -> Result<Files, 
 
 /// The provider lock that the template version keeps.
 async fn lock(remote: &Remote, bucket: &str, digest: &str, target: &Target) -> Result<Option<Vec<u8>>, Failure> {
-    let part = match target {
-        Target::Environment { .. } => "environment",
-        Target::ServiceInstance { .. } => "instance",
-        Target::ServicePipeline { .. } => "pipeline",
-        Target::Component { .. } => "component",
-    };
-    let uri = ObjectUri::new(bucket, format!("locks/sha256/{digest}/{part}.hcl"));
+    let uri = ObjectUri::new(bucket, lock_key(digest, Role::of(target)));
     match remote.objects.get(&uri).await {
         Ok(lock) => Ok(Some(lock.to_vec())),
         Err(ObjectsError::NotFound { .. }) => Ok(None),

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 
 use crate::cli::remote::{self, Remote};
 use crate::cli::{Exit, Failure};
-use crate::domain::{Bundle, BundleKind, Part};
+use crate::domain::BundleKind;
 use crate::objects::ObjectUri;
 use crate::proton::ProtonError;
 use crate::proton::sdk::types::{
@@ -45,15 +45,6 @@ impl Kind {
             Self::Environment => BundleKind::Environment,
             Self::Service => BundleKind::Service,
         }
-    }
-
-    /// A bundle's parts, each with the name that its provider lock has in the store.
-    pub(super) fn parts(self, bundle: &Bundle) -> Vec<(&'static str, &Part)> {
-        let named = match self {
-            Self::Environment => vec![("environment", &bundle.infrastructure)],
-            Self::Service => vec![("instance", &bundle.instance), ("pipeline", &bundle.pipeline)],
-        };
-        named.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?))).collect()
     }
 }
 

@@ -21,7 +21,7 @@ use crate::cli::remote::{self, Remote};
 use crate::cli::serve::data_folder;
 use crate::cli::{Exit, Failure, Form, print};
 use crate::control_plane::object_server::OWN_BUCKET;
-use crate::domain::{Files, LOCK_FILE, open_bundle, pack, unpack};
+use crate::domain::{Files, LOCK_FILE, Role, lock_key, open_bundle, pack, unpack};
 use crate::objects::{ObjectUri, ObjectsError};
 use crate::renderer;
 use crate::settings::Resolved;
@@ -166,11 +166,12 @@ async fn relock(
     files::create_private_folder(&data).with_context(|| format!("making {}", data.display()))?;
     let folder = tempfile::Builder::new().prefix(".upgrade-").tempdir_in(&data)?;
     let mut relocked = Vec::new();
-    for (name, part) in template.kind.parts(&opened) {
+    for (role, part) in opened.parts() {
+        let name = role.name();
         let mut files = renderer::requirements(part);
         let before = match files.get(LOCK_FILE) {
             Some(own) => Some(own.clone()),
-            None => recorded(remote, bundle, name).await?,
+            None => recorded(remote, bundle, role).await?,
         };
         files.extend(before.clone().map(|lock| (LOCK_FILE.to_owned(), lock)));
         let terraform = terraform(settings, args, &folder.path().join(name))?;
@@ -183,9 +184,9 @@ async fn relock(
 }
 
 /// The lock that the first deployment of a part has left.
-async fn recorded(remote: &Remote, bundle: &ObjectUri, part: &str) -> Result<Option<Vec<u8>>, Failure> {
+async fn recorded(remote: &Remote, bundle: &ObjectUri, role: Role) -> Result<Option<Vec<u8>>, Failure> {
     let digest = bundle.key.rsplit('/').next().unwrap_or_default();
-    let lock = ObjectUri::new(&bundle.bucket, format!("locks/sha256/{digest}/{part}.hcl"));
+    let lock = ObjectUri::new(&bundle.bucket, lock_key(digest, role));
     match remote.objects.get(&lock).await {
         Ok(lock) => Ok(Some(lock.to_vec())),
         Err(ObjectsError::NotFound { .. }) => Ok(None),

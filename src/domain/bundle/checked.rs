@@ -3,7 +3,7 @@
 use super::manifest::{MANIFEST, Manifest};
 use super::{Bundle, BundleKind, Engine, Files, Part, Role, terraform, unpack};
 use crate::domain::schema::SCHEMA_FILE;
-use crate::domain::{Problem, Problems, Schema};
+use crate::domain::{Problem, Problems, Schema, Target};
 
 /// Unpacks and checks a bundle: its schema, its manifests, the files that they name, and the syntax of Terraform files.
 ///
@@ -22,6 +22,29 @@ pub fn open_bundle(kind: BundleKind, archive: &[u8], customer_managed: bool) -> 
 pub fn check_bundle(kind: BundleKind, files: Files, customer_managed: bool) -> Result<Bundle, Problems> {
     let (bundle, problems) = examine_bundle(kind, files, customer_managed);
     problems.unless_any(|| bundle)
+}
+
+/// Unpacks and checks the bundle of something that is deployed. The registrar has asked for a pipeline where the template
+/// needs one; whether it does isn't known here, and an instance can do without.
+///
+/// # Errors
+/// As [`open_bundle`].
+pub fn open_bundle_of(target: &Target, archive: &[u8]) -> Result<Bundle, Problems> {
+    check_alone(BundleKind::of(target), unpack(archive)?)
+}
+
+/// [`check_bundle`] without the template: whether a service's pipeline is its customer's matter shows by the folders.
+///
+/// # Errors
+/// As [`open_bundle`].
+pub fn check_alone(kind: BundleKind, files: Files) -> Result<Bundle, Problems> {
+    let customer_managed = kind == BundleKind::Service && !has_pipeline(&files);
+    check_bundle(kind, files, customer_managed)
+}
+
+/// Whether a bundle has code for a pipeline, by whichever of the names that Proton takes.
+pub fn has_pipeline(files: &Files) -> bool {
+    files.keys().any(|path| path.split_once('/').is_some_and(|(folder, _)| PIPELINE.contains(&folder)))
 }
 
 /// One infrastructure folder by itself: its manifest and its Terraform files. The paths of `files` begin with the folder.

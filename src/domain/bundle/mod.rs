@@ -14,7 +14,7 @@ mod terraform;
 use std::collections::BTreeMap;
 
 pub use archive::unpack;
-pub use checked::{check_bundle, check_part, examine_bundle, open_bundle};
+pub use checked::{check_alone, check_bundle, check_part, examine_bundle, has_pipeline, open_bundle, open_bundle_of};
 pub use component::pack_component;
 pub use intake::Intake;
 pub use pack::pack;
@@ -29,6 +29,11 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// <https://developer.hashicorp.com/terraform/language/files/dependency-lock>
 pub const LOCK_FILE: &str = ".terraform.lock.hcl";
 
+/// The key, in a bundle's bucket, of the lock that the first deployment of a part has recorded.
+pub fn lock_key(digest: &str, role: Role) -> String {
+    format!("locks/sha256/{digest}/{}.hcl", role.name())
+}
+
 /// What a bundle is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BundleKind {
@@ -38,6 +43,17 @@ pub enum BundleKind {
     Service,
     /// `infrastructure/` alone, made by [`pack_component`].
     Component,
+}
+
+impl BundleKind {
+    /// What a target's bundle is for.
+    pub fn of(target: &Target) -> Self {
+        match target {
+            Target::Environment { .. } => Self::Environment,
+            Target::ServiceInstance { .. } | Target::ServicePipeline { .. } => Self::Service,
+            Target::Component { .. } => Self::Component,
+        }
+    }
 }
 
 /// What a part provisions, and so which variables it gets.
@@ -51,6 +67,26 @@ pub enum Role {
 }
 
 impl Role {
+    /// What provisions a target.
+    pub fn of(target: &Target) -> Self {
+        match target {
+            Target::Environment { .. } => Self::Environment,
+            Target::ServiceInstance { .. } => Self::Instance,
+            Target::ServicePipeline { .. } => Self::Pipeline,
+            Target::Component { .. } => Self::Component,
+        }
+    }
+
+    /// The role in a word, as keys of objects have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Instance => "instance",
+            Self::Pipeline => "pipeline",
+            Self::Component => "component",
+        }
+    }
+
     /// The names of the variables that the generated file declares.
     pub fn variables(self) -> &'static [&'static str] {
         match self {

@@ -442,3 +442,23 @@ fn an_authors_tests_and_notes_are_passed_over() {
     .unwrap();
     assert_eq!(bundle.infrastructure.unwrap().files.keys().collect::<Vec<_>>(), ["main.tf"]);
 }
+
+#[test]
+fn an_instance_is_deployed_whether_or_not_its_bundle_has_a_pipeline() {
+    let instance = Target::ServiceInstance { service: "pay".into(), name: "api".into() };
+    let pipeline = Target::ServicePipeline { service: "pay".into() };
+    let main = "locals {}\n";
+    let part = |folder: &'static str| [(format!("{folder}/manifest.yaml"), HCL), (format!("{folder}/main.tf"), main)];
+    let archive = |schema: &str, folders: &[&'static str]| {
+        let files: Vec<_> = folders.iter().flat_map(|folder| part(folder)).collect();
+        let mut all = vec![("schema/schema.yaml", schema)];
+        all.extend(files.iter().map(|(path, text)| (path.as_str(), *text)));
+        tar_gz(&all)
+    };
+    let both = archive(SERVICE_SCHEMA, &["instance_infrastructure", "pipeline_infrastructure"]);
+    assert!(open_bundle_of(&instance, &both).unwrap().part_for(&instance).is_some());
+    assert!(open_bundle_of(&pipeline, &both).unwrap().part_for(&pipeline).is_some());
+    let alone = archive(&SERVICE_SCHEMA.replace("  pipeline_input_type: In\n", ""), &["instance_infrastructure"]);
+    assert!(open_bundle_of(&instance, &alone).unwrap().part_for(&instance).is_some());
+    assert!(open_bundle_of(&pipeline, &alone).unwrap().part_for(&pipeline).is_none());
+}

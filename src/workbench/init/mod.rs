@@ -6,7 +6,7 @@ mod types;
 mod validation;
 mod yaml;
 
-use crate::domain::{BundleKind, Engine, Files, InputType, Schema};
+use crate::domain::{BundleKind, Engine, Files, InputType, Schema, has_pipeline};
 
 use super::schemas;
 
@@ -37,8 +37,7 @@ pub fn start(kind: BundleKind, engine: Engine) -> Start {
 /// Adds what goes with every bundle: a spec, a test, and what an editor needs.
 fn dress(files: &mut Files, kind: BundleKind, plans: bool) {
     let text = files.get("schema/schema.yaml").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let managed = !files.keys().any(|path| path.starts_with("pipeline_infrastructure/"));
-    let managed = managed && kind == BundleKind::Service;
+    let managed = kind == BundleKind::Service && !has_pipeline(files);
     if let Some(schema) = text.and_then(|text| Schema::parse(&text, kind, !managed, managed).ok()) {
         files.insert("spec.yaml".into(), spec(kind, &schema).into_bytes());
     }

@@ -13,7 +13,7 @@ use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{BundleRef, CompatibleTemplate, Template, TemplateKind, TemplateVersion, Version};
 use crate::control_plane::store::{Document, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
-use crate::domain::{Bundle, BundleKind, Files, Problems, Scope, check_bundle, unpack};
+use crate::domain::{Bundle, BundleKind, Files, Problems, Scope, check_alone, unpack};
 use crate::objects::ObjectUri;
 
 /// A version whose bundle is sound and lies in the bucket.
@@ -169,9 +169,7 @@ impl Sound {
 fn open(kind: BundleKind, archive: &[u8]) -> Result<Opened, Problems> {
     let files = unpack(archive)?;
     let contents = contents(&files);
-    let pipeline = ["pipeline_infrastructure/", "pipeline/"];
-    let has_pipeline = files.keys().any(|path| pipeline.iter().any(|folder| path.starts_with(folder)));
-    let bundle = check_bundle(kind, files, kind == BundleKind::Service && !has_pipeline)?;
+    let bundle = check_alone(kind, files)?;
     Ok(Opened { bundle, contents })
 }
 
