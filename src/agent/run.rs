@@ -74,11 +74,10 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
         locks::record(&context.objects(&claimed.lease, &claimed.scope).await, run_dir).await;
         settle::take_over(gate, run_dir, &session).await?;
     }
-    let watch = settle::Watch::start(context, &session, run_dir).await;
     let mut signs = Signs { marked: begun, ..Signs::default() };
     loop {
         let mut on_event = |event: &Event| {
-            signs.note(event, gated, watch.as_ref(), gate, run_dir);
+            signs.note(event, gated, gate, run_dir);
             pulse.ending.note(event);
             follow(context, claimed, event);
         };
@@ -123,22 +122,16 @@ struct Signs {
 }
 
 impl Signs {
-    fn note(&mut self, event: &Event, gated: bool, watch: Option<&settle::Watch>, gate: &Gate<'_>, run_dir: &RunDir) {
+    fn note(&mut self, event: &Event, gated: bool, gate: &Gate<'_>, run_dir: &RunDir) {
         match &event.kind {
             // The first line of a step. The apply's comes long before its first change, and before the lock.
-            EventKind::Version { .. } => {
-                if !self.marked && (self.planned || !gated) {
-                    self.marked = true;
-                    settle::mark_applying(gate, run_dir);
-                }
-                return;
+            EventKind::Version { .. } if !self.marked && (self.planned || !gated) => {
+                self.marked = true;
+                settle::mark_applying(gate, run_dir);
             }
             EventKind::ChangeSummary { .. } => self.planned = true,
             EventKind::Apply(Phase::Start, resource) if resource.action != "read" => self.changing = true,
             _ => {}
-        }
-        if let Some(watch) = watch {
-            watch.works();
         }
     }
 }

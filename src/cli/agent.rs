@@ -144,7 +144,7 @@ async fn build_waiting(
     let child_env = terraform_environment(settings, &access, hadron_keys)?;
     let data = data_folder(settings)?;
     let config = Config {
-        name: settings.text("agent.name").unwrap_or_else(host_name),
+        name: settings.text("agent.name").unwrap_or_else(terraform::host_name),
         data,
         concurrency: settings.value("agent.concurrency")?,
         objects: ObjectsConfig {
@@ -330,8 +330,4 @@ pub(super) fn exit(verdict: Verdict) -> Exit {
 fn list(text: Option<String>) -> Vec<String> {
     let text = text.unwrap_or_default();
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

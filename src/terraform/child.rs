@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::TerraformError;
 use super::bell::Bell;
 use super::event::Event;
+use super::process;
 use super::step::{Command, Exit, StepDir};
 use super::tail::Tail;
 use crate::support::files;
@@ -37,7 +38,8 @@ pub fn start(
     let (step_dir, cwd) = (&absolute(step_dir)?, absolute(cwd)?);
     files::create_private_folder(step_dir).map_err(TerraformError::io("creating", step_dir))?;
     let step = StepDir::new(step_dir);
-    step.write_command(&Command { argv, env: env.keys().cloned().collect(), cwd })?;
+    let (env_names, host) = (env.keys().cloned().collect(), process::host_name());
+    step.write_command(&Command { argv, env: env_names, cwd, host })?;
     let started = duct::cmd(supervisor, [OsStr::new("supervise"), step_dir.as_os_str()])
         .full_env(env)
         .dir(step_dir)

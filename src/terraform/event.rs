@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,6 +99,21 @@ pub struct ResourceAction {
     pub reason: Option<String>,
 }
 
+impl EventKind {
+    /// Whether Terraform says such a thing only while it holds the lock of the state.
+    pub(super) fn is_under_lock(&self) -> bool {
+        matches!(
+            self,
+            Self::PlannedChange(_)
+                | Self::ResourceDrift(_)
+                | Self::ChangeSummary { .. }
+                | Self::Refresh(..)
+                | Self::Apply(..)
+                | Self::Provision(..)
+        )
+    }
+}
+
 impl Event {
     /// Reads one line, without its line end.
     pub fn parse(line: &str) -> Self {
@@ -127,7 +143,12 @@ impl Event {
 
     /// When Terraform wrote it, in milliseconds since the epoch.
     pub fn moment(&self) -> Option<i64> {
-        self.at.as_deref()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+        self.timestamp().map(Timestamp::as_millisecond)
+    }
+
+    /// When Terraform wrote it.
+    pub(super) fn timestamp(&self) -> Option<Timestamp> {
+        self.at.as_deref()?.parse().ok()
     }
 
     /// The event as lines of a log for people; `None` when it has nothing to tell them.

@@ -51,6 +51,11 @@ impl ProcessId {
     }
 }
 
+/// What this machine is called.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// The process group: field 5 of `/proc/PID/stat`.
 fn group(pid: i32) -> Option<i32> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

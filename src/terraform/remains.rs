@@ -1,11 +1,13 @@
 //! What a run directory tells of a run that is over, or that must be waited for.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::event::{Event, EventKind};
 use super::ledger::Ledger;
 use super::step::{Step, StepDir};
 use super::{TerraformError, child};
@@ -45,16 +47,69 @@ impl Remains {
 }
 
 fn read_lines(path: &Path, ledger: &mut Ledger) -> Result<(), TerraformError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(TerraformError::io("reading", path)(error)),
-    };
-    for line in BufReader::new(file).split(b'\n') {
+    for line in lines(path)? {
         let line = line.map_err(TerraformError::io("reading", path))?;
         ledger.line(&String::from_utf8_lossy(&line));
     }
     Ok(())
+}
+
+/// The lines of a file; none where it isn't there.
+fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<Vec<u8>>>, TerraformError> {
+    let file = match File::open(path) {
+        Ok(file) => Some(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(TerraformError::io("reading", path)(error)),
+    };
+    Ok(file.into_iter().flat_map(|file| BufReader::new(file).split(b'\n')))
+}
+
+/// When a Terraform that was killed took the lock of its state: after it has said who it is, and before its first word
+/// about a resource, which none says without the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockTaken {
+    /// The name of its host, as its lock has it.
+    pub host: String,
+    /// Not before.
+    pub from: Timestamp,
+    /// Not after.
+    pub to: Timestamp,
+}
+
+impl LockTaken {
+    /// All those of a run: one at most for each step that was killed.
+    ///
+    /// # Errors
+    /// [`TerraformError::Io`].
+    pub fn of_run(run_dir: &Path) -> Result<Vec<Self>, TerraformError> {
+        let mut found = Vec::new();
+        for step_dir in steps(run_dir, DEPTH).into_iter().map(StepDir::new) {
+            // One that has ended by itself has given its lock back.
+            if step_dir.exit()?.is_some_and(|exit| exit.code.is_some()) {
+                continue;
+            }
+            if let (Some(command), Some((from, to))) = (step_dir.command()?, first_words(&step_dir.stdout())?) {
+                found.push(Self { host: command.host, from, to });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The moments of a stream's first event and of the first one about a resource.
+fn first_words(path: &Path) -> Result<Option<(Timestamp, Timestamp)>, TerraformError> {
+    let mut from = None;
+    for line in lines(path)? {
+        let line = line.map_err(TerraformError::io("reading", path))?;
+        let event = Event::parse(&String::from_utf8_lossy(&line));
+        let Some(at) = event.timestamp() else { continue };
+        match (from, event.kind) {
+            (None, EventKind::Version { .. }) => from = Some(at),
+            (Some(from), kind) if kind.is_under_lock() => return Ok(Some((from, at))),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Waits until nothing that was ever started in a run directory is at work, however long that takes. Once `stop` is

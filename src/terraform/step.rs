@@ -134,6 +134,9 @@ pub(super) struct Command {
     pub(super) argv: Vec<String>,
     pub(super) env: Vec<String>,
     pub(super) cwd: PathBuf,
+    /// The name of the host, as Terraform puts it into its locks; earlier releases didn't keep it.
+    #[serde(default)]
+    pub(super) host: String,
 }
 
 /// The folder.

@@ -1,16 +1,13 @@
 //! The lock beside a state in a bucket: `<key>.tflock`.
 //!
-//! Nobody but its own Terraform tells whose it is, so it is read once while that is at work, and kept in the run
-//! directory. One whose id was never recorded is somebody else's, and is never released.
+//! It says who has taken it and when, but not for which run. A Terraform that was killed has held its lock to its end, and
+//! its events say when it took it: after its first word, and before its first one about a resource. So a lock that was
+//! taken then, on that host, is its own; whatever else lies there is somebody else's, and is never released.
 //!
 //! <https://developer.hashicorp.com/terraform/language/backend/s3#state-locking>
 
-use std::fs;
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
-use tokio_util::task::AbortOnDropHandle;
+use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::{Settler, Trouble};
 use crate::agent::StepError;
@@ -18,62 +15,53 @@ use crate::agent::context::Context;
 use crate::agent::error::chain;
 use crate::agent::workdir::RunDir;
 use crate::objects::{ObjectUri, Objects, ObjectsError};
-use crate::support::files;
-use crate::terraform::{Backend, Session};
-
-/// Where the lock is kept, in the run directory.
-const RECORD: &str = "lock.json";
+use crate::terraform::{Backend, LockTaken, Session};
 
 /// Lock files are a few hundred bytes.
 const LARGEST: u64 = 1 << 16;
 
-/// A lock file as it was while our Terraform held it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Recorded {
-    id: String,
-    etag: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Info {
+/// What a lock file holds, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LockInfo {
     #[serde(rename = "ID")]
     id: String,
+    /// `user@host`.
+    #[serde(default)]
+    who: String,
+    created: Timestamp,
 }
 
-/// Reads the lock file as soon as Terraform works under it.
-#[derive(Debug)]
-pub(in crate::agent) struct Watch {
-    works: Arc<Notify>,
-    _task: AbortOnDropHandle<()>,
+impl LockInfo {
+    /// Whether one of these Terraforms has taken it.
+    fn is_of(&self, taken: &[LockTaken]) -> bool {
+        let host = self.who.rsplit('@').next().unwrap_or_default();
+        let by = |it: &LockTaken| it.host == host && (it.from..=it.to).contains(&self.created);
+        !host.is_empty() && taken.iter().any(by)
+    }
 }
 
-impl Watch {
-    /// Begins to wait for the first sign that Terraform has the lock; None where the state isn't in a bucket.
-    pub(in crate::agent) async fn start(context: &Context, session: &Session, run_dir: &RunDir) -> Option<Self> {
-        let (uri, objects) = lock_file(context, session).await?;
-        let path = run_dir.path().join(RECORD);
-        let works = Arc::new(Notify::new());
-        let waits = Arc::clone(&works);
-        let task = tokio::spawn(async move {
-            waits.notified().await;
-            match objects.get_with_etag(&uri, LARGEST).await {
-                Ok((bytes, etag)) => {
-                    let Ok(Info { id }) = serde_json::from_slice(&bytes) else { return };
-                    let text = serde_json::to_vec(&Recorded { id, etag }).expect("a record can be written");
-                    if let Err(error) = files::write_atomically(&path, &text) {
-                        tracing::warn!(%error, "{} can't be written", path.display());
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "the lock file can't be read"),
-            }
-        });
-        Some(Self { works, _task: AbortOnDropHandle::new(task) })
+/// Removes the lock file of a run whose Terraforms are dead, if one of them has taken it. What stays locked is told, in
+/// words.
+pub(super) async fn release(settler: &Settler<'_>, run_dir: &RunDir) -> Result<Option<String>, Trouble> {
+    let Some((uri, objects)) = lock_file(settler.context, settler.session).await else {
+        return Ok(in_table(settler.session));
+    };
+    let bytes = match objects.get_limited(&uri, LARGEST).await {
+        Ok(bytes) => bytes,
+        Err(ObjectsError::NotFound { .. }) => return Ok(None),
+        Err(error) if error.is_passing() => return Err(Trouble::Passing(chain(&error))),
+        Err(error) => return Err(Trouble::Final(Box::new(StepError::Objects(error)))),
+    };
+    let Ok(lock) = serde_json::from_slice::<LockInfo>(&bytes) else {
+        return Ok(Some(format!("{uri} isn't one of Terraform's locks, and keeps everybody from the state.")));
+    };
+    if !lock.is_of(&LockTaken::of_run(run_dir.path())?) {
+        return Ok(Some(foreign(&uri, &lock)));
     }
-
-    /// Terraform reads or changes something, which it does under its lock only.
-    pub(in crate::agent) fn works(&self) {
-        self.works.notify_one();
-    }
+    tracing::warn!(object = %uri, "the lock {} of a dead terraform is released", lock.id);
+    objects.delete(&uri).await.map_err(|error| Trouble::Passing(chain(&error)))?;
+    Ok(None)
 }
 
 async fn lock_file(context: &Context, session: &Session) -> Option<(ObjectUri, Objects)> {
@@ -85,23 +73,42 @@ async fn lock_file(context: &Context, session: &Session) -> Option<(ObjectUri, O
     Some((ObjectUri::new(bucket, format!("{key}.tflock")), objects))
 }
 
-/// Removes the lock file of a run whose Terraform is dead, if it is the one that was recorded.
-pub(super) async fn release(settler: &Settler<'_>, run_dir: &RunDir) -> Result<(), Trouble> {
-    let Some((uri, objects)) = lock_file(settler.context, settler.session).await else { return Ok(()) };
-    let path = run_dir.path().join(RECORD);
-    let Some(recorded) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Recorded>(&bytes).ok()) else {
-        return Ok(());
-    };
-    let (bytes, etag) = match objects.get_with_etag(&uri, LARGEST).await {
-        Ok(found) => found,
-        Err(ObjectsError::NotFound { .. }) => return Ok(()),
-        Err(error) if error.is_passing() => return Err(Trouble::Passing(chain(&error))),
-        Err(error) => return Err(Trouble::Final(Box::new(StepError::Objects(error)))),
-    };
-    let same = serde_json::from_slice::<Info>(&bytes).is_ok_and(|info| info.id == recorded.id);
-    if same && etag == recorded.etag {
-        tracing::warn!(object = %uri, "the lock {} of a dead terraform is released", recorded.id);
-        objects.delete(&uri).await.map_err(|error| Trouble::Passing(chain(&error)))?;
+fn foreign(uri: &ObjectUri, LockInfo { id, who, created }: &LockInfo) -> String {
+    format!(
+        "The state is locked by {who} since {created} ({uri}), and nothing proves that this run has done that. If nobody \
+         works on it any more: terraform force-unlock {id}"
+    )
+}
+
+/// Such a lock can't be told from another.
+fn in_table(session: &Session) -> Option<String> {
+    let Backend::S3 { dynamodb_table: Some(table), .. } = &session.backend else { return None };
+    Some(format!(
+        "Its lock in the DynamoDB table {table} may be left: the next run says so, and with which ID terraform \
+         force-unlock releases it."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(who: &str, created: &str) -> LockInfo {
+        LockInfo { id: "1".into(), who: who.into(), created: created.parse().unwrap() }
     }
-    Ok(())
+
+    #[test]
+    fn a_lock_is_ours_only_if_our_terraform_took_it() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let taken = [LockTaken {
+            host: "ci-1".into(),
+            from: at("2026-01-01T10:00:00.100Z"),
+            to: at("2026-01-01T11:00:00.900+01:00"),
+        }];
+        assert!(lock("root@ci-1", "2026-01-01T10:00:00.123456789Z").is_of(&taken));
+        assert!(!lock("root@ci-2", "2026-01-01T10:00:00.5Z").is_of(&taken), "another host's");
+        assert!(!lock("root@ci-1", "2026-01-01T10:00:00.0Z").is_of(&taken), "it was there before");
+        assert!(!lock("root@ci-1", "2026-01-01T10:00:01Z").is_of(&taken), "it was taken later");
+        assert!(!lock("", "2026-01-01T10:00:00.5Z").is_of(&[LockTaken { host: String::new(), ..taken[0].clone() }]));
+    }
 }

@@ -36,7 +36,6 @@ use crate::proton::{ProtonError, StateDoor};
 use crate::support::files;
 use crate::terraform::{Session, TerraformError};
 
-pub(super) use lockfile::Watch;
 pub(super) use takeover::take_over;
 
 /// How an unclean end was settled, in the run directory, so that the next life says the same.
@@ -207,12 +206,13 @@ impl<'a> Settler<'a> {
         }
         // Terraform ended by itself, and what it couldn't save is saved by now.
         if let (TerraformError::StateAtRisk { .. }, errored::Home::Saved(how)) = (error, &home) {
-            proof::release_own(self).await?;
-            return Ok(Outcome::Settled(how.clone()));
+            let locked = proof::release_own(self).await?;
+            return Ok(Outcome::Settled([how.clone()].into_iter().chain(locked).collect::<Vec<_>>().join("\n")));
         }
         known.saved &= !matches!(home, errored::Home::Torn);
-        proof::release_own(self).await?;
-        let found = reconcile::reconcile(self, &session, &ledger, known).await?;
+        let locked = proof::release_own(self).await?;
+        let mut found = reconcile::reconcile(self, &session, &ledger, known).await?;
+        found.locked = locked;
         if found.suspects.is_empty() {
             return Ok(Outcome::Settled(found.note()));
         }

@@ -11,10 +11,10 @@ use crate::proton::{Locked, ProtonError, StateDoor};
 /// How often a lock is asked for. The server passes it on once its holder has been silent for several leases.
 const ASK: Duration = Duration::from_secs(1);
 
-/// Gives back the lock of this run's own Terraform, which is dead by now.
-pub(super) async fn release_own(settler: &Settler<'_>) -> Result<(), Trouble> {
+/// Gives back the lock of this run's own Terraform, which is dead by now. What stays locked is told, in words.
+pub(super) async fn release_own(settler: &Settler<'_>) -> Result<Option<String>, Trouble> {
     match &settler.door {
-        Some(door) => release_own_at(settler, door).await,
+        Some(door) => release_own_at(settler, door).await.map(|()| None),
         None => lockfile::release(settler, settler.run_dir).await,
     }
 }

@@ -20,20 +20,22 @@ pub(super) struct Found {
     pub(super) suspects: Vec<Suspect>,
     /// Why somebody must, if not because of the suspects.
     pub(super) reason: Option<String>,
+    /// What is still locked, if anything is.
+    pub(super) locked: Option<String>,
 }
 
 impl Found {
     /// In words, for the status message.
     pub(super) fn note(&self) -> String {
+        let locked = self.locked.as_ref().map_or_else(|| "; nothing is locked.".to_owned(), |it| format!(".\n{it}"));
         if self.adopted.is_empty() {
-            return "Everything that was done before that is in the state; nothing is locked.".to_owned();
+            return format!("Everything that was done before that is in the state{locked}");
         }
         let mut text = String::from("What was done before that and wasn't in the state yet was adopted:");
         for Missing { address, id, .. } in &self.adopted {
             write!(text, "\n  {address} ({id})").expect("a String takes all");
         }
-        text.push_str("\nState and infrastructure agree again; nothing is locked.");
-        text
+        text + "\nState and infrastructure agree again" + &locked
     }
 }
 

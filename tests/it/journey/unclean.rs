@@ -162,26 +162,80 @@ async fn what_earlier_runs_have_left_and_nobody_could_settle_is_left_to_the_next
     assert_eq!(settled_by(&scene, "d2"), None, "it settles all that its claim was told of");
 }
 
-#[tokio::test]
-async fn a_lock_file_of_our_own_dead_terraform_is_released_and_the_run_goes_on() {
-    let scene = Scene::stock().await;
+/// A module whose first apply hangs once it has begun, and where that shows.
+fn hangs_once(scene: &Scene) -> (String, PathBuf, PathBuf) {
     let (count, started) = (scene.file("count"), scene.file("started"));
     let command = format!(
         "echo ran >> {0}; touch {1}; if test $(wc -l < {0}) = 1; then sleep 60; fi",
         count.display(),
         started.display()
     );
-    scene.deploys("d1", "dev", &runs(&command));
+    (runs(&command), count, started)
+}
+
+fn kill_all_of(run_dir: &Path) {
+    for pid in processes(run_dir) {
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lock_file_of_our_own_dead_terraform_is_released_and_the_run_goes_on() {
+    let scene = Scene::stock().await;
+    let (module, count, started) = hangs_once(&scene);
+    scene.deploys("d1", "dev", &module);
     let agent = Agent::new(in_bucket(&scene)).await.unwrap();
     let work = tokio::spawn(async move { agent.drain(CancellationToken::new()).await });
     until("the apply", || started.exists()).await;
-    let run_dir = scene.run_dir("d1");
-    until("the lock's record", || run_dir.join("lock.json").exists()).await;
     assert_eq!(scene.s3.keys("state/"), ["state/dev/terraform.tfstate.tflock"]);
-    for pid in processes(&run_dir) {
-        kill_process(pid, Signal::KILL).unwrap();
-    }
+    kill_all_of(&scene.run_dir("d1"));
     assert_eq!(work.await.unwrap().unwrap(), Verdict::Done, "{}", scene.proton.deployment("d1").message);
     assert_eq!(lines(&count), ["ran", "ran"], "the resource lives in the state only, so it was made anew");
     assert_eq!(scene.s3.keys("state/"), ["state/dev/terraform.tfstate"], "no lock is left");
+}
+
+/// The plan had a lock of its own.
+#[tokio::test]
+async fn the_lock_file_of_an_apply_that_people_approved_is_released() {
+    let scene = Scene::hadron().await;
+    scene.proton.far.claim_headers.lock().unwrap().retain(|(name, _)| *name != "x-hadron-state");
+    let (module, count, started) = hangs_once(&scene);
+    scene.deploys("d1", "dev", &module);
+    let mut config = in_bucket(&scene);
+    config.environments.get_mut("*").unwrap().approval = true;
+    let agent = Agent::new(config).await.unwrap();
+    let work = tokio::spawn(async move { agent.drain(CancellationToken::new()).await });
+    let approved = |digest: String| {
+        let answer = vec![("x-hadron-decision", "approved".to_owned()), ("x-hadron-decided-by", "ann".to_owned())];
+        scene.proton.change("d1", |deployment| deployment.decision = Some((digest, answer)));
+    };
+    until("the plan", || scene.proton.deployment("d1").plan.is_some()).await;
+    approved(scene.proton.deployment("d1").plan.unwrap().0);
+    until("the apply", || started.exists()).await;
+    kill_all_of(&scene.run_dir("d1"));
+    until("the lock to be released", || scene.s3.keys("state/").iter().all(|key| !key.ends_with(".tflock"))).await;
+    work.abort();
+    assert_eq!(lines(&count), ["ran"]);
+}
+
+/// As another host's Terraform leaves it that has taken the lock meanwhile.
+#[tokio::test]
+async fn a_lock_file_that_nothing_proves_to_be_ours_stays_and_is_told() {
+    let scene = Scene::stock().await;
+    let (module, _, started) = hangs_once(&scene);
+    scene.deploys("d1", "dev", &module);
+    let agent = Agent::new(in_bucket(&scene)).await.unwrap();
+    let work = tokio::spawn(async move { agent.drain(CancellationToken::new()).await });
+    until("the apply", || started.exists()).await;
+    let key = "state/dev/terraform.tfstate.tflock";
+    let mut info: Value = serde_json::from_slice(&scene.s3.get(key).unwrap()).unwrap();
+    info["Who"] = "ann@elsewhere".into();
+    scene.s3.put(key, info.to_string());
+    let [_, terraform] = processes(&scene.run_dir("d1"));
+    kill_process(terraform, Signal::KILL).unwrap();
+    assert_eq!(work.await.unwrap().unwrap(), Verdict::ApplyFailed);
+    let message = scene.proton.deployment("d1").message;
+    let id = info["ID"].as_str().unwrap();
+    assert!(message.contains("ann@elsewhere") && message.contains(&format!("force-unlock {id}")), "{message}");
+    assert!(scene.s3.keys("state/").contains(&key.to_owned()));
 }
