@@ -41,6 +41,7 @@ mod sealed_plan;
 mod settle;
 
 mod protection;
+mod site;
 mod spot;
 mod worker;
 
