@@ -130,7 +130,7 @@ impl Metrics {
     /// Deployments that never ended are counted, too.
     fn with_ends(self) -> Self {
         for target in ["environment", "service_instance", "service_pipeline", "component"] {
-            for verdict in [Verdict::Done, Verdict::ApplyFailed] {
+            for verdict in [Verdict::Done, Verdict::PlanFailed, Verdict::ApplyFailed, Verdict::StateAtRisk] {
                 drop(self.deployments.with_label_values(&[target, outcome(verdict)]));
             }
         }

@@ -36,7 +36,7 @@ where
         line.insert("level".into(), event.metadata().level().as_str().into());
         let mut own = Fields::default();
         event.record(&mut own);
-        line.insert("message".into(), own.0.remove("message").unwrap_or_default());
+        line.insert("message".into(), own.0.shift_remove("message").unwrap_or_default());
         for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFields>>();
@@ -131,7 +131,7 @@ mod tests {
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let keys: Vec<_> = lines[0].as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["timestamp", "level", "message", "deployment.id", "attempt", "step", "count", "well"]);
+        assert_eq!(keys, ["timestamp", "level", "message", "attempt", "deployment.id", "step", "count", "well"]);
         assert_eq!(lines[0]["message"], "it rains");
         assert_eq!((&lines[0]["deployment.id"], &lines[0]["attempt"]), (&"d1".into(), &2.into()));
         assert_eq!(
