@@ -71,10 +71,13 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The fields in front of the message of each line that the code logs, and those of its spans.
 fn logged(text: &str) -> BTreeSet<String> {
     let call = Regex::new(r"\b(?:tracing::(?:info|warn|error|debug|trace)|error_span)!\(").unwrap();
-    let literal = Regex::new(r#""(?:\\.|[^"\\])*""#).unwrap();
+    let literal = Regex::new(r#""(?s:\\.|[^"\\])*""#).unwrap();
     let field = Regex::new(r"^(?:([a-z_][a-z_.]*)\s*=(?:[^=].*)?|[%?]?([a-z_][a-z_.]*))$").unwrap();
     let code = text.split("#[cfg(test)]").next().unwrap();
-    // A quote as a character begins no text.
+    let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    // A quote as a character begins no text, nor does a raw text's.
+    let raw = Regex::new("r#\"(?s:.*?)\"#").unwrap();
+    let code = raw.replace_all(&code.join("\n"), "\"\"").into_owned();
     let code = code.replace("'\"'", "' '");
     let code = literal.replace_all(&code, "\"\"");
     let mut found = BTreeSet::new();
