@@ -76,6 +76,9 @@ pub const METRICS: &[Metric] = &[POLLS, CLAIMS, DEPLOYMENTS, STEPS, DELAY, RUNS,
 /// A loop that asks for work waits for an answer at most this long.
 const SLOWEST_POLL: Duration = Duration::from_mins(3);
 
+/// An answer that is older than this says nothing of now: a poll is held for 20 s and waits 30 s after a failure.
+const STALE: Duration = Duration::from_secs(90);
+
 /// How often the thread of the leases beats, and when it is late.
 pub(super) const LEASE_BEAT: Duration = Duration::from_secs(5);
 const LATE_LEASE_BEAT: Duration = Duration::from_secs(30);
@@ -177,6 +180,8 @@ impl Metrics {
     pub(super) fn readiness(&self, data: &Path, terraform: &Path, least_free: u64) -> Report {
         let last = self.last_poll.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let last = last.unwrap_or_else(|| Err("it hasn't answered yet".to_owned()));
+        let silence = self.polling.check("proton", STALE).reason;
+        let last = last.and_then(|()| silence.map_or(Ok(()), |_| Err(format!("no answer for {} s", STALE.as_secs()))));
         let late = match self.late.get() {
             0 => Ok(()),
             1 => Err("1 lease had no answer to its last sign of life".to_owned()),

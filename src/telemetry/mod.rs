@@ -8,6 +8,7 @@ mod spans;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use tracing::Metadata;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::JsonFields;
@@ -43,13 +44,12 @@ pub fn start(settings: &Resolved) -> Result<Telemetry, SettingsError> {
     // The AWS SDK tells at `info` what we tell ourselves; its warnings are wanted. To s3s every 404 is an error.
     let filter = EnvFilter::new(format!("warn,s3s=off,hadron={level}"));
     let lines = fmt::layer().with_writer(io::stderr);
-    let lines = match settings.text("log.format").as_deref() {
-        Some("json") => lines.fmt_fields(JsonFields::new()).event_format(Lines).boxed(),
+    let lines = if settings.text("log.format").as_deref() == Some("json") {
+        lines.fmt_fields(JsonFields::new()).event_format(Lines).boxed()
+    } else {
         // Here the message itself says what people want to know; spans would stand before it.
-        _ => {
-            let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal());
-            lines.with_filter(filter_fn(|what| what.is_event())).boxed()
-        }
+        let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal());
+        lines.with_filter(filter_fn(is_event)).boxed()
     };
     let exporter = collector(settings).map(Exporter::to);
     let spans = exporter.clone().map(|exporter| {
@@ -58,6 +58,10 @@ pub fn start(settings: &Resolved) -> Result<Telemetry, SettingsError> {
     // Only a second start in one process fails, and then logging works.
     drop(tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init());
     Ok(Telemetry(exporter))
+}
+
+fn is_event(what: &Metadata<'_>) -> bool {
+    what.is_event()
 }
 
 fn collector(settings: &Resolved) -> Option<Collector> {

@@ -31,7 +31,7 @@ use crate::control_plane::{
 };
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
-use crate::support::health::{Probe, Report};
+use crate::support::health::Probe;
 use crate::support::{Clock, Trust, files};
 
 /// A control plane that accepts connections.
@@ -125,8 +125,8 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let numbers = Numbers::new(settings);
     let seen = seen(settings, &data, address, (&plane, metrics), &numbers)?;
     let routes = Routes {
-        health: well(),
-        ready: seen.ready.clone().unwrap_or_else(well),
+        health: outside::well(),
+        ready: seen.ready.clone().unwrap_or_else(outside::well),
         numbers: numbers.handler(Public::Yes),
     };
     routes.listen(settings, "metrics.listen", lifecycle).await?;
@@ -171,7 +171,7 @@ fn seen(
     let readiness = Readiness::new(plane.clone(), surroundings);
     let ready: Probe = Arc::new(move || {
         let readiness = readiness.clone();
-        Box::pin(async move { readiness.report().await })
+        Box::pin(async move { Box::pin(readiness.report()).await })
     });
     let (plane, counted) = (plane.clone(), metrics.clone());
     numbers.add(Arc::new(move || {
@@ -185,11 +185,6 @@ fn seen(
         metrics: Some(numbers.handler(if public { Public::Yes } else { Public::No })),
         answered: Some(Arc::new(move |operation, status, took| metrics.answered(operation, status, took))),
     })
-}
-
-/// A process that answers is well. It doesn't ask the record: a server isn't mended by a restart when that is away.
-fn well() -> Handler {
-    outside::probe(Arc::new(|| Box::pin(std::future::ready(Report::default()))))
 }
 
 fn serve_in_background(lifecycle: &Lifecycle, port: Port, plane: &Plane, objects: Option<Handler>, outside: Outside) {
