@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Verdict;
 use super::steps::Step;
-use crate::domain::Target;
+use crate::domain::{Target, Verdict};
 use crate::proton::{Poll, ProtonError};
 use crate::support::health::{Beat, Check, Report, folder};
 use crate::support::metrics::{Histogram, IntCounterVec, IntGauge, IntGaugeVec, Metric, Registry};
@@ -134,7 +133,7 @@ impl Metrics {
     fn with_ends(self) -> Self {
         for target in ["environment", "service_instance", "service_pipeline", "component"] {
             for verdict in [Verdict::Done, Verdict::PlanFailed, Verdict::ApplyFailed, Verdict::StateAtRisk] {
-                drop(self.deployments.with_label_values(&[target, outcome(verdict)]));
+                drop(self.deployments.with_label_values(&[target, verdict.name()]));
             }
         }
         self
@@ -147,7 +146,7 @@ impl Metrics {
 
     /// Notes how a deployment ended.
     pub(super) fn ended(&self, target: &Target, verdict: Verdict) {
-        self.deployments.with_label_values(&[kind(target), outcome(verdict)]).inc();
+        self.deployments.with_label_values(&[kind(target), verdict.name()]).inc();
     }
 
     /// Notes what became of a poll.
@@ -202,23 +201,6 @@ pub(super) fn kind(target: &Target) -> &'static str {
         Target::ServiceInstance { .. } => "service_instance",
         Target::ServicePipeline { .. } => "service_pipeline",
         Target::Component { .. } => "component",
-    }
-}
-
-/// A verdict, as a label's value and as a span's attribute.
-pub(super) fn outcome(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "done",
-        Verdict::AwaitingApproval => "awaiting_approval",
-        Verdict::Cancelled => "cancelled",
-        Verdict::StoppedByGate => "stopped_by_gate",
-        Verdict::LeaseLost => "lease_lost",
-        Verdict::Settings => "settings",
-        Verdict::InvalidBundle => "invalid_bundle",
-        Verdict::PlanFailed => "plan_failed",
-        Verdict::ApplyFailed => "apply_failed",
-        Verdict::Unexpected => "unexpected",
-        Verdict::StateAtRisk => "state_at_risk",
     }
 }
 

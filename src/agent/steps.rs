@@ -17,9 +17,9 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, error_span};
 
 use super::Outcome;
-use super::metrics::{Metrics, outcome};
+use super::metrics::{self, Metrics};
 use super::poll::Candidate;
-use super::{Verdict, metrics};
+use crate::domain::Verdict;
 
 /// A step that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(super) fn claimed(span: &Span, attempt: u64) {
 
 /// Notes on the deployment's span how it ended.
 pub(super) fn ended(span: &Span, ended: &Outcome) {
-    span.record("outcome", outcome(ended.verdict));
+    span.record("outcome", ended.verdict.name());
     if let Some(message) = ended.message.as_ref().filter(|_| ended.verdict != Verdict::Done) {
         span.record("error", message.as_str());
     }
