@@ -27,7 +27,7 @@ pub(super) fn names_only_what_there_is(numbers: &str) {
     for expression in shown.iter().chain(&asked) {
         holds(expression, numbers);
     }
-    every_alert_is_tested(&rules);
+    every_alert_is_tested_and_documented(&rules);
 }
 
 fn holds(expression: &str, numbers: &str) {
@@ -70,12 +70,14 @@ fn parse(expressions: &[String]) {
     check(&["check", "rules", file.path().to_str().unwrap()], "");
 }
 
-fn every_alert_is_tested(rules: &str) {
+fn every_alert_is_tested_and_documented(rules: &str) {
     let tests = fs::read_to_string(folder().join("hadron-rules-test.yml")).unwrap();
+    let docs = include_str!("../../../docs/observability.md");
     let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(alerts.len() > 10);
     for alert in alerts {
         let asked = tests.matches(&format!("- alertname: {alert}\n")).count();
         assert!(asked >= 2, "{alert} must be tested when it fires and when it doesn't");
+        assert!(docs.contains(&format!("| `{alert}` |")), "docs/observability.md has no {alert}");
     }
 }
