@@ -28,6 +28,7 @@ mod fuzz;
 mod identities;
 mod import;
 mod newer_providers;
+mod observability;
 mod offline;
 mod one_shot;
 mod own;
