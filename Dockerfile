@@ -56,7 +56,8 @@ RUN set -eu; mkdir -p /server/tmp; chmod 1777 /server/tmp; cd /server; \
 FROM scratch AS server
 COPY --from=server-files /server/ /
 # The one place that is written to besides /tmp. HOME is there for what Terraform, git and the AWS SDK keep of their own.
-ENV PATH=/usr/local/bin:/usr/bin:/bin HADRON_DATA=/var/lib/hadron HOME=/var/lib/hadron
+# A container's stdout is a log, which is no place for the first admin key.
+ENV PATH=/usr/local/bin:/usr/bin:/bin HADRON_DATA=/var/lib/hadron HOME=/var/lib/hadron HADRON_PRINT_KEYS=false
 VOLUME /var/lib/hadron
 WORKDIR /var/lib/hadron
 # By number: Kubernetes' runAsNonRoot can't know what a name stands for.
@@ -86,7 +87,7 @@ RUN set -eu; \
     apt-get clean; rm -rf /var/lib/apt/lists/* /var/cache/debconf/* /var/log/* /usr/share/doc/*
 COPY --from=terraform /out/licence/ /usr/share/licenses/terraform/
 COPY --from=terraform /out/bin/ /usr/local/bin/
-ENV PATH=/usr/local/bin:/usr/bin:/bin HADRON_DATA=/var/lib/hadron HOME=/var/lib/hadron
+ENV PATH=/usr/local/bin:/usr/bin:/bin HADRON_DATA=/var/lib/hadron HOME=/var/lib/hadron HADRON_PRINT_KEYS=false
 VOLUME /var/lib/hadron
 WORKDIR /var/lib/hadron
 USER 65532:65532
