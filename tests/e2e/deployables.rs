@@ -27,7 +27,7 @@ import json, sys, yaml
 print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1])))))
 ";
 
-/// Prints what documents break of their kind's schema, read from the package as it is: unpacked it has 20 000 files.
+/// Prints what documents break of their kind's schema, read from the package as it is, since unpacked it has thousands of files.
 const VALIDATE: &str = "
 import json, re, sys, zipfile, jsonschema
 from referencing import Registry, Resource
@@ -158,7 +158,7 @@ fn unit(name: &str) -> BTreeMap<(String, String), Vec<String>> {
     let (mut section, mut lines) = (String::new(), BTreeMap::<_, Vec<String>>::new());
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(header) = line.strip_prefix('[') {
-            section = header.trim_end_matches(']').to_owned();
+            header.trim_end_matches(']').clone_into(&mut section);
             continue;
         }
         let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("{name}: {line}"));
