@@ -17,6 +17,7 @@ mod events;
 mod executor;
 mod failure;
 mod github;
+mod health;
 mod host;
 mod import;
 mod key;
@@ -195,6 +196,8 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Say what is missing on this machine and how to get it
     Doctor,
+    /// Say whether the server and the agent here work; for health checks of containers
+    Health(health::HealthArgs),
     /// Rewrite rules for our events; list and replay events that couldn't be delivered
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -286,7 +289,7 @@ pub fn main() -> ExitCode {
         Command::Verb(verb) => verb,
     };
     // The first process of a container only looks after the one that does the work.
-    if matches!(verb, Verb::Agent(_) | Verb::Up(_) | Verb::Serve(_))
+    if matches!(verb, Verb::Agent(_) | Verb::Up(_) | Verb::Serve(_) | Verb::Demo(_))
         && let Some(exit) = pid1::stand_in()
     {
         return exit;
@@ -310,6 +313,8 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     }
     if let Verb::Agent(args) = &verb {
         flags.push(("agent.listen", args.listen.clone()));
+    if let Verb::Health(args) = &verb {
+        flags.push(("listen", args.listen.clone()));
     }
     if let Verb::Migrate(args) = &verb {
         flags.push(("database", args.database.clone()));
@@ -357,6 +362,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Eject(args) => wait_for(eject::run(&settings, &args, output)),
         Verb::Adopt(args) => wait_for(adopt::run(&settings, args, output)),
         Verb::Doctor => doctor::run(&settings, output),
+        Verb::Health(args) => wait_for(health::run(&settings, &args, output)),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
         Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
         Verb::Policy(command) => policy::run(&command, &settings).map(|()| Exit::Done),

@@ -33,7 +33,7 @@ pub(super) async fn run(settings: &Resolved, with_agent: WithAgent) -> Result<Ex
         WithAgent::Yes => Some(start_agent(settings, &server, &lifecycle, None).await?),
         WithAgent::No => None,
     };
-    server.announce()?;
+    server.announce_as_told(settings)?;
     lifecycle.soft.cancelled().await;
     if let Some(working) = working {
         wait_for_agent(&working, &lifecycle).await;

@@ -38,6 +38,12 @@ pub const TABLE: &[Setting] = &[
         "`true` serves other machines without TLS: behind a proxy, or on a network that you trust",
     ),
     setting(
+        "print_keys",
+        &["HADRON_PRINT_KEYS"],
+        Some("true"),
+        "`false` keeps the first admin key out of stdout, which a container's host writes into a log",
+    ),
+    setting(
         "limits.connections",
         &["HADRON_MAX_CONNECTIONS"],
         Some("4096"),

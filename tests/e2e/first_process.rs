@@ -82,3 +82,18 @@ async fn the_first_process_of_a_container_buries_replaces_and_hands_signals_on()
     let ended = outer.wait(Duration::from_secs(10)).expect("the signal reaches the agent");
     assert_eq!(ended.code(), Some(0), "its exit code is the agent's: {}", outer.stderr());
 }
+
+#[test]
+fn a_server_that_is_the_first_process_leaves_when_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = ["--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
+    let inner = hadron("serve", &Start { flags: listen, ..Start::default() }, folder.path());
+    let mut outer = Running::start(contained(&inner), &folder.path().join("serve.log"));
+    outer.line(Duration::from_secs(30));
+    let outside = Pid::from_raw(i32::try_from(outer.id()).unwrap()).unwrap();
+    let first = children(outside)[0];
+    assert_eq!(children(first).len(), 1, "the first process has the server beside it");
+    kill_process(first, Signal::TERM).unwrap();
+    let ended = outer.wait(Duration::from_secs(10)).expect("the signal reaches the server");
+    assert_eq!(ended.code(), Some(0), "its exit code is the server's: {}", outer.stderr());
+}

@@ -169,7 +169,7 @@ pub(in crate::cli) fn url(settings: &Resolved) -> Result<String, Failure> {
 }
 
 /// The address by which this process reaches its own port: `0.0.0.0` is for listening only.
-pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
+pub(in crate::cli) fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         ip if !ip.is_unspecified() => address,
         std::net::IpAddr::V4(_) => SocketAddr::from(([127, 0, 0, 1], address.port())),

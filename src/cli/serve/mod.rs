@@ -64,11 +64,22 @@ impl Server {
     }
 }
 
+impl Server {
+    /// [`Server::announce`], or a line for the log where the settings want no key on stdout.
+    pub(super) fn announce_as_told(&self, settings: &Resolved) -> Result<(), Failure> {
+        if settings.value("print_keys")? {
+            return Ok(self.announce()?);
+        }
+        tracing::info!("the server accepts connections at {}", self.base_url);
+        Ok(())
+    }
+}
+
 /// Serves until a signal.
 pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::listen()?;
     let server = start(settings, &lifecycle).await?;
-    server.announce()?;
+    server.announce_as_told(settings)?;
     lifecycle.soft.cancelled().await;
     lifecycle.serving.cancel();
     lifecycle.finish().await;
