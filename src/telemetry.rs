@@ -18,7 +18,7 @@ pub fn start(settings: &Resolved) -> Result<(), SettingsError> {
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     let started = match settings.text("log.format").as_deref() {
         Some("json") => builder.json().flatten_event(true).try_init(),
-        _ => builder.with_ansi(io::stderr().is_terminal()).try_init(),
+        _ => builder.with_ansi(settings.coloured(io::stderr().is_terminal())).try_init(),
     };
     // Only a second start in one process fails, and then logging works.
     drop(started);

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::json;
 
 use self::listener::Door;
 use self::master_key::Unsealed;
 use super::keys::LocalKeys;
-use super::{Exit, Failure, policy, trust};
+use super::{Exit, Failure, Form, policy, trust};
 use crate::control_plane::seal::reseal;
 use crate::control_plane::store::Sealed;
 use crate::control_plane::wire::{Handler, Port, Tls};
@@ -44,26 +45,42 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Prints the lines that point AWS's clients here, in one write, so that a script never reads half of them.
-    pub(super) fn announce(&self) -> io::Result<()> {
-        let Self { base_url, region, keys, .. } = self;
-        let (id, secret) = &keys.admin;
-        let lines = format!(
-            "export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
-             export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}\n",
-            secret.reveal()
-        );
+    /// Prints the lines that point AWS's clients here, or one of JSON, in one write, so that a script never reads half of
+    /// them.
+    pub(super) fn announce(&self, form: Form) -> io::Result<()> {
+        let lines = match form {
+            Form::Text => self.exports(),
+            Form::Json => {
+                let Self { base_url, region, keys, .. } = self;
+                let (id, secret) = (&keys.admin.0, keys.admin.1.reveal());
+                let told = json!({
+                    "endpoint": base_url, "region": region, "accessKeyId": id, "secretAccessKey": secret
+                });
+                format!("{told}\n")
+            }
+        };
         let mut out = io::stdout().lock();
         out.write_all(lines.as_bytes())?;
         out.flush()
     }
+
+    /// The lines that point AWS's clients here.
+    pub(super) fn exports(&self) -> String {
+        let Self { base_url, region, keys, .. } = self;
+        let (id, secret) = &keys.admin;
+        format!(
+            "export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
+             export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}\n",
+            secret.reveal()
+        )
+    }
 }
 
 /// Serves until a signal.
-pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
+pub(super) async fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::listen()?;
     let server = start(settings, &lifecycle).await?;
-    server.announce()?;
+    server.announce(form)?;
     lifecycle.soft.cancelled().await;
     lifecycle.serving.cancel();
     lifecycle.finish().await;
