@@ -20,6 +20,7 @@ mod cluster;
 mod commands;
 mod dead_agent;
 mod durability;
+mod earlier_release;
 mod eject;
 mod events;
 mod examples;

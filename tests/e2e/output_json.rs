@@ -153,6 +153,12 @@ impl Scene {
         match verb {
             "status" => self.deployment = documents[0][0]["deployment"].as_str().unwrap().to_owned(),
             "key create" => self.key = documents[0]["key"]["id"].as_str().unwrap().to_owned(),
+            "backup" => {
+                // It opens only with its own master key.
+                let folder = self.folder.join("elsewhere/restored");
+                fs::create_dir_all(&folder).unwrap();
+                fs::copy(self.folder.join("data/master.key"), folder.join("master.key")).unwrap();
+            }
             "state pull" => fs::write(self.folder.join("pulled.json"), &out).unwrap(),
             _ => {}
         }

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::json;
 
 use self::listener::Door;
@@ -102,7 +101,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let store = events.over(record.through(Sealed(sealer.clone())));
     let local = LocalKeys::open(&data, &masters).await?;
     let region: String = settings.value("region")?;
-    control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
+    control_plane::upgrade(&store).await.map_err(|error| record::not_upgraded(settings, &data, error))?;
     keys::register(&store, settings, &local, &clock).await?;
     let (embedded, own_key) = match settings.text("bucket") {
         Some(_) => None,
