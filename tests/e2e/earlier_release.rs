@@ -8,8 +8,11 @@
 //! HADRON_FIXTURE=write cargo test --test e2e earlier_release
 //! ```
 
+#![expect(deprecated, reason = "AWS marks the whole service as closed; its API is what we keep alive")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +23,7 @@ use flate2::write::GzEncoder;
 use rustix::process::{Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::client::{Client, ask, environment_bundle, eventually};
 use crate::dead_agent::parent;
@@ -62,8 +66,9 @@ fn start() -> Start {
 /// A folder `data` of the release before, unpacked; made by this one if that is asked for.
 async fn folder() -> TempDir {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(FIXTURE);
-    if std::env::var_os("HADRON_FIXTURE").is_some_and(|wish| wish == "write") && !made_already() {
-        make(&archive).await;
+    static MADE: OnceCell<()> = OnceCell::const_new();
+    if std::env::var_os("HADRON_FIXTURE").is_some_and(|wish| wish == "write") {
+        MADE.get_or_init(|| make(&archive)).await;
     }
     let folder = TempDir::new().unwrap();
     let packed = File::open(&archive).unwrap_or_else(|error| panic!("{}: {error}", archive.display()));
@@ -71,16 +76,11 @@ async fn folder() -> TempDir {
     folder
 }
 
-/// Whether another test of this process has begun to make the fixture; it has it to itself then.
-fn made_already() -> bool {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    static MADE: AtomicBool = AtomicBool::new(false);
-    MADE.swap(true, Ordering::SeqCst)
-}
-
 /// Plays what the fixture is about, and packs the data folder as a power cut left it.
 async fn make(archive: &Path) {
-    let mut plane = Plane::up(start());
+    let keys = r#"{"admin":["HADRONFIXTUREADMIN00","an-admin-of-nothing"],"agent":["HADRONFIXTUREAGENT00","an-agent-of-nothing"]}"#;
+    let data = vec![("keys.json", keys.into()), ("master.key", vec![b'h'; 32])];
+    let mut plane = Plane::up(Start { data, port: free().await, ..start() });
     let (user, there) = (Client::of(&plane).await, TempDir::new().unwrap());
     user.environment_template("kept", environment_bundle(&["folder"], TEMPLATE)).await;
     user.create_environment("done", "kept", "folder: /nowhere").await;
@@ -93,6 +93,10 @@ async fn make(archive: &Path) {
     plane.process().kill();
     kill_process(parent(applying), Signal::KILL).unwrap();
     kill_process_group(applying, Signal::KILL).unwrap();
+    let database = rusqlite::Connection::open(plane.data().join("hadron.db")).unwrap();
+    // Small to keep: the write-ahead log is ten times the record.
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(database);
     let mut packed = tar::Builder::new(GzEncoder::new(File::create(archive).unwrap(), Compression::best()));
     packed.follow_symlinks(false);
     packed.append_dir_all("data", plane.data()).unwrap();
@@ -112,8 +116,19 @@ fn record(run: &Path) -> Value {
 
 /// All run directories.
 fn run_dirs(data: &Path) -> Vec<PathBuf> {
-    let below = |path: PathBuf| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let below = |path: PathBuf| {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
     below(data.join("runs")).into_iter().flat_map(below).collect()
+}
+
+/// A server keeps its address from release to release: what holds a lock signs with it. This one is out of the way of
+/// other tests' ports; another checkout's test may have it for a moment.
+async fn free() -> u16 {
+    const PORT: u16 = 19_440;
+    eventually(async || TcpListener::bind(("127.0.0.1", PORT)).is_ok()).await;
+    PORT
 }
 
 /// Every file below, by its path; locks and SQLite's shared memory say nothing.
@@ -148,7 +163,7 @@ async fn what_the_release_before_left_goes_on_under_this_one() {
     let folder = folder().await;
     let keys: Value = serde_json::from_slice(&fs::read(folder.path().join("data/keys.json")).unwrap()).unwrap();
     let runs = run_dirs(&folder.path().join("data"));
-    let plane = Plane::up_in(folder, start());
+    let plane = Plane::up_in(folder, Start { port: free().await, ..start() });
     let (user, told) = (Client::of(&plane).await, Told(&plane));
     assert_eq!(plane.exported()["AWS_ACCESS_KEY_ID"], keys["admin"][0].as_str().unwrap());
 
@@ -177,8 +192,12 @@ async fn what_the_release_before_left_goes_on_under_this_one() {
 /// Starts a verb on a folder, which must refuse it with these words and change nothing.
 fn refused(folder: &TempDir, verb: &str, words: &[&str]) {
     let before = contents(&folder.path().join("data"));
-    let start = Start { flags: vec!["--listen".into(), "127.0.0.1:0".into()], ..start() };
-    let start = if verb == "agent" { Start { flags: vec!["--once".into()], ..start } } else { start };
+    let flags: &[&str] = match verb {
+        "serve" => &["--listen", "127.0.0.1:0"],
+        "agent" => &["--once"],
+        _ => &[],
+    };
+    let start = Start { flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), ..start() };
     let mut command = hadron(verb, &start, folder.path());
     let done = command.env("HADRON_ENDPOINT", "http://127.0.0.1:9").output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
