@@ -61,6 +61,7 @@ pub use failure::{Exit, Failure};
 use hadron_model::hadron::Decision;
 
 use crate::settings::{File, Resolved, SettingsError, Surroundings};
+use crate::support::proxy;
 use crate::telemetry;
 use crate::workbench::Format;
 
@@ -342,6 +343,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
     telemetry::start(&settings)?;
+    proxy::choose(settings.surroundings().0);
     if let Verb::Bundle(command) = &verb {
         return bundle::run(&settings, command, output);
     }

@@ -1,5 +1,6 @@
 //! Small things every room needs and none owns: the clock, secrets, a cipher, files that appear whole or not at all,
-//! causes in one line, how an AWS client is built, whose certificates are trusted, and HTTP for what has no SDK.
+//! causes in one line, how an AWS client is built, whose certificates are trusted, HTTP for what has no SDK,
+//! and the proxy that all of it goes by.
 
 pub mod address;
 mod aws;
@@ -12,6 +13,7 @@ pub mod https;
 #[cfg(test)]
 pub(crate) mod judge;
 mod moment;
+pub mod proxy;
 mod secret;
 mod trust;
 
@@ -21,3 +23,6 @@ pub use clock::Clock;
 pub use moment::Moment;
 pub use secret::Secret;
 pub use trust::Trust;
+
+/// Who we say we are, to whom we ask.
+pub const USER_AGENT: &str = concat!("hadron/", env!("CARGO_PKG_VERSION"));

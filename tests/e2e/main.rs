@@ -29,6 +29,7 @@ mod fuzz;
 mod habits;
 mod identities;
 mod import;
+mod network;
 mod newer_providers;
 mod offline;
 mod one_shot;
