@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::settings::SettingsError;
 
+use crate::domain::Verdict;
+
 /// What a command can end with; the numbers are a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -55,6 +57,24 @@ impl Exit {
             Self::LeaseLost => "lease lost: another agent has the deployment",
             Self::AwaitingApproval => "awaiting approval",
             Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Done => Self::Done,
+            Verdict::Unexpected => Self::Unexpected,
+            Verdict::Settings => Self::Settings,
+            Verdict::InvalidBundle => Self::InvalidBundle,
+            Verdict::PlanFailed => Self::PlanFailed,
+            Verdict::ApplyFailed | Verdict::Skipped => Self::ApplyFailed,
+            Verdict::StoppedByGate => Self::StoppedByGate,
+            Verdict::AwaitingApproval => Self::AwaitingApproval,
+            Verdict::StateAtRisk => Self::StateAtRisk,
+            Verdict::LeaseLost => Self::LeaseLost,
+            Verdict::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -65,8 +65,8 @@ fn start() -> Start {
 
 /// A folder `data` of the release before, unpacked; made by this one if that is asked for.
 async fn folder() -> TempDir {
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(FIXTURE);
     static MADE: OnceCell<()> = OnceCell::const_new();
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(FIXTURE);
     if std::env::var_os("HADRON_FIXTURE").is_some_and(|wish| wish == "write") {
         MADE.get_or_init(|| make(&archive)).await;
     }

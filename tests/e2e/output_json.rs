@@ -92,7 +92,7 @@ const SERVE: [&str; 3] = ["up", "serve", "demo"];
 /// All commands by their man pages: `audit list`, and whether they are made of others.
 fn commands(folder: &TempDir) -> BTreeMap<String, bool> {
     let pages = folder.path().join("pages");
-    let made = command(binary(), &Default::default()).arg("man").arg(&pages).output().unwrap();
+    let made = command(binary(), &BTreeMap::default()).arg("man").arg(&pages).output().unwrap();
     assert!(made.status.success());
     let synopsis = |text: &str| {
         let usage = text.lines().skip_while(|line| *line != ".SH SYNOPSIS").nth(1).unwrap();
@@ -131,7 +131,7 @@ impl Scene {
             word => word.to_owned(),
         }));
         flags.extend(["--output".to_owned(), "json".to_owned()]);
-        let mut command = command(binary(), &Default::default());
+        let mut command = command(binary(), &BTreeMap::default());
         command.env("HOME", &self.folder).env("HADRON_ENDPOINT", self.plane.endpoint()).current_dir(&self.folder);
         let exported = self.plane.exported();
         command.env("HADRON_ACCESS_KEY_ID", &exported["AWS_ACCESS_KEY_ID"]);
@@ -151,8 +151,8 @@ impl Scene {
             Nothing => out.is_empty() && !status.success() && err.contains("error: "),
         };
         match verb {
-            "status" => self.deployment = documents[0][0]["deployment"].as_str().unwrap().to_owned(),
-            "key create" => self.key = documents[0]["key"]["id"].as_str().unwrap().to_owned(),
+            "status" => documents[0][0]["deployment"].as_str().unwrap().clone_into(&mut self.deployment),
+            "key create" => documents[0]["key"]["id"].as_str().unwrap().clone_into(&mut self.key),
             "backup" => {
                 // It opens only with its own master key.
                 let folder = self.folder.join("elsewhere/restored");
