@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::format;
 use super::identity::Identity;
 use super::keeper::Keeper;
 use super::metrics::Metrics;
@@ -62,6 +63,7 @@ impl Context {
         config.data = std::path::absolute(&config.data).unwrap_or(config.data);
         config.child_env.extend(terraform::collector(&config.child_env, config.concurrency));
         let identity = Identity::take(&config.data, &config.name)?;
+        format::check(&config.data)?;
         let terraform = terraform::find(config.terraform.as_deref(), &config.search_path)?;
         let proton = Proton::new(&config.proton).await;
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);

@@ -30,6 +30,20 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    /// A later version of Hadron has worked here, and may have left runs that this one would misread.
+    #[error(
+        "the runs in {} have format {found}, this hadron knows up to {known}; use the newer hadron, or give this one \
+         another data folder",
+        path.display()
+    )]
+    NewerRuns {
+        /// The folder of the runs.
+        path: PathBuf,
+        /// What its stamp says.
+        found: String,
+        /// What this program knows.
+        known: u32,
+    },
     /// The system gives us no thread for the heartbeats.
     #[error("starting the thread that keeps the leases")]
     Keeper(#[source] io::Error),

@@ -22,6 +22,7 @@ mod assemble;
 mod bundles;
 mod claim;
 mod fetch;
+mod format;
 mod poll;
 mod publish;
 mod render;

@@ -1,4 +1,4 @@
-//! A run's directory: `<data>/runs/<deployment>/<attempt>`.
+//! A run's directory: `<data>/runs/<deployment>/<attempt>`. What changes it for older agents raises `format.rs`.
 //!
 //! ```text
 //! run.json          what is run, so that a restarted agent can come back to it

@@ -312,9 +312,11 @@ fn failure(error: AgentError) -> Failure {
         AgentError::Proton(error) => Failure { exit, ..remote::failure(error) },
         AgentError::Io { .. } => Failure::new(exit, error).hint("name another data folder with --data"),
         // They name the way out themselves.
-        AgentError::DataInUse(_) | AgentError::BadName(_) | AgentError::Detached | AgentError::Keeper(_) => {
-            Failure::new(exit, error)
-        }
+        AgentError::DataInUse(_)
+        | AgentError::NewerRuns { .. }
+        | AgentError::BadName(_)
+        | AgentError::Detached
+        | AgentError::Keeper(_) => Failure::new(exit, error),
     }
 }
 

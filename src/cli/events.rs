@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::remote::{self, refused};
 use super::serve::events::{form, wording};
-use super::{Exit, Failure, Form};
+use super::{Exit, Failure, Form, print};
 use crate::control_plane::events::{self, OWN_SOURCE, translate};
 use crate::settings::Resolved;
 
@@ -70,7 +70,7 @@ pub(super) async fn run(command: EventsCommand, settings: &Resolved, output: For
     match command {
         EventsCommand::TranslateRule(args) => translate_rule(&args, settings),
         EventsCommand::DeadLetters(args) => dead_letters(args, settings, output).await,
-        EventsCommand::Replay(args) => replay(args, settings).await,
+        EventsCommand::Replay(args) => replay(args, settings, output).await,
     }
 }
 
@@ -145,11 +145,14 @@ async fn dead_letters(args: OfSink, settings: &Resolved, output: Form) -> Result
     Ok(Exit::Done)
 }
 
-async fn replay(args: ReplayArgs, settings: &Resolved) -> Result<Exit, Failure> {
+async fn replay(args: ReplayArgs, settings: &Resolved, output: Form) -> Result<Exit, Failure> {
     let client = remote::hadron(settings)?;
     let ids = (!args.ids.is_empty()).then_some(args.ids);
     let input = ReplayDeadLettersInput { sink: args.sink, ids };
     let done: ReplayDeadLettersOutput = client.call(Operation::ReplayDeadLetters, &input).await.map_err(refused)?;
+    if output == Form::Json {
+        print::json(&done)?;
+    }
     writeln!(io::stderr().lock(), "{} events are on their way again", done.replayed)?;
     Ok(Exit::Done)
 }

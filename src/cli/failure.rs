@@ -25,6 +25,42 @@ pub enum Exit {
     Cancelled = 130,
 }
 
+impl Exit {
+    /// All there are, by their numbers.
+    pub const ALL: [Self; 12] = [
+        Self::Done,
+        Self::Unexpected,
+        Self::Usage,
+        Self::Settings,
+        Self::InvalidBundle,
+        Self::PlanFailed,
+        Self::ApplyFailed,
+        Self::StoppedByGate,
+        Self::StateAtRisk,
+        Self::LeaseLost,
+        Self::AwaitingApproval,
+        Self::Cancelled,
+    ];
+
+    /// What it means, in a few words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unexpected => "unexpected",
+            Self::Usage => "wrong usage",
+            Self::Settings => "a setting, or something on this machine, is missing or wrong",
+            Self::InvalidBundle => "invalid bundle or spec",
+            Self::PlanFailed => "plan failed",
+            Self::ApplyFailed => "apply failed",
+            Self::StoppedByGate => "stopped by a gate",
+            Self::StateAtRisk => "Terraform's state is at risk",
+            Self::LeaseLost => "lease lost: another agent has the deployment",
+            Self::AwaitingApproval => "awaiting approval",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 impl From<Verdict> for Exit {
     fn from(verdict: Verdict) -> Self {
         match verdict {

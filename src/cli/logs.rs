@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::anyhow;
 use bytes::Bytes;
 use clap::Args;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::run_records::RunRecords;
-use super::{Exit, Failure};
+use super::{Exit, Failure, Form, print};
 use crate::settings::Resolved;
 
 /// How often a running deployment's records are looked for.
@@ -19,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// People are asked before their plan is there to be read; this is more than it takes to follow.
 const SHOWN_WITHIN: Duration = Duration::from_secs(3);
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct LogsArgs {
     /// The deployment's id; `hadron status` lists them
     deployment: String,
@@ -29,7 +30,7 @@ pub(super) struct LogsArgs {
     /// The plan that people decide on, where the environment's runs need approval
     #[arg(long, conflicts_with_all = ["follow", "events", "from"])]
     plan: bool,
-    /// Terraform's own JSON events instead of readable lines
+    /// Terraform's own JSON events instead of readable lines, as with --output json
     #[arg(long)]
     events: bool,
     /// Which attempt; the last one by default
@@ -40,11 +41,19 @@ pub(super) struct LogsArgs {
     from: u64,
 }
 
+impl LogsArgs {
+    /// As JSON a log is what Terraform itself said as JSON: an event a line.
+    fn in_form(&self, form: Form) -> Self {
+        Self { events: self.events || (form == Form::Json && !self.plan), ..self.clone() }
+    }
+}
+
 /// Prints the records, piece by piece, in their order. Who is interrupted is told how to go on.
-pub(super) async fn run(settings: &Resolved, args: &LogsArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(settings: &Resolved, args: &LogsArgs, form: Form) -> Result<Exit, Failure> {
     let records = RunRecords::of(settings, &args.deployment).await?;
+    let args = &args.in_form(form);
     if args.plan {
-        return print_plan(&records, args).await;
+        return print_plan(&records, args, form).await;
     }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut reader = Reader { records, attempt: None, last: None, lines: None, next: args.from };
@@ -63,12 +72,16 @@ pub(super) async fn run(settings: &Resolved, args: &LogsArgs) -> Result<Exit, Fa
     }
 }
 
-async fn print_plan(records: &RunRecords, args: &LogsArgs) -> Result<Exit, Failure> {
+async fn print_plan(records: &RunRecords, args: &LogsArgs, form: Form) -> Result<Exit, Failure> {
     let until = Instant::now() + SHOWN_WITHIN;
     loop {
         let running = records.is_running().await;
         if let Some(text) = plan(records, args).await? {
-            io::stdout().lock().write_all(&text)?;
+            let text = String::from_utf8_lossy(&text);
+            match form {
+                Form::Text => print::text(&text)?,
+                Form::Json => print::json(&json!({ "plan": text }))?,
+            }
             return Ok(Exit::Done);
         }
         if !running || Instant::now() >= until {

@@ -9,6 +9,7 @@ mod buckets;
 mod bundle;
 mod cancel;
 mod client;
+mod completions;
 mod data_key;
 mod demo;
 mod doctor;
@@ -23,6 +24,7 @@ mod import;
 mod key;
 mod keys;
 mod logs;
+mod man;
 mod migrate;
 mod oneshot;
 mod outside;
@@ -45,9 +47,11 @@ mod states;
 mod status;
 mod supervise;
 mod target;
+mod tree;
 mod trust;
 mod up;
 mod upgrade;
+mod version;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,6 +66,7 @@ pub use failure::{Exit, Failure};
 use hadron_model::hadron::Decision;
 
 use crate::settings::{File, Resolved, SettingsError, Surroundings};
+use crate::support::proxy;
 use crate::telemetry;
 use crate::workbench::Format;
 
@@ -137,6 +142,19 @@ enum Command {
     Supervise(supervise::Args),
     #[command(flatten)]
     Verb(Verb),
+    #[command(flatten)]
+    Alone(Alone),
+}
+
+/// What needs neither settings nor anybody else, and so works where those are broken.
+#[derive(Debug, Subcommand)]
+enum Alone {
+    /// Print a script that makes a shell complete these commands
+    Completions(completions::CompletionsArgs),
+    /// Write man pages
+    Man(man::ManArgs),
+    /// Say what this binary is, and what it was built from
+    Version(version::VersionArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -210,7 +228,6 @@ enum Verb {
     /// The providers that this machine keeps for all runs
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
-    /// Tools for template authors: check, render, test, pack and register a bundle
     /// An author's tools: start, check, render, plan, test, pack and register a template bundle
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
@@ -286,6 +303,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let verb = match arguments.command {
         Command::Supervise(args) => return supervise::run(&args),
+        Command::Alone(alone) => return ended(run_alone(&alone, arguments.global.output)),
         Command::Verb(verb) => verb,
     };
     // The first process of a container only looks after the one that does the work.
@@ -294,13 +312,26 @@ pub fn main() -> ExitCode {
     {
         return exit;
     }
-    match run(arguments.global, verb) {
+    ended(run(arguments.global, verb))
+}
+
+/// Says what went wrong, if anything did.
+fn ended(result: Result<Exit, Failure>) -> ExitCode {
+    match result {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             // Nothing is left to tell when stderr is gone.
             drop(io::stderr().write_all(failure.words().as_bytes()));
             ExitCode::from(failure.exit as u8)
         }
+    }
+}
+
+fn run_alone(alone: &Alone, output: OutputForm) -> Result<Exit, Failure> {
+    match alone {
+        Alone::Completions(args) => completions::run(args, output),
+        Alone::Man(args) => man::run(args, output.form()?),
+        Alone::Version(args) => version::run(args, output.form()?),
     }
 }
 
@@ -313,6 +344,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     }
     if let Verb::Agent(args) = &verb {
         flags.push(("agent.listen", args.listen.clone()));
+    }
     if let Verb::Health(args) = &verb {
         flags.push(("listen", args.listen.clone()));
     }
@@ -327,6 +359,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
+    proxy::choose(settings.surroundings().0);
     let _telemetry = telemetry::start(&settings)?;
     if let Verb::Bundle(command) = &verb {
         return bundle::run(&settings, command, output);
@@ -337,13 +370,13 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Demo(args) => wait_for(demo::run(&settings, &args, output)),
         Verb::Up(args) => {
             let with_agent = if args.no_agent { up::WithAgent::No } else { up::WithAgent::Yes };
-            wait_for(up::run(&settings, with_agent))
+            wait_for(up::run(&settings, with_agent, output))
         }
-        Verb::Serve(_) => wait_for(serve::run(&settings)),
+        Verb::Serve(_) => wait_for(serve::run(&settings, output)),
         Verb::Agent(args) => wait_for(agent::run(&settings, &args, output)),
         Verb::Run(args) => wait_for(run::run(&settings, &args, output)),
         Verb::Status => wait_for(status::run(&settings, output)),
-        Verb::Logs(args) => wait_for(logs::run(&settings, &args)),
+        Verb::Logs(args) => wait_for(logs::run(&settings, &args, output)),
         Verb::Report(command) => wait_for(report::run(&settings, &command, output)),
         Verb::Upgrade(args) => wait_for(upgrade::run(&settings, &args, output)),
         Verb::Audit(command) => wait_for(audit::run(&settings, command, output)),
@@ -364,8 +397,8 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         Verb::Doctor => doctor::run(&settings, output),
         Verb::Health(args) => wait_for(health::run(&settings, &args, output)),
         Verb::Events(command) => wait_for(events::run(command, &settings, output)),
-        Verb::Client(command) => client::run(&command, &settings).map(|()| Exit::Done),
-        Verb::Policy(command) => policy::run(&command, &settings).map(|()| Exit::Done),
+        Verb::Client(command) => client::run(&command, &settings, output).map(|()| Exit::Done),
+        Verb::Policy(command) => policy::run(&command, &settings, output).map(|()| Exit::Done),
         Verb::Providers(command) => providers::run(&settings, &command, output),
         Verb::Settings => settings::run(&settings, output).map(|()| Exit::Done),
     }

@@ -1,11 +1,12 @@
 //! `hadron policy`: the policies that say who may do what, tried without a server.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use serde_json::{Value, json};
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, Form, print};
 use crate::control_plane::authority::{Authority, PolicyError, PolicySource, SCHEMA_TEXT, SHIPPED};
 use crate::settings::Resolved;
 
@@ -20,24 +21,31 @@ pub(super) enum PolicyCommand {
     Show,
 }
 
-pub(super) fn run(command: &PolicyCommand, settings: &Resolved) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+pub(super) fn run(command: &PolicyCommand, settings: &Resolved, form: Form) -> Result<(), Failure> {
     match command {
         PolicyCommand::Check { file } => {
             let mut source = source(settings)?;
             source.site = file.clone().or(source.site);
             let what = source.site.as_ref().map_or("the shipped policies".into(), |path| path.display().to_string());
             Authority::open(source).map_err(failure)?;
-            writeln!(out, "{what}: no mistake")?;
-        }
-        PolicyCommand::Show => {
-            writeln!(out, "// The schema: hadron.cedarschema\n{}", *SCHEMA_TEXT)?;
-            for (name, text) in SHIPPED {
-                writeln!(out, "// ---- {name}\n{text}")?;
+            match form {
+                Form::Text => print::text(&format!("{what}: no mistake\n")),
+                Form::Json => print::json(&json!({ "policies": what, "valid": true })),
             }
         }
+        PolicyCommand::Show if form == Form::Json => {
+            let shipped: Vec<Value> =
+                SHIPPED.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
+            print::json(&json!({ "schema": *SCHEMA_TEXT, "policies": shipped }))
+        }
+        PolicyCommand::Show => {
+            let mut out = format!("// The schema: hadron.cedarschema\n{}\n", *SCHEMA_TEXT);
+            for (name, text) in SHIPPED {
+                writeln!(out, "// ---- {name}\n{text}").expect("text takes text");
+            }
+            print::text(&out)
+        }
     }
-    Ok(())
 }
 
 /// The policies that the settings name.

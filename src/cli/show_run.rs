@@ -49,7 +49,7 @@ pub(super) async fn run(settings: &Resolved, args: &ShowArgs, form: Form) -> Res
     let shown = shown(&records, args, attempt).await?;
     match form {
         Form::Json => print::json(&shown)?,
-        Form::Text => print::text(&shown.text(io::stdout().is_terminal()))?,
+        Form::Text => print::text(&shown.text(settings.coloured(io::stdout().is_terminal())))?,
     }
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::agent::{self, Access};
 use super::demo::Screen;
 use super::serve::{self, Server};
-use super::{Exit, Failure, outside};
+use super::{Exit, Failure, Form, outside};
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
 
@@ -22,7 +22,7 @@ pub(super) enum WithAgent {
 }
 
 /// Serves until a signal; then Terraform is waited for, and the agent's last reports are still heard.
-pub(super) async fn run(settings: &Resolved, with_agent: WithAgent) -> Result<Exit, Failure> {
+pub(super) async fn run(settings: &Resolved, with_agent: WithAgent, form: Form) -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::listen()?;
     // A missing Terraform is told before anything is served.
     if with_agent == WithAgent::Yes {
@@ -33,7 +33,7 @@ pub(super) async fn run(settings: &Resolved, with_agent: WithAgent) -> Result<Ex
         WithAgent::Yes => Some(start_agent(settings, &server, &lifecycle, None).await?),
         WithAgent::No => None,
     };
-    server.announce_as_told(settings)?;
+    server.announce(settings, form)?;
     lifecycle.soft.cancelled().await;
     if let Some(working) = working {
         wait_for_agent(&working, &lifecycle).await;

@@ -35,11 +35,14 @@ impl Document for Indexed {
 /// Brings a record up to what this release expects; it can be broken off and begun again, and done by several servers.
 ///
 /// # Errors
-/// That the store refuses.
+/// That the store refuses, or that a later release has written here, which this one would write past.
 pub async fn upgrade(store: &Store) -> Result<(), StoreError> {
     let everywhere = Scope::new("", "");
     let scope = everywhere.clone();
     let found = store.read::<_, StoreError, _>(move |tx| tx.get::<Indexed>(&scope, Indexed::KEY)).await?;
+    if let Some(newer) = found.as_ref().filter(|it| it.terms > TERMS) {
+        return Err(StoreError::NewerTerms { found: newer.terms, known: TERMS });
+    }
     if found.as_ref().is_none_or(|it| it.terms < TERMS) {
         index_anew::<Environment>(store).await?;
         index_anew::<ServiceInstance>(store).await?;

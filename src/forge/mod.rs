@@ -209,7 +209,7 @@ impl Forge {
     }
 
     async fn ask(&self, method: Method, url: &str, document: Option<Value>) -> Result<Value, ForgeError> {
-        let request = Request::builder().method(method).uri(url).header("user-agent", "hadron");
+        let request = Request::builder().method(method).uri(url);
         let request = match self.kind {
             Kind::GitHub => request
                 .header("accept", "application/vnd.github+json")

@@ -3,6 +3,7 @@
 //! Every setting is one row of [`TABLE`], with its default and its meaning beside it. Nothing else in Hadron reads
 //! environment variables, and nothing reads them twice.
 
+mod colour;
 mod events;
 mod file;
 mod host;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
@@ -20,6 +20,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use super::proxy::{self, Road};
 use super::{Secret, Trust};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,6 +52,7 @@ impl AwsAccess {
         let mut builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
+            .app_name(app_name())
             .credentials_provider(SharedCredentialsProvider::new(key(id, secret)))
             .http_client(self.plain_or_tls())
             .timeout_config(timeouts())
@@ -61,6 +63,7 @@ impl AwsAccess {
 
     async fn with_chain(&self) -> SdkConfig {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .app_name(app_name())
             .http_client(self.with_tls())
             .timeout_config(timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -78,17 +81,20 @@ impl AwsAccess {
 
     /// A machine without root certificates must still reach a plain endpoint, so TLS is left out where it can't be used.
     fn plain_or_tls(&self) -> SharedHttpClient {
-        if self.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        if self.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) && !proxy::is_chosen() {
             return aws_smithy_http_client::Builder::new().build_http();
         }
         self.with_tls()
     }
 
-    /// The SDK's own client with ring in place of aws-lc's C build, or ours where a site has certificates of its own.
+    /// The SDK's own client with ring in place of aws-lc's C build, or ours where a site has certificates or a proxy of its
+    /// own.
     /// The default chain may need it for STS even where the service's endpoint is plain.
     fn with_tls(&self) -> SharedHttpClient {
-        if let Some(trust) = &self.trust {
-            let connector = SharedHttpConnector::new(Trusting::new(trust));
+        // No file is read, so nothing can be wrong with one.
+        let system = || Trust::read(&[]).ok().filter(|_| proxy::is_chosen());
+        if let Some(trust) = self.trust.clone().or_else(system) {
+            let connector = SharedHttpConnector::new(Trusting::new(&trust));
             return http_client_fn(move |_, _| connector.clone());
         }
         aws_smithy_http_client::Builder::new()
@@ -100,7 +106,7 @@ impl AwsAccess {
 /// The SDK's client takes authorities only, and none after it was built; this one follows a [`Trust`].
 #[derive(Debug, Clone)]
 struct Trusting {
-    client: Client<HttpsConnector<TcpConnector>, SdkBody>,
+    client: Client<HttpsConnector<Road>, SdkBody>,
 }
 
 impl Trusting {
@@ -110,7 +116,7 @@ impl Trusting {
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new().with_tls_config(trust.client_config()).https_or_http();
-        let connector = connector.enable_http1().wrap_connector(tcp);
+        let connector = connector.enable_http1().wrap_connector(Road(tcp));
         Self { client: Client::builder(TokioExecutor::new()).build(connector) }
     }
 }
@@ -118,7 +124,10 @@ impl Trusting {
 impl HttpConnector for Trusting {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let request = match request.try_into_http1x() {
-            Ok(request) => request,
+            Ok(mut request) => {
+                proxy::authorize(&request.uri().clone(), request.headers_mut());
+                request
+            }
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         };
         let exchange = self.client.request(request);
@@ -135,6 +144,11 @@ fn broken(error: hyper_util::client::legacy::Error) -> ConnectorError {
         true => ConnectorError::io(error.into()),
         false => ConnectorError::other(error.into(), Some(ErrorKind::TransientError)),
     }
+}
+
+/// Who asks: the SDK says it in its own user agent.
+fn app_name() -> AppName {
+    AppName::new(concat!("hadron-", env!("CARGO_PKG_VERSION"))).expect("letters, digits and points")
 }
 
 fn key(id: &str, secret: &Secret) -> Credentials {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
 
 use super::Trust;
+use super::proxy::{self, Road};
 
 /// The largest answer that is read, in bytes: a Terraform state with its escapes fits.
 const LARGEST_ANSWER: usize = 160 << 20;
@@ -47,7 +49,7 @@ pub enum HttpError {
 /// An HTTP client; cheap to clone, keeps its connections.
 #[derive(Debug, Clone)]
 pub struct Https {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Road>, Full<Bytes>>,
     timeout: Duration,
 }
 
@@ -73,7 +75,10 @@ impl Https {
     }
 
     fn over(config: ClientConfig, timeout: Duration) -> Self {
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
+        let connector = connector.enable_http1().wrap_connector(Road(tcp));
         Self { client: Client::builder(TokioExecutor::new()).build(connector), timeout }
     }
 
@@ -81,8 +86,10 @@ impl Https {
     ///
     /// # Errors
     /// That no answer came.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    pub async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let address = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        proxy::authorize(&request.uri().clone(), request.headers_mut());
+        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(super::USER_AGENT));
         let exchange = async {
             let answer = self.client.request(request.map(Full::new)).await;
             let (parts, body) = answer

@@ -1,6 +1,6 @@
 //! Small things every room needs and none owns: the clock, secrets, a cipher, files that appear whole or not at all,
-//! causes in one line, how an AWS client is built, whose certificates are trusted, HTTP for what has no SDK, numbers for Prometheus,
-//! and whether a part works.
+//! causes in one line, how an AWS client is built, whose certificates are trusted, HTTP for what has no SDK and the proxy
+//! that all of it goes by, numbers for Prometheus, and whether a part works.
 
 pub mod address;
 mod aws;
@@ -15,6 +15,7 @@ pub mod https;
 pub(crate) mod judge;
 pub mod metrics;
 mod moment;
+pub mod proxy;
 mod secret;
 mod trust;
 
@@ -24,3 +25,6 @@ pub use clock::Clock;
 pub use moment::Moment;
 pub use secret::Secret;
 pub use trust::Trust;
+
+/// Who we say we are, to whom we ask.
+pub const USER_AGENT: &str = concat!("hadron/", env!("CARGO_PKG_VERSION"));

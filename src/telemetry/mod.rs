@@ -48,7 +48,7 @@ pub fn start(settings: &Resolved) -> Result<Telemetry, SettingsError> {
         lines.fmt_fields(JsonFields::new()).event_format(Lines).boxed()
     } else {
         // Here the message itself says what people want to know; spans would stand before it.
-        let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal());
+        let lines = lines.with_target(false).with_ansi(settings.coloured(io::stderr().is_terminal()));
         lines.with_filter(filter_fn(is_event)).boxed()
     };
     let exporter = collector(settings).map(Exporter::to);

@@ -9,7 +9,10 @@ use serde::Deserialize;
 use super::TerraformError;
 
 /// The oldest that will do: `import` blocks appeared in 1.5.
-const FLOOR: Version = Version::new(1, 5, 0);
+pub const FLOOR: Version = Version::new(1, 5, 0);
+
+/// The series that our own tests run with; others in range are expected to work.
+pub const TESTED: &str = "1.11";
 
 /// The names that are looked for, in this order.
 const NAMES: [&str; 2] = ["terraform", "tofu"];

@@ -57,7 +57,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use env::{child_env, refusal};
 pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
-pub use install::{Terraform, find};
+pub use install::{FLOOR, TESTED, Terraform, find};
 pub use ledger::{Gap, Known, Ledger, Missing, Replaced, Suspect, lives_outside};
 pub use lock_file::{LOCK_FILE, locked_versions};
 pub use output::OutputValue;

@@ -114,7 +114,7 @@ pub(crate) fn terraform(folder: &Path) -> Pid {
 }
 
 /// Field 4 of proc(5)'s stat, behind the name in brackets.
-fn parent(of: Pid) -> Pid {
+pub(crate) fn parent(of: Pid) -> Pid {
     let stat = fs::read_to_string(format!("/proc/{}/stat", of.as_raw_nonzero())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     pid(fields[1].parse().unwrap())

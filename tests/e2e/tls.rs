@@ -27,13 +27,13 @@ use crate::support::tools::Tools;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder of certificates, all of one authority.
-struct Pki {
+pub(crate) struct Pki {
     folder: TempDir,
     authority: Issuer<'static, KeyPair>,
 }
 
 impl Pki {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -47,12 +47,12 @@ impl Pki {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 
     /// A certificate of the authority's, in `NAME.pem` and `NAME.key`.
-    fn issue(&self, name: &str, hosts: &[&str]) {
+    pub(crate) fn issue(&self, name: &str, hosts: &[&str]) {
         let key = KeyPair::generate().unwrap();
         let params = params(hosts);
         self.write(name, &params.signed_by(&key, &self.authority).unwrap().pem(), &key);

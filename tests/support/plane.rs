@@ -52,8 +52,16 @@ impl Plane {
         Self::launch("serve", start)
     }
 
+    /// `hadron up` on a folder that holds its `data` already.
+    pub(crate) fn up_in(folder: TempDir, start: Start) -> Self {
+        Self::launch_in(folder, "up", start)
+    }
+
     fn launch(verb: &'static str, start: Start) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        Self::launch_in(TempDir::new().expect("a temporary folder"), verb, start)
+    }
+
+    fn launch_in(folder: TempDir, verb: &'static str, start: Start) -> Self {
         let listen = format!("127.0.0.1:{}", if start.port == 0 { free_port() } else { start.port });
         let data = folder.path().join("data");
         for (name, bytes) in &start.data {

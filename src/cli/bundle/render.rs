@@ -1,10 +1,11 @@
 //! `hadron bundle render`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::super::{Exit, Failure};
+use super::super::{Exit, Failure, print};
 use super::check::PartKind;
 use super::{failed, open, print_report, talk, tally};
 use crate::workbench::{
@@ -57,12 +58,26 @@ pub(super) fn run(args: &RenderArgs, format: Format) -> Result<Exit, Failure> {
     if let Err(error) = lay_out(&renderings, &args.out, args.force) {
         return failed(error, format, Some(&source), None);
     }
+    let folder = |it: &Rendering| it.folder.as_ref().map_or_else(|| args.out.clone(), |name| args.out.join(name));
+    if format == Format::Json {
+        print::json(&renderings.iter().map(|it| document(it, &folder(it))).collect::<Vec<_>>())?;
+    }
     for rendering in &renderings {
-        let folder = rendering.folder.as_ref().map_or_else(|| args.out.clone(), |name| args.out.join(name));
+        let folder = folder(rendering);
         talk(&format!("{}: {} files in {}", rendering.target, rendering.files.len(), folder.display()))?;
         tell(rendering)?;
     }
     Ok(Exit::Done)
+}
+
+fn document(rendering: &Rendering, folder: &Path) -> Value {
+    json!({
+        "target": rendering.target.to_string(),
+        "folder": folder,
+        "files": rendering.files.keys().collect::<Vec<_>>(),
+        "standIns": rendering.stand_ins,
+        "notes": rendering.notes,
+    })
 }
 
 impl Inputs {

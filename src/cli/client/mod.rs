@@ -8,13 +8,14 @@ mod botocore;
 mod ini;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use serde_json::json;
 
-use super::{Failure, keys, remote, trust};
+use super::{Failure, Form, keys, print, remote, trust};
 use crate::settings::Resolved;
 use crate::support::files;
 
@@ -35,7 +36,7 @@ pub(super) struct InstallArgs {
     aws_dir: Option<PathBuf>,
 }
 
-pub(super) fn run(command: &ClientCommand, settings: &Resolved) -> Result<(), Failure> {
+pub(super) fn run(command: &ClientCommand, settings: &Resolved, form: Form) -> Result<(), Failure> {
     let ClientCommand::Install(args) = command;
     let folder = aws_folder(args, settings)?;
     let (endpoint, key) = remote::address(settings)?;
@@ -49,11 +50,20 @@ pub(super) fn run(command: &ClientCommand, settings: &Resolved) -> Result<(), Fa
             write(&own.join(name), &text)?;
         }
     }
-    writeln!(io::stdout(), "wrote profile `{}` for {endpoint} to {}", args.profile, folder.display())?;
-    writeln!(io::stdout(), "wrote the API models to {}", models.display())?;
-    writeln!(io::stdout(), "try: aws --profile {} proton list-environments", args.profile)?;
-    writeln!(io::stdout(), "and: aws --profile {} hadron list-runs", args.profile)?;
-    Ok(())
+    let profile = &args.profile;
+    match form {
+        Form::Json => {
+            print::json(&json!({ "profile": profile, "endpoint": endpoint, "folder": folder, "models": models }))
+        }
+        Form::Text => print::text(&format!(
+            "wrote profile `{profile}` for {endpoint} to {}\n\
+             wrote the API models to {}\n\
+             try: aws --profile {profile} proton list-environments\n\
+             and: aws --profile {profile} hadron list-runs\n",
+            folder.display(),
+            models.display()
+        )),
+    }
 }
 
 fn aws_folder(args: &InstallArgs, settings: &Resolved) -> Result<PathBuf, Failure> {

@@ -57,7 +57,7 @@ pub(super) async fn run(settings: &Resolved, args: &DemoArgs, form: Form) -> Res
         () = lifecycle.soft.cancelled() => Ok(Exit::Cancelled),
     };
     if args.keep && matches!(told, Ok(Exit::Done)) {
-        keep_running(&server, &lifecycle).await?;
+        keep_running(&server, &lifecycle, form).await?;
     }
     finish(&lifecycle, &ended).await;
     told
@@ -82,9 +82,13 @@ async fn tell(story: &Story, args: &DemoArgs, form: Form, began: Instant) -> Res
     Ok(Exit::Done)
 }
 
-async fn keep_running(server: &Server, lifecycle: &Lifecycle) -> Result<(), Failure> {
+async fn keep_running(server: &Server, lifecycle: &Lifecycle, form: Form) -> Result<(), Failure> {
     writeln!(io::stderr(), "\nEverything keeps running; end it with Ctrl-C. In another shell:\n")?;
-    server.announce()?;
+    match form {
+        Form::Text => io::stdout().write_all(server.exports().as_bytes())?,
+        // The outputs are the one document.
+        Form::Json => io::stderr().write_all(server.exports().as_bytes())?,
+    }
     lifecycle.soft.cancelled().await;
     Ok(())
 }

@@ -4,8 +4,10 @@ mod requests;
 
 use std::collections::BTreeSet;
 
+use anyhow::Context;
 use hadron_model::hadron::{ImportEstateInput, ImportEstateOutput, ImportOutcome, ImportResult, Operation};
 use serde::Serialize;
+use serde_json::Value;
 
 use self::requests::Request;
 use super::state;
@@ -48,6 +50,7 @@ pub(in crate::cli) async fn complete(
 }
 
 /// Registers what was rebuilt if that was asked for, and tells what became of it, and which states nobody owns.
+/// As JSON it becomes a member of the document `compared`, if there is one.
 ///
 /// # Errors
 /// As [`run`].
@@ -56,14 +59,25 @@ pub(in crate::cli) async fn finish(
     args: &ApplyArgs,
     (estate, rebuilt): (&Estate, &[Rebuilt]),
     form: Form,
+    compared: Option<Value>,
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     if args.apply {
-        let summary = run(settings, rebuilt, args.copy_state).await?;
+        let summary = match run(settings, rebuilt, args.copy_state).await {
+            Ok(summary) => summary,
+            Err(failure) => {
+                compared.iter().try_for_each(print::json)?;
+                return Err(failure);
+            }
+        };
         exit = summary.exit();
-        match form {
-            Form::Json => print::json(&summary)?,
-            Form::Text => print::text(&summary.text())?,
+        match (form, compared) {
+            (Form::Text, _) => print::text(&summary.text())?,
+            (Form::Json, None) => print::json(&summary)?,
+            (Form::Json, Some(mut document)) => {
+                document["registered"] = serde_json::to_value(&summary).context("writing the summary as JSON")?;
+                print::json(&document)?;
+            }
         }
     }
     if args.apply || args.outputs_from_state {

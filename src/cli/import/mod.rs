@@ -51,10 +51,17 @@ pub(super) async fn run(settings: &Resolved, args: &ImportArgs, form: Form) -> R
     for trouble in apply::complete(settings, &args.apply, &mut import.rebuilt).await? {
         tracing::warn!("{trouble}");
     }
+    let mut compared = None;
     if args.verify {
-        let exit = show::verdicts(&import, &estate::verify(&import.estate, &import.rebuilt), form)?;
-        if exit != Exit::Done {
-            return Ok(exit);
+        let verdicts = show::Verdicts::of(&import, &estate::verify(&import.estate, &import.rebuilt));
+        // What was registered belongs into the same document.
+        if args.apply.registers() && verdicts.exit == Exit::Done && form == Form::Json {
+            compared = Some(verdicts.document);
+        } else {
+            verdicts.print(form)?;
+        }
+        if verdicts.exit != Exit::Done {
+            return Ok(verdicts.exit);
         }
     } else if args.apply.registers() {
         let left_out = import.estate.troubles.iter().filter(|it| it.kind == TroubleKind::Unreadable);
@@ -66,7 +73,7 @@ pub(super) async fn run(settings: &Resolved, args: &ImportArgs, form: Form) -> R
         let files = write::write(&import.rebuilt, folder)?;
         tracing::info!("{files} files written to {}", folder.display());
     }
-    apply::finish(settings, &args.apply, (&import.estate, &import.rebuilt), form).await
+    apply::finish(settings, &args.apply, (&import.estate, &import.rebuilt), form, compared).await
 }
 
 /// Reads everything that was named. The trouble of all steps stands together, in the estate.

@@ -280,20 +280,36 @@ fn trouble(trouble: &Trouble) -> Value {
     })
 }
 
-/// Prints how every live resource compares, a line for each.
-pub(super) fn verdicts(import: &Import, verdicts: &[Verdict], form: Form) -> Result<Exit, Failure> {
-    let unreadable: Vec<&Trouble> =
-        import.estate.troubles.iter().filter(|it| it.kind == TroubleKind::Unreadable).collect();
-    match form {
-        Form::Json => {
-            let compared = verdicts.iter().map(verdict).collect::<Vec<_>>();
-            let unreadable: Vec<Value> = unreadable.iter().map(|it| trouble(it)).collect();
-            print::json(&json!({ "resources": compared, "unreadable": unreadable }))?;
+/// How every live resource compares.
+pub(super) struct Verdicts {
+    /// What is known of each.
+    pub(super) document: Value,
+    /// A line for each.
+    text: String,
+    /// Done if all agree.
+    pub(super) exit: Exit,
+}
+
+impl Verdicts {
+    pub(super) fn of(import: &Import, verdicts: &[Verdict]) -> Self {
+        let unreadable: Vec<&Trouble> =
+            import.estate.troubles.iter().filter(|it| it.kind == TroubleKind::Unreadable).collect();
+        let holds = unreadable.is_empty() && verdicts.iter().all(Verdict::holds);
+        let resources: Vec<Value> = verdicts.iter().map(verdict).collect();
+        let unread: Vec<Value> = unreadable.iter().map(|it| trouble(it)).collect();
+        Self {
+            document: json!({ "resources": resources, "unreadable": unread }),
+            text: compared(verdicts, &unreadable),
+            exit: if holds { Exit::Done } else { Exit::InvalidBundle },
         }
-        Form::Text => print::text(&compared(verdicts, &unreadable))?,
     }
-    let holds = unreadable.is_empty() && verdicts.iter().all(Verdict::holds);
-    Ok(if holds { Exit::Done } else { Exit::InvalidBundle })
+
+    pub(super) fn print(&self, form: Form) -> Result<(), Failure> {
+        match form {
+            Form::Json => print::json(&self.document),
+            Form::Text => print::text(&self.text),
+        }
+    }
 }
 
 fn word(verdict: &Verdict) -> &'static str {

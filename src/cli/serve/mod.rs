@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use serde_json::json;
 
 use self::listener::Door;
 use self::master_key::Unsealed;
 use super::keys::LocalKeys;
 use super::outside::{self, Numbers, Public, Routes};
-use super::{Exit, Failure, policy, trust};
+use super::{Exit, Failure, Form, policy, trust};
 use crate::control_plane::seal::reseal;
 use crate::control_plane::store::Sealed;
 use crate::control_plane::wire::{Handler, Outside, Port, Tls};
@@ -49,37 +49,46 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Prints the lines that point AWS's clients here, in one write, so that a script never reads half of them.
-    pub(super) fn announce(&self) -> io::Result<()> {
+    /// Prints the lines that point AWS's clients here, or one of JSON, in one write, so that a script never reads half of
+    /// them. Where the settings want no key on stdout, the log says where the server is.
+    pub(super) fn announce(&self, settings: &Resolved, form: Form) -> Result<(), Failure> {
+        if !settings.value::<bool>("print_keys")? {
+            tracing::info!("the server accepts connections at {}", self.base_url);
+            return Ok(());
+        }
+        let lines = match form {
+            Form::Text => self.exports(),
+            Form::Json => {
+                let Self { base_url, region, keys, .. } = self;
+                let (id, secret) = (&keys.admin.0, keys.admin.1.reveal());
+                let told = json!({
+                    "endpoint": base_url, "region": region, "accessKeyId": id, "secretAccessKey": secret
+                });
+                format!("{told}\n")
+            }
+        };
+        let mut out = io::stdout().lock();
+        out.write_all(lines.as_bytes())?;
+        Ok(out.flush()?)
+    }
+
+    /// The lines that point AWS's clients here.
+    pub(super) fn exports(&self) -> String {
         let Self { base_url, region, keys, .. } = self;
         let (id, secret) = &keys.admin;
-        let lines = format!(
+        format!(
             "export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
              export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}\n",
             secret.reveal()
-        );
-        let mut out = io::stdout().lock();
-        out.write_all(lines.as_bytes())?;
-        out.flush()
-    }
-}
-
-impl Server {
-    /// [`Server::announce`], or a line for the log where the settings want no key on stdout.
-    pub(super) fn announce_as_told(&self, settings: &Resolved) -> Result<(), Failure> {
-        if settings.value("print_keys")? {
-            return Ok(self.announce()?);
-        }
-        tracing::info!("the server accepts connections at {}", self.base_url);
-        Ok(())
+        )
     }
 }
 
 /// Serves until a signal.
-pub(super) async fn run(settings: &Resolved) -> Result<Exit, Failure> {
+pub(super) async fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::listen()?;
     let server = start(settings, &lifecycle).await?;
-    server.announce_as_told(settings)?;
+    server.announce(settings, form)?;
     lifecycle.soft.cancelled().await;
     lifecycle.serving.cancel();
     lifecycle.finish().await;
@@ -102,7 +111,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let store = events.over(record.through(Sealed(sealer.clone())));
     let local = LocalKeys::open(&data, &masters).await?;
     let region: String = settings.value("region")?;
-    control_plane::upgrade(&store).await.context("bringing the record up to this release")?;
+    control_plane::upgrade(&store).await.map_err(|error| record::not_upgraded(settings, &data, error))?;
     keys::register(&store, settings, &local, &clock).await?;
     let (embedded, own_key) = match settings.text("bucket") {
         Some(_) => None,

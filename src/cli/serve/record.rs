@@ -117,7 +117,8 @@ impl Database {
     pub(in crate::cli) fn refused(&self, doing: &str, error: StoreError) -> Failure {
         let away = matches!(error, StoreError::Unavailable { .. });
         // These say themselves what to do.
-        let told = matches!(error, StoreError::InUse { .. } | StoreError::TooNew { .. });
+        let told =
+            matches!(error, StoreError::InUse { .. } | StoreError::TooNew { .. } | StoreError::NewerTerms { .. });
         let failure =
             Failure::new(Exit::Settings, anyhow::Error::from(error).context(format!("{doing} {}", self.shown())));
         match (&self.place, away) {
@@ -145,6 +146,14 @@ pub(super) async fn open(settings: &Resolved, data: &Path, stop: &CancellationTo
     tokio::select! {
         opened = opened => opened.map_err(|_| stopped())?,
         () = stop.cancelled() => Err(stopped()),
+    }
+}
+
+/// Why a record couldn't be brought up to this release.
+pub(super) fn not_upgraded(settings: &Resolved, data: &Path, error: StoreError) -> Failure {
+    match Database::of(settings, data) {
+        Ok(database) => database.refused("bringing up to this release", error),
+        Err(failure) => failure,
     }
 }
 

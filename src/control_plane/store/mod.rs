@@ -68,6 +68,12 @@ pub enum StoreError {
         "{path} has schema {found}, this hadron knows up to {known}; use the newer hadron, or restore a backup made before"
     )]
     TooNew { path: String, found: i64, known: i64 },
+    /// A later version of Hadron has changed what the record's documents are found by.
+    #[error(
+        "the record's documents have terms {found}, this hadron knows up to {known}; use the newer hadron, or restore a \
+         backup made before"
+    )]
+    NewerTerms { found: u32, known: u32 },
     /// The database is away for a moment. What was to be written is not, or, if this struck in the middle of a commit,
     /// perhaps is: whoever repeats it must look.
     #[error("the record is away for a moment")]
