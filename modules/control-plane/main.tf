@@ -17,6 +17,7 @@ locals {
       HADRON_MASTER_KEY_SOURCE = var.master_kms_key_arn == null ? "env:MASTER_KEY" : "kms:${var.master_kms_key_arn}"
       AWS_REGION               = local.region
     },
+    var.ca_bundle == null ? {} : { HADRON_CA_BUNDLE = "${local.settings_folder}/ca.pem" },
     length(var.policies) == 0 ? {} : { HADRON_POLICIES = "${local.settings_folder}/policies" },
     var.environment,
   )

@@ -6,6 +6,7 @@ locals {
   files = merge(
     { "hadron.toml" = "${trimspace(var.settings_toml)}\n" },
     { for name, text in var.policies : "policies/${name}.cedar" => text },
+    var.ca_bundle == null ? {} : { "ca.pem" = var.ca_bundle },
   )
 
   # The names hold nothing that a shell would take for more: see the validations.

@@ -277,6 +277,17 @@ variable "memory" {
   }
 }
 
+variable "ca_bundle" {
+  description = "PEM certificates that the service trusts besides the system's: RDS's authority, for instance."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ca_bundle == null || can(regex("-----BEGIN CERTIFICATE-----", var.ca_bundle))
+    error_message = "The ca_bundle must be certificates as PEM, the text and not a file's name."
+  }
+}
+
 variable "settings_toml" {
   description = "More of hadron.toml, for what has no variable here: events, limits."
   type        = string

@@ -27,6 +27,7 @@ mod first_process;
 mod fuzz;
 mod identities;
 mod import;
+mod modules;
 mod newer_providers;
 mod offline;
 mod one_shot;

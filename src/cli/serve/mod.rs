@@ -50,8 +50,7 @@ impl Server {
     pub(super) fn announce(&self) -> io::Result<()> {
         let Self { base_url, region, keys, .. } = self;
         let (id, secret) = &keys.admin;
-        let mut lines =
-            format!("export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n");
+        let mut lines = format!("export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n");
         if self.own_keys {
             lines += &format!("export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}\n", secret.reveal());
         }
