@@ -223,9 +223,9 @@ variable "rolling_upgrade" {
 }
 
 variable "health_check_command" {
-  description = "What ECS runs in the container to see whether it lives; [] leaves it to the load balancer."
+  description = "What ECS runs in the container to see whether it works, [\"CMD\", \"/usr/local/bin/hadron\", \"health\", \"server\"] for instance; [] leaves it to the load balancer, which asks the same."
   type        = list(string)
-  default     = ["CMD", "/usr/local/bin/hadron", "health"]
+  default     = []
 
   validation {
     condition     = length(var.health_check_command) == 0 || contains(["CMD", "CMD-SHELL"], try(var.health_check_command[0], ""))
