@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::settings::SettingsError;
 
+use crate::domain::Verdict;
+
 /// What a command can end with; the numbers are a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -21,6 +23,24 @@ pub enum Exit {
     LeaseLost = 14,
     AwaitingApproval = 20,
     Cancelled = 130,
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Done => Self::Done,
+            Verdict::Unexpected => Self::Unexpected,
+            Verdict::Settings => Self::Settings,
+            Verdict::InvalidBundle => Self::InvalidBundle,
+            Verdict::PlanFailed => Self::PlanFailed,
+            Verdict::ApplyFailed | Verdict::Skipped => Self::ApplyFailed,
+            Verdict::StoppedByGate => Self::StoppedByGate,
+            Verdict::AwaitingApproval => Self::AwaitingApproval,
+            Verdict::StateAtRisk => Self::StateAtRisk,
+            Verdict::LeaseLost => Self::LeaseLost,
+            Verdict::Cancelled => Self::Cancelled,
+        }
+    }
 }
 
 /// A command's failure: what was tried and why it didn't work, how to mend it, and the exit code.
