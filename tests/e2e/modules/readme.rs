@@ -31,7 +31,7 @@ fn block(text: &str) -> Block {
     for line in own.lines() {
         match line.strip_prefix("  ").filter(|rest| rest.starts_with(|it: char| it.is_ascii_lowercase())) {
             Some(member) => {
-                members.extend(member.split_once('=').map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned())))
+                members.extend(member.split_once('=').map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned())));
             }
             None => members.last_mut().into_iter().for_each(|(_, value)| *value += &format!(" {}", line.trim())),
         }
