@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::identity::Identity;
 use super::keeper::Keeper;
+use super::metrics::Metrics;
 use super::progress::{Progress, Stage};
 use super::runs_here::RunsHere;
 use super::{AgentError, Config, S3State, StepError};
@@ -35,6 +36,8 @@ pub(super) struct Context {
     pub(super) hurry: CancellationToken,
     /// The thread of the heartbeats.
     pub(super) keeper: Keeper,
+    /// What is counted.
+    pub(super) metrics: Metrics,
     /// The run directories there are.
     pub(super) runs_here: RunsHere,
     /// Clients by endpoint and region; None is the configured store.
@@ -76,6 +79,7 @@ impl Context {
             under_way,
             hurry,
             keeper,
+            metrics: Metrics::new(),
             runs_here,
             stores,
             probed,

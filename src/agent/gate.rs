@@ -21,6 +21,7 @@ use super::heartbeat::Pulse;
 use super::progress::Stage;
 use super::records::Recorder;
 use super::sealed_plan::{self, SealedPlan};
+use super::steps::{Step as Seen, timed};
 use super::workdir::{MOST_PLANS, round_folder};
 use crate::proton::Decision;
 use crate::terraform::{Applied, Event, Mode, Plan, Session, Step, TerraformError};
@@ -131,12 +132,13 @@ impl Gate<'_> {
         if !plan.differs {
             self.pulse.may_change().await?;
             self.may_still_change()?;
-            return Ok(session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event).await);
+            let applying = session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event);
+            return Ok(timed(&self.context.metrics, Seen::Apply, applying).await);
         }
         let clear = InClear::default();
         let mut showing = pin!(self.show(session, &sealed, &clear));
         let shown = {
-            let mut deciding = pin!(self.decided(&plan));
+            let mut deciding = pin!(timed(&self.context.metrics, Seen::Approval, self.decided(&plan)));
             tokio::select! {
                 // Whoever has decided needn't be shown anything first.
                 biased;
@@ -155,6 +157,7 @@ impl Gate<'_> {
             sealed.unseal(&plan.digest)?;
         }
         let applying = session.apply_plan(mode, &plan.digest, &self.pulse.interrupt, on_event);
+        let applying = timed(&self.context.metrics, Seen::Apply, applying);
         if shown {
             return Ok(applying.await);
         }
@@ -184,7 +187,7 @@ impl Gate<'_> {
             return session.recall_plan(mode, digest, stop, on_event).await.map_err(|it| self.before(it));
         }
         let plan = tokio::select! {
-            plan = session.plan(mode, stop, on_event) => plan.map_err(|it| self.before(it))?,
+            plan = timed(&self.context.metrics, Seen::Plan, session.plan(mode, stop, on_event)) => plan.map_err(|it| self.before(it))?,
             // A plan changes nothing, so it may be left to end by itself.
             () = self.pulse.lost.cancelled() => return Err(StepError::LeaseLost),
         };

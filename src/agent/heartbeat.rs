@@ -10,12 +10,14 @@ use std::time::Duration;
 use hadron_model::DeploymentStatus;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::StepError;
 use super::claim::Claimed;
 use super::context::Context;
 use super::ending::{Cause, Ending};
 use crate::proton::{Decision, Lease, Proton, ProtonError};
+use crate::support::metrics::{IntCounterVec, IntGauge};
 use crate::support::{Clock, Moment};
 use crate::terraform::Plan;
 
@@ -175,7 +177,10 @@ impl Heartbeat {
             pulse.call_off();
         }
         let end = CancellationToken::new();
-        let beating = keep_beating(pulse.clone(), context.keeper.proton().clone(), end.clone(), claimed.adopted);
+        let told =
+            Told { beats: context.metrics.heartbeats.clone(), late: context.metrics.late.clone(), is_late: false };
+        let beating = keep_beating(pulse.clone(), context.keeper.proton().clone(), end.clone(), claimed.adopted, told);
+        let beating = beating.instrument(tracing::Span::current());
         let task = AbortOnDropHandle::new(context.keeper.handle().spawn(beating));
         Self { pulse, end, task }
     }
@@ -193,8 +198,38 @@ impl Heartbeat {
     }
 }
 
+/// What outsiders learn of the heartbeats of one lease.
+struct Told {
+    beats: IntCounterVec,
+    /// How many leases are late, this one among them while `is_late`.
+    late: IntGauge,
+    is_late: bool,
+}
+
+impl Told {
+    fn note(&mut self, outcome: &str) {
+        self.beats.with_label_values(&[outcome]).inc();
+        self.set_late(outcome == "late");
+    }
+
+    fn set_late(&mut self, late: bool) {
+        match (self.is_late, late) {
+            (false, true) => self.late.inc(),
+            (true, false) => self.late.dec(),
+            _ => {}
+        }
+        self.is_late = late;
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.set_late(false);
+    }
+}
+
 /// `at_once`: the lease is an earlier life's, and nobody knows how much of it is left.
-async fn keep_beating(pulse: Pulse, proton: Proton, end: CancellationToken, at_once: bool) {
+async fn keep_beating(pulse: Pulse, proton: Proton, end: CancellationToken, at_once: bool, mut beats: Told) {
     let id = &pulse.lease.deployment_id;
     let every = pulse.every();
     let (mut silent, mut first) = (false, at_once);
@@ -215,6 +250,11 @@ async fn keep_beating(pulse: Pulse, proton: Proton, end: CancellationToken, at_o
         if told.is_some() && matches!(beat, Ok(Ok(()))) {
             said = told;
         }
+        beats.note(match &beat {
+            Ok(Ok(())) => "answered",
+            Ok(Err(_)) if pulse.lost.is_cancelled() => "refused",
+            Ok(Err(_)) | Err(_) => "late",
+        });
         match beat {
             Ok(Ok(())) => silent = false,
             Ok(Err(error)) if pulse.lost.is_cancelled() => {

@@ -15,6 +15,7 @@
 //! already, and `run` comes back to the Terraform that was left at work.
 
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::claim::{Claimed, claim};
 use super::context::Context;
@@ -25,6 +26,7 @@ use super::publish::publish_instead;
 use super::render::{Rendered, render};
 use super::report::{Reported, report};
 use super::run::{Ran, run};
+use super::steps::{self, Step, Watch, timed};
 use super::validate::validate;
 use super::workdir::RunDir;
 use super::{Outcome, StepError};
@@ -42,22 +44,56 @@ pub(super) enum Arrival {
 /// Takes one deployment all the way. `leaving` keeps it from beginning what its host won't wait for, and bounds how long
 /// an unreachable Proton is waited for at the end; Terraform is interrupted by the pulse alone.
 pub(super) async fn journey(context: &Context, candidate: Candidate, leaving: &CancellationToken) -> Arrival {
-    match claim(context, candidate).await {
-        Ok(claimed) => Box::pin(claimed_journey(context, claimed, leaving)).await,
-        Err(error) => Arrival::NotClaimed(error),
-    }
+    let span = steps::journey(&candidate);
+    let whole = async {
+        let claiming = Watch::begin(&context.metrics, Step::Claim);
+        let claimed = claim(context, candidate).instrument(claiming.span()).await;
+        let outcome = match &claimed {
+            Ok(claimed) => {
+                steps::claimed(&Span::current(), claimed.lease.attempt);
+                "claimed"
+            }
+            Err(ProtonError::Conflict { .. } | ProtonError::NotFound { .. }) => "taken",
+            Err(_) => "failed",
+        };
+        context.metrics.claims.with_label_values(&[outcome]).inc();
+        claiming.end(&claimed);
+        match claimed {
+            Ok(claimed) => Box::pin(go_on(context, claimed, leaving)).await,
+            Err(error) => Arrival::NotClaimed(error),
+        }
+    };
+    whole.instrument(span).await
 }
 
 /// The journey of what this agent holds already.
 pub(super) async fn claimed_journey(context: &Context, claimed: Claimed, leaving: &CancellationToken) -> Arrival {
-    if claimed.lease.requests.is_some() {
-        return Arrival::Ended(Box::new(Box::pin(publish_instead(context, claimed, leaving)).await));
-    }
+    let span = steps::journey(&claimed.candidate);
+    steps::claimed(&span, claimed.lease.attempt);
+    go_on(context, claimed, leaving).instrument(span).await
+}
+
+/// Everything behind the claim.
+async fn go_on(context: &Context, claimed: Claimed, leaving: &CancellationToken) -> Arrival {
+    let target = claimed.target.clone();
+    let outcome = match claimed.lease.requests.is_some() {
+        true => Box::pin(publish_instead(context, claimed, leaving)).await,
+        false => Box::pin(run_and_tell(context, claimed, leaving)).await,
+    };
+    context.metrics.ended(&target, outcome.verdict);
+    steps::ended(&Span::current(), &outcome);
+    Arrival::Ended(Box::new(outcome))
+}
+
+async fn run_and_tell(context: &Context, claimed: Claimed, leaving: &CancellationToken) -> Outcome {
     let heartbeat = Heartbeat::start(context, &claimed);
     let result = Box::pin(provision(context, &claimed, heartbeat.pulse(), leaving)).await;
-    let reported: Reported = report(context, claimed, result, &heartbeat.pulse().cause(), leaving).await;
+    let telling = Watch::begin(&context.metrics, Step::Notify);
+    let cause = heartbeat.pulse().cause();
+    let reported: Reported = report(context, claimed, result, &cause, leaving).instrument(telling.span()).await;
+    telling.end(&Ok::<_, StepError>(()));
     heartbeat.stop().await;
-    Arrival::Ended(Box::new(reported.outcome))
+    reported.outcome
 }
 
 /// The steps between claim and report.
@@ -77,10 +113,10 @@ async fn provision(
         false => pulse.may_begin(),
     };
     may_go_on()?;
-    let fetched = Box::pin(fetch_patiently(context, claimed, pulse)).await?;
+    let fetched = timed(&context.metrics, Step::Fetch, Box::pin(fetch_patiently(context, claimed, pulse))).await?;
     may_go_on()?;
-    let checked = validate(claimed, fetched)?;
-    let rendered = render(context, claimed, checked).await?;
+    let rendering = async { render(context, claimed, validate(claimed, fetched)?).await };
+    let rendered = timed(&context.metrics, Step::Render, Box::pin(rendering)).await?;
     may_go_on()?;
     Box::pin(run(context, claimed, rendered, pulse, leaving)).await
 }

@@ -7,8 +7,10 @@ use std::sync::mpsc;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
+use super::metrics::LEASE_BEAT;
 use crate::proton::Proton;
 use crate::support::AwsAccess;
+use crate::support::health::Beat;
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ pub(super) struct Keeper {
     handle: Handle,
     proton: Proton,
     end: CancellationToken,
+    beat: Beat,
 }
 
 impl Keeper {
@@ -24,21 +27,31 @@ impl Keeper {
         let runtime = Builder::new_current_thread().enable_all().thread_name("lease-io").build()?;
         let (end, handle) = (CancellationToken::new(), runtime.handle().clone());
         let ended = end.clone();
+        let beat = Beat::default();
+        let beating = beat.clone();
         let (tell, told) = mpsc::sync_channel(1);
         std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 // Whoever waits for it is there until it comes.
                 tell.send(Proton::new(&access).await).ok();
-                ended.cancelled().await;
+                while !ended.is_cancelled() {
+                    beating.beat();
+                    tokio::time::timeout(LEASE_BEAT, ended.cancelled()).await.ok();
+                }
             });
         })?;
         let proton = told.recv().map_err(|_| io::Error::other("the lease thread ended at once"))?;
-        Ok(Self { handle, proton, end })
+        Ok(Self { handle, proton, end, beat })
     }
 
     /// Where tasks are spawned that nothing may starve. They must never block.
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What the thread gives while it goes round.
+    pub(super) fn beat(&self) -> &Beat {
+        &self.beat
     }
 
     /// The client of those tasks.

@@ -40,6 +40,9 @@ mod retention;
 mod sealed_plan;
 mod settle;
 
+mod metrics;
+mod steps;
+
 mod protection;
 mod site;
 mod spot;
@@ -49,6 +52,7 @@ pub use bundles::{BundleLocation, NotABundleLocation};
 pub use config::{Config, EnvironmentConfig, HostConfig, S3State};
 pub use departure::{Departure, Shutdown};
 pub use error::{AgentError, StepError};
+pub use metrics::METRICS;
 pub use outcome::Outcome;
 pub use progress::{Progress, Stage};
 pub use records::RunSummary;

@@ -14,6 +14,7 @@ use super::progress::Stage;
 use super::records::{Address, Recorder, RunSummary};
 use super::render::Rendered;
 use super::settle::{self, Next};
+use super::steps::{Step, Watch, timed};
 use super::workdir::{RunDir, round_folder};
 use super::{EnvironmentConfig, S3State, StepError};
 use crate::domain::{Output, Outputs, proton_outputs, state_key};
@@ -76,6 +77,8 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
     }
     let mut signs = Signs { marked: begun, ..Signs::default() };
     loop {
+        // Both in one Terraform; what it says tells where the one ends and the other begins.
+        signs.watch = (!gated && !session.has_begun(mode)).then(|| Watch::begin(&context.metrics, Step::Plan));
         let mut on_event = |event: &Event| {
             signs.note(event, gated, gate, run_dir);
             pulse.ending.note(event);
@@ -97,6 +100,9 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
                 applied => applied,
             }
         };
+        if let Some(watch) = signs.watch.take() {
+            watch.end(&applied);
+        }
         let source = match applied {
             Ok(applied) => return Ok(applied),
             Err(TerraformError::Stopped { .. }) => return Err(pulse.stopped()),
@@ -112,7 +118,9 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
 
 /// What the events of a run have shown so far.
 #[derive(Default)]
-struct Signs {
+struct Signs<'a> {
+    /// The plan, or the apply.
+    watch: Option<Watch<'a>>,
     /// Whether Terraform has begun to change resources.
     changing: bool,
     /// Whether there is a plan.
@@ -121,15 +129,21 @@ struct Signs {
     marked: bool,
 }
 
-impl Signs {
-    fn note(&mut self, event: &Event, gated: bool, gate: &Gate<'_>, run_dir: &RunDir) {
+impl<'a> Signs<'a> {
+    fn note(&mut self, event: &Event, gated: bool, gate: &Gate<'a>, run_dir: &RunDir) {
         match &event.kind {
             // The first line of a step. The apply's comes long before its first change, and before the lock.
             EventKind::Version { .. } if !self.marked && (self.planned || !gated) => {
                 self.marked = true;
                 settle::mark_applying(gate, run_dir);
             }
-            EventKind::ChangeSummary { .. } => self.planned = true,
+            EventKind::ChangeSummary { .. } => {
+                if let Some(planning) = self.watch.take_if(|_| !self.planned) {
+                    planning.end(&Ok::<_, StepError>(()));
+                    self.watch = Some(Watch::begin(&gate.context.metrics, Step::Apply));
+                }
+                self.planned = true;
+            }
             EventKind::Apply(Phase::Start, resource) if resource.action != "read" => self.changing = true,
             _ => {}
         }
@@ -138,14 +152,21 @@ impl Signs {
 
 /// Everything that comes before the first change.
 async fn prepare(gate: &Gate<'_>, session: &Session) -> Result<(), StepError> {
-    let pulse = gate.pulse;
+    let (pulse, metrics) = (gate.pulse, &gate.context.metrics);
     let before = |source| StepError::Terraform { source, changing: false };
+    let stored = session.has_its_providers();
     tokio::select! {
         // Init changes nothing and locks nothing, so whoever has to leave lets it end by itself; only a cancel stops it.
-        initialised = session.init(&pulse.cancelled) => initialised.map_err(before)?,
+        initialised = timed(metrics, Step::Init, session.init(&pulse.cancelled)) => initialised.map_err(before)?,
         () = pulse.lost.cancelled() => return Err(StepError::LeaseLost),
         () = gate.context.hurry.cancelled() => return Err(StepError::Left),
     }
+    let providers = match (session.began_warm(), stored) {
+        (true, _) => "copy",
+        (false, true) => "store",
+        (false, false) => "looked_up",
+    };
+    metrics.inits.with_label_values(&[providers]).inc();
     pulse.may_begin()
 }
 

@@ -21,6 +21,7 @@ use super::requests;
 use super::{AgentError, Config, HostConfig, Outcome, Shutdown, departure, protection, spot};
 use crate::domain::Verdict;
 use crate::proton::{Poll, ProtonError};
+use crate::support::health::Report;
 
 /// An endpoint that can't tell what is claimable is asked this often.
 const STOCK_PAUSE: Duration = Duration::from_secs(15);
@@ -68,6 +69,24 @@ impl Agent {
     /// What the agent does from now on, as it happens. A watcher that lags loses the oldest.
     pub fn progress(&self) -> tokio::sync::broadcast::Receiver<Progress> {
         self.context.progress.subscribe()
+    }
+
+    /// What the agent has counted, as Prometheus reads it.
+    pub fn metrics(&self) -> String {
+        let context = &self.context;
+        let (under_way, waiting) = (*context.under_way.borrow(), *context.waiting.borrow());
+        context.metrics.text(under_way, waiting)
+    }
+
+    /// Whether the agent's loops go round.
+    pub fn health(&self) -> Report {
+        self.context.metrics.health(self.context.keeper.beat())
+    }
+
+    /// Whether the agent can take work and see it through; its disk should have so many bytes left. Blocks for a moment.
+    pub fn readiness(&self, least_free: u64) -> Report {
+        let context = &self.context;
+        context.metrics.readiness(&context.config.data, &context.terraform.binary, least_free)
     }
 
     /// Works until `stop` is cancelled; then takes no more work, lets Terraform finish, and reports.
@@ -129,6 +148,8 @@ impl Agent {
             shift.come_back(candidate, adopted);
         }
         let worked = shift.work().await;
+        // From here on nobody is asked for work.
+        self.context.metrics.polling.rest();
         // Whatever ended the shift, what has begun is seen through, unless Terraform is to go on without us.
         tokio::select! {
             () = shift.finish() => {}
@@ -206,10 +227,13 @@ impl Shift {
         let mut wait = FIRST_WAIT;
         while !self.stop.is_cancelled() {
             let free = self.free();
+            let beat = &self.context.metrics.polling;
             if free == 0 {
+                beat.rest();
                 self.someone_arrives(None).await;
                 continue;
             }
+            beat.beat();
             let asked = Instant::now();
             match self.poll(free).await {
                 None => {}
@@ -255,7 +279,10 @@ impl Shift {
         let limit = if context.config.bound_to.is_empty() { free } else { 100 };
         tokio::select! {
             () = self.stop.cancelled() => None,
-            poll = context.proton.poll(context.identity.id(), hold, limit) => Some(poll),
+            poll = context.proton.poll(context.identity.id(), hold, limit) => {
+                context.metrics.polled(&poll);
+                Some(poll)
+            }
             Some(arrived) = self.journeys.join_next() => {
                 self.arrived(arrived);
                 None
@@ -273,6 +300,11 @@ impl Shift {
         for pending in pending {
             let ours = self.context.config.works_for(&pending.environment);
             if ours && taken < free && self.may_take(&pending.id, &pending.target_arn) {
+                let delay = self.context.config.clock.now() - pending.created_at;
+                self.context
+                    .metrics
+                    .delay
+                    .observe(Duration::from_millis(u64::try_from(delay).unwrap_or(0)).as_secs_f64());
                 self.set_out(pending.into());
                 taken += 1;
             }

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::keys::KeyPair;
+use super::outside::{self, Numbers};
 use super::serve::data_folder;
 use super::{Exit, Failure, Form, host, oneshot, remote, trust};
 use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State};
@@ -38,6 +39,9 @@ pub(super) struct AgentArgs {
     /// How long --once and --deployment wait for people who approve a plan, like 30m; without it they exit with 20
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
+    /// Serve health, readiness and numbers on this address and port
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<String>,
 }
 
 impl AgentArgs {
@@ -104,6 +108,9 @@ pub(super) async fn run(settings: &Resolved, args: &AgentArgs, form: Form) -> Re
     let keys: Vec<String> = access.credentials.iter().map(|(id, _)| id.clone()).collect();
     let wait = args.one_shot().then(|| args.wait.unwrap_or_default());
     let agent = build_waiting(settings, access, &keys, wait).await?;
+    let numbers = Numbers::new(settings);
+    numbers.add_agent(&agent);
+    outside::of_agent(settings, &agent, &numbers, &lifecycle).await?;
     tracing::info!(agent.id = agent.id(), "agent {} is at work", agent.id());
     let stop = lifecycle.soft.clone();
     let environment = settings.surroundings().0;

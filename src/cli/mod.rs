@@ -24,6 +24,7 @@ mod keys;
 mod logs;
 mod migrate;
 mod oneshot;
+mod outside;
 mod pid1;
 mod policy;
 mod print;
@@ -237,6 +238,9 @@ struct ServerArgs {
     /// Folder of the embedded object store
     #[arg(long, value_name = "DIR")]
     objects: Option<String>,
+    /// Serve health, readiness and numbers alone on this address and port, too
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<String>,
     #[command(flatten)]
     tls: TlsArgs,
 }
@@ -262,9 +266,10 @@ impl TlsArgs {
 }
 
 impl ServerArgs {
-    fn flags(&self) -> [(&'static str, Option<String>); 4] {
-        let Self { listen, database, bucket, objects, tls: _ } = self;
-        [("listen", listen), ("database", database), ("bucket", bucket), ("objects", objects)]
+    fn flags(&self) -> [(&'static str, Option<String>); 5] {
+        let Self { listen, database, bucket, objects, metrics_listen, tls: _ } = self;
+        let metrics = ("metrics.listen", metrics_listen);
+        [("listen", listen), ("database", database), ("bucket", bucket), ("objects", objects), metrics]
             .map(|(name, value)| (name, value.clone()))
     }
 }
@@ -303,6 +308,9 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
         flags.extend(server.flags());
         flags.extend(server.tls.flags());
     }
+    if let Verb::Agent(args) = &verb {
+        flags.push(("agent.listen", args.listen.clone()));
+    }
     if let Verb::Migrate(args) = &verb {
         flags.push(("database", args.database.clone()));
     }
@@ -314,7 +322,7 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
-    telemetry::start(&settings)?;
+    let _telemetry = telemetry::start(&settings)?;
     if let Verb::Bundle(command) = &verb {
         return bundle::run(&settings, command, output);
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::agent::{self, Access};
 use super::demo::Screen;
 use super::serve::{self, Server};
-use super::{Exit, Failure};
+use super::{Exit, Failure, outside};
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
 
@@ -71,6 +71,8 @@ pub(super) async fn start_agent(
     };
     let agent = agent::build(settings, access, &server.keys.ids()).await?;
     tracing::info!(agent.id = agent.id(), "agent {} is at work", agent.id());
+    server.numbers.add_agent(&agent);
+    outside::of_agent(settings, &agent, &server.numbers, lifecycle).await?;
     if let Some(screen) = screen {
         let watching = screen.clone().watch(agent.progress());
         lifecycle.spawn("screen", watching);

@@ -23,7 +23,9 @@ mod app;
 mod counts;
 mod duty;
 mod gate;
+mod health;
 mod keys;
+pub mod metrics;
 mod plane;
 mod staleness;
 #[cfg(test)]
@@ -32,5 +34,7 @@ mod upgrade;
 
 pub use app::{App, serve};
 pub use counts::keep_counts;
+pub use health::{Readiness, SchemaOf, Surroundings};
+pub use metrics::Metrics;
 pub use plane::{DeploymentLimits, Plane, PlaneSettings, Wake};
 pub use upgrade::upgrade;

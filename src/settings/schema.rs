@@ -10,6 +10,8 @@ use super::{Setting, TABLE};
 const KINDS: &[(&str, Kind)] = &[
     ("account", Kind::Like("^[0-9]{12}$")),
     ("listen", Kind::Like("^.*:[0-9]{1,5}$")),
+    ("metrics.listen", Kind::Like("^.*:[0-9]{1,5}$")),
+    ("agent.listen", Kind::Like("^.*:[0-9]{1,5}$")),
     ("agent.shutdown", Kind::OneOf(&["drain", "interrupt", "detach"])),
     ("agent.grace", Kind::Count),
     ("agent.reserve", Kind::Count),

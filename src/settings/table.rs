@@ -56,6 +56,25 @@ pub const TABLE: &[Setting] = &[
         "deployments at work at once in an account and region; 0 is no limit",
     ),
     setting(
+        "limits.free_disk_mib",
+        &["HADRON_MIN_FREE_DISK_MIB"],
+        Some("256"),
+        "a process isn't ready while the disk of `data` has less left, in MiB; 0 never minds",
+    ),
+    setting(
+        "metrics.listen",
+        &["HADRON_METRICS_LISTEN"],
+        None,
+        "address and port of the server's health, readiness and numbers alone, in plain HTTP; by default on `listen`",
+    ),
+    Setting {
+        name: "metrics.token",
+        variables: &["HADRON_METRICS_TOKEN"],
+        default: None,
+        secret: true,
+        help: "who reads numbers must show this as a bearer token; without it `listen` serves them on loopback addresses only",
+    },
+    setting(
         "ca_bundle",
         &["HADRON_CA_BUNDLE", "AWS_CA_BUNDLE"],
         None,
@@ -125,6 +144,12 @@ pub const TABLE: &[Setting] = &[
         &["HADRON_ENVIRONMENTS"],
         None,
         "comma-separated environments to work for; all if none",
+    ),
+    setting(
+        "agent.listen",
+        &["HADRON_AGENT_LISTEN"],
+        None,
+        "address and port of the agent's health, readiness and numbers, in plain HTTP; none by default",
     ),
     setting(
         "agent.bundles",
@@ -220,4 +245,17 @@ pub const TABLE: &[Setting] = &[
     ),
     setting("log.level", &["HADRON_LOG"], Some("info"), "what is logged to stderr: error, warn, info, debug, trace"),
     setting("log.format", &["HADRON_LOG_FORMAT"], Some("text"), "`text` or `json`"),
+    setting(
+        "otlp.endpoint",
+        &["HADRON_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+        None,
+        "the collector that the agent's traces go to, over HTTP: http://HOST:4318; none by default",
+    ),
+    Setting {
+        name: "otlp.headers",
+        variables: &["HADRON_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"],
+        default: None,
+        secret: true,
+        help: "headers for that collector: name=value,name=value",
+    },
 ];

@@ -1,5 +1,6 @@
 //! Small things every room needs and none owns: the clock, secrets, a cipher, files that appear whole or not at all,
-//! causes in one line, how an AWS client is built, whose certificates are trusted, and HTTP for what has no SDK.
+//! causes in one line, how an AWS client is built, whose certificates are trusted, HTTP for what has no SDK, numbers for Prometheus,
+//! and whether a part works.
 
 pub mod address;
 mod aws;
@@ -8,9 +9,11 @@ pub mod cipher;
 mod clock;
 pub mod credential;
 pub mod files;
+pub mod health;
 pub mod https;
 #[cfg(test)]
 pub(crate) mod judge;
+pub mod metrics;
 mod moment;
 mod secret;
 mod trust;

@@ -130,7 +130,7 @@ impl ProviderStore {
         wait_for(&self.folder.join("turn"), stop).await
     }
 
-    fn has_all(&self, work: &Path) -> bool {
+    pub(super) fn has_all(&self, work: &Path) -> bool {
         let locks = lock_file::read(work);
         let here = |(provider, locked): (&String, &lock_file::Locked)| {
             self.mirror().join(provider).join(&locked.version).join(platform()).exists()

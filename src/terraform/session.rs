@@ -88,6 +88,11 @@ impl Session {
         self.init_once(stop).await
     }
 
+    /// Whether the provider store holds all that the lock file names, so that `init` downloads nothing.
+    pub fn has_its_providers(&self) -> bool {
+        self.providers.as_ref().is_some_and(|store| store.has_all(&self.work_dir))
+    }
+
     /// Runs `init` as a step below that folder, and no other proof of it is asked for.
     pub(super) async fn run_init(
         &self,

@@ -29,6 +29,7 @@ mod identities;
 mod import;
 mod modules;
 mod newer_providers;
+mod observability;
 mod offline;
 mod one_shot;
 mod own;

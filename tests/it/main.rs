@@ -15,6 +15,7 @@ mod estate;
 mod journey;
 mod object_server;
 mod objects;
+mod observability;
 mod proton;
 mod providers;
 mod session;

@@ -9,6 +9,7 @@ pub(crate) mod npm;
 pub(crate) mod plane;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod promtool;
 pub(crate) mod shell;
 pub(crate) mod tools;
 

@@ -53,13 +53,18 @@ impl Backlog {
 
 /// Sends the records of all finished runs that haven't arrived. A store that is away ends the pass.
 async fn send_all(context: &Context) {
-    for run_dir in RunDir::reported(&context.config.data) {
+    let mut left: Vec<_> = RunDir::reported(&context.config.data);
+    left.retain(|run_dir| Address::unsent(run_dir).is_some());
+    let backlog = &context.metrics.backlog;
+    backlog.set(i64::try_from(left.len()).unwrap_or(i64::MAX));
+    for run_dir in left {
         let Some(address) = Address::unsent(&run_dir) else { continue };
         let objects = context.store(address.store.clone()).await;
         let to = Destination { objects, prefix: address.prefix };
         match send(to, &run_dir).await {
             Ok(true) => {
                 all_sent(&run_dir);
+                backlog.dec();
                 tracing::info!(run = %run_dir.display(), "sent the records of an earlier run");
             }
             Ok(false) => return,

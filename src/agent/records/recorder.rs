@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::sender::{Sender, send_plan};
 use super::store::{Address, Destination, all_sent, lay_down};
@@ -41,7 +42,8 @@ impl Recorder {
         let to = Destination { objects, prefix: address.prefix.clone() };
         let sender = Sender::new(to.clone(), run_dir, fresh);
         let failing = sender.failing();
-        let task = AbortOnDropHandle::new(tokio::spawn(sender.send_until(end.clone())));
+        let task =
+            AbortOnDropHandle::new(tokio::spawn(sender.send_until(end.clone()).instrument(tracing::Span::current())));
         Self { to, run_dir: run_dir.to_owned(), failing, end, task }
     }
 

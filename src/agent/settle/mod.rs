@@ -23,6 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::StepError;
 use super::claim::Claimed;
@@ -279,11 +280,12 @@ impl<'a> Settler<'a> {
 pub(super) fn mark_applying(gate: &Gate<'_>, run_dir: &RunDir) {
     let uri = gate.recorder.within(evidence::APPLYING);
     let (objects, text) = (gate.recorder.objects().clone(), run_dir.record.attempt.to_string());
-    tokio::spawn(async move {
+    let noting = async move {
         if let Err(error) = objects.put(&uri, text.into(), "text/plain").await {
             tracing::debug!(%error, "that the apply begins could not be noted");
         }
-    });
+    };
+    tokio::spawn(noting.instrument(tracing::Span::current()));
 }
 
 impl std::fmt::Display for AtRisk {

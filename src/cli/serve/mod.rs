@@ -10,7 +10,8 @@ mod record;
 pub(super) use record::{Database, Place};
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,16 +20,18 @@ use anyhow::Context;
 use self::listener::Door;
 use self::master_key::Unsealed;
 use super::keys::LocalKeys;
+use super::outside::{self, Numbers, Public, Routes};
 use super::{Exit, Failure, policy, trust};
 use crate::control_plane::seal::reseal;
 use crate::control_plane::store::Sealed;
-use crate::control_plane::wire::{Handler, Port, Tls};
+use crate::control_plane::wire::{Handler, Outside, Port, Tls};
 use crate::control_plane::{
-    self, App, DeploymentLimits, Plane, PlaneSettings, audit, deployments, events as event_sinks, registrar,
-    state_server,
+    self, App, DeploymentLimits, Metrics, Plane, PlaneSettings, Readiness, Surroundings, audit, deployments,
+    events as event_sinks, registrar, state_server,
 };
 use crate::lifecycle::Lifecycle;
 use crate::settings::Resolved;
+use crate::support::health::Probe;
 use crate::support::{Clock, Trust, files};
 
 /// A control plane that accepts connections.
@@ -43,6 +46,8 @@ pub(super) struct Server {
     own_keys: bool,
     /// What clients in this process trust, the server's own certificate included; None = the system's alone.
     pub(super) trust: Option<Trust>,
+    /// What this process counts; an agent beside the server adds its own.
+    pub(super) numbers: Numbers,
 }
 
 impl Server {
@@ -81,7 +86,8 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let trust = trust::of(settings)?;
     let events = events::configured(settings, trust.clone())?;
     let clock = Clock::system();
-    let record = record::open(settings, &data, &lifecycle.soft).await?;
+    let metrics = Metrics::new();
+    let record = record::open(settings, &data, &lifecycle.soft).await?.timed(metrics.stopwatch());
     let Unsealed { sealer, masters } = master_key::unseal(settings, &data, &record, clock.now()).await?;
     let store = events.over(record.through(Sealed(sealer.clone())));
     let given = LocalKeys::given(settings)?;
@@ -121,7 +127,16 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     if let Some(tls) = port.tls.clone() {
         watch_certificate(lifecycle, tls, [own, trust.clone()]);
     }
-    serve_in_background(lifecycle, port, &plane, embedded);
+    plane.store = metrics.watch(&plane.store);
+    let numbers = Numbers::new(settings);
+    let seen = seen(settings, &data, address, (&plane, metrics), &numbers)?;
+    let routes = Routes {
+        health: outside::well(),
+        ready: seen.ready.clone().unwrap_or_else(outside::well),
+        numbers: numbers.handler(Public::Yes),
+    };
+    routes.listen(settings, "metrics.listen", lifecycle).await?;
+    serve_in_background(lifecycle, port, &plane, embedded, seen);
     plane
         .objects
         .create_bucket(&plane.settings.bucket)
@@ -134,7 +149,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     lifecycle.spawn("reseal", reseal::run(plane.clone(), record, lifecycle.soft.clone()));
     lifecycle.spawn("events", event_sinks::run(plane.clone(), lifecycle.serving.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
-    Ok(Server { base_url, region, keys: local, own_keys, trust })
+    Ok(Server { base_url, region, keys: local, own_keys, trust, numbers })
 }
 
 /// Takes renewed certificates into use; those who ask our own port know them before it shows them.
@@ -145,13 +160,46 @@ fn watch_certificate(lifecycle: &Lifecycle, tls: Tls, trusts: [Option<Trust>; 2]
     lifecycle.spawn("certificate", watching);
 }
 
-fn serve_in_background(lifecycle: &Lifecycle, port: Port, plane: &Plane, objects: Option<Handler>) {
+/// What the server's own port shows besides the APIs.
+fn seen(
+    settings: &Resolved,
+    data: &Path,
+    address: SocketAddr,
+    (plane, metrics): (&Plane, Metrics),
+    numbers: &Numbers,
+) -> Result<Outside, Failure> {
+    let database = Database::of(settings, data)?;
+    let surroundings = Surroundings {
+        data: data.to_owned(),
+        least_free: outside::least_free(settings)?,
+        schema: Arc::new(move || database.schema().map_err(|failure| failure.words())),
+    };
+    let readiness = Readiness::new(plane.clone(), surroundings);
+    let ready: Probe = Arc::new(move || {
+        let readiness = readiness.clone();
+        Box::pin(async move { Box::pin(readiness.report()).await })
+    });
+    let (plane, counted) = (plane.clone(), metrics.clone());
+    numbers.add(Arc::new(move || {
+        let (plane, counted) = (plane.clone(), counted.clone());
+        Box::pin(async move { counted.text(&plane).await })
+    }));
+    // Others reach an address that isn't loopback; who chose a port for the numbers wants them there.
+    let public = address.ip().is_loopback() && settings.text("metrics.listen").is_none();
+    Ok(Outside {
+        ready: Some(outside::probe(ready)),
+        metrics: Some(numbers.handler(if public { Public::Yes } else { Public::No })),
+        answered: Some(Arc::new(move |operation, status, took| metrics.answered(operation, status, took))),
+    })
+}
+
+fn serve_in_background(lifecycle: &Lifecycle, port: Port, plane: &Plane, objects: Option<Handler>, outside: Outside) {
     let handle = plane.clone();
     let hadron: Handler = Arc::new(move |request| {
         let plane = handle.clone();
         Box::pin(async move { state_server::handle(&plane, request).await })
     });
-    let app = App { plane: plane.clone(), objects, hadron: Some(hadron) };
+    let app = App { plane: plane.clone(), objects, hadron: Some(hadron), outside };
     lifecycle.spawn("server", control_plane::serve(port, app, lifecycle.serving.clone()));
 }
 

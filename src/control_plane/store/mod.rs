@@ -18,6 +18,7 @@ mod postgres;
 mod postgres_server;
 mod sealed;
 mod sqlite;
+mod timed;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use postgres::{Postgres, PostgresDump, PostgresReplacing};
 pub(crate) use sealed::Open;
 pub use sealed::{PLAIN, Sealed};
 pub use sqlite::{DataLock, Sqlite, SqliteDump};
+pub use timed::{Access, Stopwatch};
 
 use crate::domain::Scope;
 

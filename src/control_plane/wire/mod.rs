@@ -22,5 +22,5 @@ pub use call::{Call, Caller, Peer, RequestId};
 pub use error::ProtonError;
 pub use keys::{Attempt, Key, Keys};
 pub use listener::{Limits, Port};
-pub use server::{Front, Handler, serve};
+pub use server::{Answered, Front, Handler, Outside, serve, serve_only};
 pub use tls::{Tls, TlsError};

@@ -3,7 +3,7 @@
 //! | request | goes to |
 //! |---|---|
 //! | `/_hadron/…` | the handler for what is our own, such as Terraform's state |
-//! | `/healthz`, `/readyz` | here |
+//! | `/healthz`, `/readyz`, `/metrics` | here, as [`Outside`] says |
 //! | signed for `s3`, `sts`, `proton`, `hadron` | the object server, STS, the API |
 //! | `X-Amz-Target` | the API that it names |
 //! | a form posted to `/` | STS |
@@ -63,6 +63,22 @@ pub struct Front {
     pub objects: Option<Handler>,
     /// Everything below `/_hadron/`.
     pub hadron: Option<Handler>,
+    /// What is seen from outside besides the APIs.
+    pub outside: Outside,
+}
+
+/// Is told of each request: its operation, the answer's status, the time until it began.
+pub type Answered = Arc<dyn Fn(&str, StatusCode, Duration) + Send + Sync>;
+
+/// What is seen from outside besides the APIs; of a front that only serves these, nothing.
+#[derive(Clone, Default)]
+pub struct Outside {
+    /// Whether the server can do its work; without it only whether the record answers.
+    pub ready: Option<Handler>,
+    /// Numbers.
+    pub metrics: Option<Handler>,
+    /// Is told of each request.
+    pub answered: Option<Answered>,
 }
 
 struct Server {
@@ -80,6 +96,11 @@ pub async fn serve(port: impl Into<Port>, front: Front, shutdown: CancellationTo
     changes.wait().await;
 }
 
+/// Serves one handler on a port of its own until `shutdown`: what is seen from outside, for those who may not see the rest.
+pub async fn serve_only(port: impl Into<Port>, handler: Handler, shutdown: CancellationToken) {
+    listener::serve(port.into(), move |request| handler(request), shutdown).await;
+}
+
 /// One request: route it, survive its panics, give the answer its id, and log one line.
 async fn accept(server: Arc<Server>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
@@ -91,24 +112,28 @@ async fn accept(server: Arc<Server>, request: Request<Body>) -> Response<Body> {
     });
     let request_id = HeaderValue::from_str(&id).expect("a UUID is a header value");
     answer.headers_mut().insert("x-amzn-requestid", request_id);
-    log(&answer, &id, started);
+    server.log(&answer, &id, started.elapsed());
     answer
 }
 
-fn log(answer: &Response<Body>, id: &str, started: Instant) {
-    let told = answer.extensions().get::<Told>();
-    let (operation, account) = told.map_or(("?", ""), |told| (&*told.operation, &*told.account));
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let status = answer.status().as_u16();
-    // What clients ask is theirs to log; what we failed at is ours.
-    if answer.status().is_server_error() && answer.status() != StatusCode::NOT_IMPLEMENTED {
-        tracing::error!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
-    } else {
-        tracing::debug!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
-    }
-}
-
 impl Server {
+    fn log(&self, answer: &Response<Body>, id: &str, took: Duration) {
+        let told = answer.extensions().get::<Told>();
+        let (operation, account) = told.map_or(("?", ""), |told| (&*told.operation, &*told.account));
+        if let Some(answered) = &self.front.outside.answered {
+            answered(operation, answer.status(), took);
+        }
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let status = answer.status().as_u16();
+        // What clients ask is theirs to log; what we failed at is ours. That we aren't ready is told where it is found.
+        let failed = answer.status().is_server_error() && answer.status() != StatusCode::NOT_IMPLEMENTED;
+        if failed && operation != "readyz" {
+            tracing::error!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
+        } else {
+            tracing::debug!(operation, request.id = id, account, status, duration_ms, "{operation} answered {status}");
+        }
+    }
+
     async fn route(self: &Arc<Self>, request: Request<Body>, id: &str) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(RequestId(id.to_owned()));
@@ -118,7 +143,15 @@ impl Server {
             Room::Objects => hand(self.front.objects.as_ref(), "s3", parts, body).await,
             Room::Hadron => hand(self.front.hadron.as_ref(), "hadron", parts, body).await,
             Room::Health => told(typed(StatusCode::OK, "text/plain", "ok\n"), "healthz"),
-            Room::Readiness => told(self.readiness().await, "readyz"),
+            Room::Readiness => match &self.front.outside.ready {
+                Some(ready) => told(ready(Request::from_parts(parts, body)).await, "readyz"),
+                None => told(self.readiness().await, "readyz"),
+            },
+            Room::Metrics => {
+                let mut answer = hand(self.front.outside.metrics.as_ref(), "metrics", parts, body).await;
+                answer.extensions_mut().insert(Told::of("metrics"));
+                answer
+            }
             Room::Page => told(typed(StatusCode::OK, "text/html; charset=utf-8", PAGE), "page"),
         }
     }
@@ -266,6 +299,7 @@ enum Room {
     Hadron,
     Health,
     Readiness,
+    Metrics,
     Page,
 }
 
@@ -278,6 +312,7 @@ fn room(parts: &Parts) -> Room {
         (_, Some("s3")) => Room::Objects,
         ("/healthz", _) => Room::Health,
         ("/readyz", _) => Room::Readiness,
+        ("/metrics", _) => Room::Metrics,
         (_, Some(sts::SERVICE)) => Room::Sts,
         (_, Some(hadron_model::SIGNING_NAME | hadron_model::hadron::SIGNING_NAME)) => Room::Api,
         _ if parts.headers.contains_key("x-amz-target") => Room::Api,

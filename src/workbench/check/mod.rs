@@ -6,6 +6,7 @@ mod inputs;
 mod jinja;
 mod namespace;
 mod outputs;
+mod reads;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +124,7 @@ fn terraform(role: Role, part: &Part, report: &mut Report) -> Spoken {
             if folder.is_empty() { role.variables().iter().copied().collect() } else { BTreeSet::new() };
         references::check(part, module, &own, &modules, folder, report);
         calls::check(part, module, &modules, folder, report);
+        reads::check(part, module, folder, report);
     }
     let root = &modules[""];
     outputs::check(part, root, report);

@@ -339,3 +339,33 @@ fn what_is_declared_twice_is_told_at_registration_too() {
     assert!(words.iter().all(|words| registered.contains(words)), "{registered}");
     assert_eq!(check(&source, &Options::default()).errors(), 2);
 }
+
+#[test]
+fn a_file_that_is_read_and_does_not_travel_is_told_where_it_is_surely_read() {
+    let main = r#"
+locals {
+  user_data = templatefile("${path.module}/user-dat.sh", { cidr = var.environment.inputs.vpc_cidr })
+  there     = file("${path.root}/user-data.sh")
+  outside   = filesha256("../lambda.zip")
+  perhaps   = try(file("${path.module}/extra.txt"), "")
+  either    = fileexists("more.txt") ? file("more.txt") : ""
+  computed  = file("${path.module}/${var.environment.name}.txt")
+}
+output "All" {
+  value = local
+}
+"#;
+    let files = [
+        ("schema/schema.yaml", SCHEMA),
+        ("infrastructure/manifest.yaml", MANIFEST),
+        ("infrastructure/main.tf", main),
+        ("infrastructure/user-data.sh", "#!/bin/sh\n"),
+    ];
+    let report = check(&source(&files), &Options::default());
+    let told = write_report(&report, Format::Text, str::to_owned);
+    let about: Vec<&str> = told.lines().filter(|line| line.contains("isn't in the bundle")).collect();
+    assert_eq!(about.len(), 2, "{told}");
+    assert!(about[0].contains("main.tf:3:28") && about[0].contains("user-dat.sh"), "{told}");
+    assert!(told.contains("did you mean `user-data.sh`?"), "{told}");
+    assert!(about[1].contains("../lambda.zip"), "{told}");
+}

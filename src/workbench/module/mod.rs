@@ -2,6 +2,7 @@
 
 mod declared;
 mod places;
+mod reads;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use crate::domain::Files;
 use crate::renderer::{Mention, Step};
 
 pub(super) use places::Places;
+use reads::FileRead;
 
 /// One file that could be read.
 pub(super) struct Read {
@@ -76,6 +78,7 @@ pub(super) struct Module {
     /// `aws_vpc.main`, `data.aws_vpc.main`, `ephemeral.…`.
     pub(super) resources: BTreeSet<String>,
     pub(super) found: Vec<Found>,
+    pub(super) reads: Vec<FileRead>,
     /// Whether there is a file that couldn't be read: then nothing can be called undeclared.
     pub(super) incomplete: bool,
 }
@@ -107,6 +110,7 @@ impl Module {
         for text in &texts {
             declared::hcl(&mut module, text);
             walk::file(&mut module, text);
+            reads::file(&mut module, text);
         }
         module.follow_locals();
         module

@@ -9,7 +9,7 @@ use aws_sigv4::sign::v4;
 use hadron::control_plane::records::AccessKey;
 use hadron::control_plane::seal::{MasterKey, keyring};
 use hadron::control_plane::store::{Sqlite, Store, StoreError, Typed};
-use hadron::control_plane::wire::{Handler, Limits, Port, Tls};
+use hadron::control_plane::wire::{Handler, Limits, Outside, Port, Tls};
 use hadron::control_plane::{App, Plane, PlaneSettings, registrar, serve};
 use hadron::objects::{Objects, ObjectsConfig};
 use hadron::support::{AwsAccess, Clock, Secret};
@@ -89,7 +89,7 @@ impl Bench {
         );
         let stop = CancellationToken::new();
         let Door { limits, tls, objects, hadron } = door;
-        let app = App { plane: plane.clone(), objects, hadron };
+        let app = App { plane: plane.clone(), objects, hadron, outside: Outside::default() };
         let serving = tokio::spawn(serve(Port { listener, tls, limits }, app, stop.clone()));
         tokio::spawn(registrar::run(plane.clone(), stop.clone()));
         let bench = Self { host, plane, s3, serving, stop: stop.drop_guard() };
