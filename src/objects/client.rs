@@ -198,8 +198,9 @@ impl Objects {
             request = request.create_bucket_configuration(place);
         }
         let Err(error) = request.send().await else { return Ok(()) };
-        let taken = status(&error) == Some(409);
-        if taken && self.client.head_bucket().bucket(bucket).send().await.is_ok() {
+        // Who may use a bucket may not be allowed to make one.
+        let may_be_there = matches!(status(&error), Some(403 | 409));
+        if may_be_there && self.client.head_bucket().bucket(bucket).send().await.is_ok() {
             return Ok(());
         }
         Err(ObjectsError::from_sdk(&ObjectUri::new(bucket, ""), &error))

@@ -106,6 +106,13 @@ pub const TABLE: &[Setting] = &[
         None,
         "the source of the master key before this one, for the start that changes it",
     ),
+    Setting {
+        name: "keys",
+        variables: &["HADRON_KEYS"],
+        default: None,
+        secret: true,
+        help: "the first access keys, as the text of a keys.json: none is then made, kept in `data` or printed",
+    },
     setting("bucket", &["HADRON_BUCKET"], None, "`s3://NAME` for bundles and run records; by default embedded"),
     setting("objects", &["HADRON_OBJECTS"], None, "folder of the embedded object store; by default in `data`"),
     setting(

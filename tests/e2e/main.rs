@@ -31,6 +31,7 @@ mod habits;
 mod health;
 mod identities;
 mod import;
+mod modules;
 mod network;
 mod newer_providers;
 mod observability;

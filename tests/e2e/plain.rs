@@ -180,7 +180,8 @@ impl Directory {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder and all below it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {

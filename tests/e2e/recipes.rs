@@ -1,22 +1,20 @@
 //! The recipes for pipelines: each file has the shape that its service publishes, and its shell steps do what it says.
 
+mod shapes;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::client::{Client, environment_bundle};
 use crate::run_dir::Scene;
 use crate::support::examples;
-use crate::support::plane::binary;
+use crate::support::plane::{Plane, Start, binary};
 use crate::support::process::{command, search_path};
 use crate::support::tools::Tools;
-
-/// A package that carries the services' published schemas.
-const SCHEMAS: &str = "check-jsonschema==0.39.0 \
-    --hash=sha256:14ce5c94871c551268ea948ffe21e9f1464dc48fb20bf9a4c13deeaaf756cf9b\n";
 
 /// Prints a YAML file as JSON. `on` is a key here, and no truth value.
 const AS_JSON: &str = "
@@ -30,13 +28,6 @@ Loader.add_implicit_resolver('tag:yaml.org,2002:bool', __import__('re').compile(
 print(json.dumps(yaml.load(open(sys.argv[1]), Loader)))
 ";
 
-/// Prints what a document breaks of a schema.
-const VALIDATE: &str = "
-import json, sys, jsonschema
-schema, document = (json.load(open(path)) for path in sys.argv[1:])
-print(json.dumps([error.message[:300] for error in jsonschema.validators.validator_for(schema)(schema).iter_errors(document)]))
-";
-
 fn python(tools: &Tools, script: &str, arguments: &[&Path]) -> Value {
     let done = command(&tools.python(), &BTreeMap::new()).args(["-c", script]).args(arguments).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -47,103 +38,60 @@ fn recipe(name: &str) -> Value {
     python(Tools::get(), AS_JSON, &[&examples().join("ci").join(name)])
 }
 
-/// The folder of the services' schemas, installed once.
-fn schemas() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("schemas");
-        let schemas = folder.join("check_jsonschema/builtin_schemas/vendor");
-        if !schemas.exists() {
-            fs::create_dir_all(&folder).unwrap();
-            let pinned = folder.join("requirements.txt");
-            fs::write(&pinned, SCHEMAS).unwrap();
-            let new = tempfile::tempdir_in(folder.parent().unwrap()).unwrap();
-            #[expect(clippy::disallowed_methods, reason = "pip's own configuration may stand in the environment")]
-            let mut pip = std::process::Command::new(Tools::get().python());
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-input",
-                "--no-deps",
-                "--require-hashes",
-                "--no-compile",
-            ]);
-            let done = pip.arg("--target").arg(new.path()).arg("--requirement").arg(&pinned).output().unwrap();
-            assert!(done.status.success(), "pip: {}", String::from_utf8_lossy(&done.stderr));
-            fs::rename(new.path().join("check_jsonschema"), folder.join("check_jsonschema")).unwrap();
-        }
-        schemas
-    })
-}
-
-#[test]
-fn each_recipe_has_the_shape_that_its_service_publishes() {
-    for (name, schema) in [("github-actions.yml", "github-workflows.json"), ("gitlab.yml", "gitlab-ci.json")] {
-        let folder = tempfile::tempdir().unwrap();
-        let document = folder.path().join("document.json");
-        fs::write(&document, recipe(name).to_string()).unwrap();
-        let broken = python(Tools::get(), VALIDATE, &[&schemas().join(schema), &document]);
-        assert_eq!(broken, json!([]), "{name}");
-    }
-    // Nobody publishes one of build specifications: what it may hold stands in
-    // https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
-    let spec = recipe("codebuild.yml");
-    assert_eq!(spec["version"], 0.2);
-    let within = |value: &Value, known: &[&str]| {
-        let unknown: Vec<_> = value.as_object().unwrap().keys().filter(|key| !known.contains(&key.as_str())).collect();
-        assert!(unknown.is_empty(), "{unknown:?}");
-    };
-    within(&spec, &["version", "run-as", "env", "proxy", "batch", "phases", "reports", "artifacts", "cache"]);
-    let env =
-        ["shell", "variables", "parameter-store", "exported-variables", "secrets-manager", "git-credential-helper"];
-    within(&spec["env"], &env);
-    within(&spec["phases"], &["install", "pre_build", "build", "post_build"]);
-    for phase in spec["phases"].as_object().unwrap().values() {
-        within(phase, &["run-as", "on-failure", "runtime-versions", "commands", "finally"]);
-        assert!(phase["commands"].as_array().unwrap().iter().all(Value::is_string));
-    }
-    within(&spec["cache"], &["key", "fallback-keys", "action", "paths"]);
-}
-
-/// A pipeline's machine: the repository, a binary to download, a search path that steps may add to.
+/// A pipeline's machine: a folder, a binary to download, a search path that steps may add to.
 struct Machine {
-    scene: Scene,
+    _scene: Option<Scene>,
+    env: BTreeMap<String, String>,
+    folder: PathBuf,
     home: tempfile::TempDir,
     added: String,
 }
 
 impl Machine {
+    /// One that has a provisioning repository.
     fn new() -> Self {
-        let mut scene = Scene::new();
-        let digest = hex::encode(Sha256::digest(fs::read(binary()).unwrap()));
-        let home = tempfile::tempdir().unwrap();
-        let provided = [
-            ("HADRON_URL", format!("file://{}", binary().display())),
-            ("HADRON_SHA256", digest),
-            ("HOME", home.path().display().to_string()),
-            ("RUNNER_TEMP", home.path().display().to_string()),
-            ("GITHUB_PATH", home.path().join("path").display().to_string()),
-            ("HADRON_PROVIDER_STORE", home.path().join("providers").display().to_string()),
-        ];
-        scene.env.extend(provided.map(|(name, value)| (name.to_owned(), value)));
+        let scene = Scene::new();
         scene.environment("dev", "d-1", "true");
         scene.commit();
-        Self { scene, home, added: String::new() }
+        let mut machine = Self::bare();
+        machine.env.extend(scene.env.clone());
+        machine.env.extend(provided(machine.home.path()));
+        Self { folder: scene.repository(), _scene: Some(scene), ..machine }
+    }
+
+    /// One without any.
+    fn bare() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("work");
+        fs::create_dir(&folder).unwrap();
+        Self { _scene: None, env: provided(home.path()), folder, home, added: String::new() }
     }
 
     /// Runs a step as the service does, and gives what it printed.
     fn step(&mut self, shell: &[&str], script: &str, event: &[(&str, &str)]) -> String {
-        let mut step = command(Path::new(shell[0]), &self.scene.env);
+        let mut step = command(Path::new(shell[0]), &self.env);
         step.env("PATH", format!("{}:{}", self.added, search_path().to_string_lossy()));
-        step.envs(event.iter().copied()).args(&shell[1..]).arg(script).current_dir(self.scene.repository());
+        step.envs(event.iter().copied()).args(&shell[1..]).arg(script).current_dir(&self.folder);
         let done = step.output().unwrap();
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{script}\n{said}");
         self.added = fs::read_to_string(self.home.path().join("path")).unwrap_or_default().trim().replace('\n', ":");
         String::from_utf8(done.stdout).unwrap()
     }
+}
+
+/// What a service and a team's variables provide.
+fn provided(home: &Path) -> BTreeMap<String, String> {
+    let digest = hex::encode(Sha256::digest(fs::read(binary()).unwrap()));
+    let provided = [
+        ("HADRON_URL", format!("file://{}", binary().display())),
+        ("HADRON_SHA256", digest),
+        ("HOME", home.display().to_string()),
+        ("RUNNER_TEMP", home.display().to_string()),
+        ("GITHUB_PATH", home.join("path").display().to_string()),
+        ("HADRON_PROVIDER_STORE", home.join("providers").display().to_string()),
+    ];
+    provided.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 fn lines(commands: &[&Value]) -> Vec<String> {
@@ -156,8 +104,7 @@ const APPLIED: &str = "environment dev (dev): applied, 1 added, 0 changed, 0 des
 
 #[test]
 fn the_steps_for_github_plan_a_request_and_apply_a_push() {
-    let steps = &recipe("github-actions.yml")["jobs"]["hadron"]["steps"];
-    let scripts: Vec<_> = steps.as_array().unwrap().iter().filter_map(|step| step["run"].as_str()).collect();
+    let scripts = scripts(&recipe("github-actions.yml"), "hadron");
     let mut machine = Machine::new();
     let mut job = |event: &[(&str, &str)]| {
         let bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"];
@@ -192,4 +139,55 @@ fn the_phases_for_codebuild_plan_a_request_and_apply_a_push() {
     assert_eq!(build(&[("CODEBUILD_WEBHOOK_EVENT", "PULL_REQUEST_CREATED")]), PLANNED);
     let push = [("CODEBUILD_WEBHOOK_EVENT", "PUSH"), ("CODEBUILD_WEBHOOK_HEAD_REF", "refs/heads/main")];
     assert_eq!(build(&push), APPLIED);
+}
+
+/// The scripts of a workflow's only job.
+fn scripts(workflow: &Value, job: &str) -> Vec<String> {
+    let steps = workflow["jobs"][job]["steps"].as_array().unwrap().iter();
+    steps.filter_map(|step| Some(step["run"].as_str()?.to_owned())).collect()
+}
+
+/// A job for a one-shot agent: the shell that its service starts for each script, and the scripts.
+fn one_shots() -> [(&'static [&'static str], Vec<String>); 3] {
+    let gitlab = recipe("gitlab-agent.yml")["agent"].clone();
+    let phases = recipe("codebuild-agent.yml")["phases"].clone();
+    let job = lines(&[&gitlab["before_script"], &gitlab["script"]]).join("\n");
+    let commands = ["install", "build", "post_build"].map(|phase| phases[phase]["commands"].clone());
+    [
+        (
+            &["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"],
+            scripts(&recipe("github-actions-agent.yml"), "agent"),
+        ),
+        (&["sh", "-ec"], vec![job, lines(&[&gitlab["after_script"]]).join("\n")]),
+        (&["sh", "-c"], lines(&commands.each_ref())),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_one_shot_agent_deploys_what_is_pending_and_its_last_step_has_nothing_left() {
+    let plane = Plane::serve(Start::default());
+    let user = Client::of(&plane).await;
+    let main = "output \"Name\" {\n  value = var.environment.name\n}\n";
+    user.environment_template("net", environment_bundle(&["word"], main)).await;
+    for (number, (shell, scripts)) in one_shots().into_iter().enumerate() {
+        let name = format!("env-{number}");
+        user.create_environment(&name, "net", "word: a").await;
+        let mut machine = Machine::bare();
+        let exported = plane.exported();
+        let token = machine.home.path().join("token").display().to_string();
+        let of_the_job = [
+            ("HADRON_ENDPOINT", plane.endpoint()),
+            ("HADRON_ACCESS_KEY_ID", &exported["AWS_ACCESS_KEY_ID"]),
+            ("HADRON_SECRET_ACCESS_KEY", &exported["AWS_SECRET_ACCESS_KEY"]),
+            ("DEPLOYMENT", ""),
+            ("TOKEN", "a-token"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", &token),
+        ];
+        let printed: String = scripts.iter().map(|script| machine.step(shell, script, &of_the_job)).collect();
+        let mut printed = printed.lines();
+        let done = printed.next().unwrap();
+        assert!(done.starts_with(&format!("environment {name}: done, 0 added, ")), "{done}");
+        assert_eq!(printed.collect::<Vec<_>>(), ["nothing to do: no deployment is pending"]);
+        user.deployed(&name).await;
+    }
 }

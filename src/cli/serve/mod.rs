@@ -42,6 +42,8 @@ pub(super) struct Server {
     pub(super) region: String,
     /// For people and for the agent of the same process.
     pub(super) keys: LocalKeys,
+    /// Whether these were made here, so that somebody must be told.
+    own_keys: bool,
     /// What clients in this process trust, the server's own certificate included; None = the system's alone.
     pub(super) trust: Option<Trust>,
     /// What this process counts; an agent beside the server adds its own.
@@ -60,7 +62,7 @@ impl Server {
             Form::Text => self.exports(),
             Form::Json => {
                 let Self { base_url, region, keys, .. } = self;
-                let (id, secret) = (&keys.admin.0, keys.admin.1.reveal());
+                let (id, secret) = self.own_keys.then(|| (&keys.admin.0, keys.admin.1.reveal())).unzip();
                 let told = json!({
                     "endpoint": base_url, "region": region, "accessKeyId": id, "secretAccessKey": secret
                 });
@@ -76,11 +78,11 @@ impl Server {
     pub(super) fn exports(&self) -> String {
         let Self { base_url, region, keys, .. } = self;
         let (id, secret) = &keys.admin;
-        format!(
-            "export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
-             export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}\n",
-            secret.reveal()
-        )
+        let mut lines = format!("export AWS_ENDPOINT_URL={base_url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n");
+        if self.own_keys {
+            lines += &format!("export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}\n", secret.reveal());
+        }
+        lines
     }
 }
 
@@ -109,7 +111,12 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     let record = record::open(settings, &data, &lifecycle.soft).await?.timed(metrics.stopwatch());
     let Unsealed { sealer, masters } = master_key::unseal(settings, &data, &record, clock.now()).await?;
     let store = events.over(record.through(Sealed(sealer.clone())));
-    let local = LocalKeys::open(&data, &masters).await?;
+    let given = LocalKeys::given(settings)?;
+    let own_keys = given.is_none();
+    let local = match given {
+        Some(keys) => keys,
+        None => LocalKeys::open(&data, &masters).await?,
+    };
     let region: String = settings.value("region")?;
     control_plane::upgrade(&store).await.map_err(|error| record::not_upgraded(settings, &data, error))?;
     keys::register(&store, settings, &local, &clock).await?;
@@ -163,7 +170,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     lifecycle.spawn("reseal", reseal::run(plane.clone(), record, lifecycle.soft.clone()));
     lifecycle.spawn("events", event_sinks::run(plane.clone(), lifecycle.serving.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
-    Ok(Server { base_url, region, keys: local, trust, numbers })
+    Ok(Server { base_url, region, keys: local, own_keys, trust, numbers })
 }
 
 /// Takes renewed certificates into use; those who ask our own port know them before it shows them.
