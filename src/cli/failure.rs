@@ -23,6 +23,46 @@ pub enum Exit {
     Cancelled = 130,
 }
 
+impl Exit {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 12] = [
+        Self::Done,
+        Self::Unexpected,
+        Self::Usage,
+        Self::Settings,
+        Self::InvalidBundle,
+        Self::PlanFailed,
+        Self::ApplyFailed,
+        Self::StoppedByGate,
+        Self::StateAtRisk,
+        Self::LeaseLost,
+        Self::AwaitingApproval,
+        Self::Cancelled,
+    ];
+
+    /// What it says, in a few words.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unexpected => "unexpected",
+            Self::Usage => "usage",
+            Self::Settings => "settings",
+            Self::InvalidBundle => "invalid bundle or spec",
+            Self::PlanFailed => "plan (or init) failed",
+            Self::ApplyFailed => "apply failed",
+            Self::StoppedByGate => "stopped by a gate",
+            Self::StateAtRisk => {
+                "state at risk: `errored.tfstate` was left; or a push or unlock of a state was refused"
+            }
+            Self::LeaseLost => "lease lost",
+            Self::AwaitingApproval => {
+                "awaiting approval: a one-shot that doesn't wait longer, or an agent that was asked to go"
+            }
+            Self::Cancelled => "cancelled, or asked to leave before it was done",
+        }
+    }
+}
+
 /// A command's failure: what was tried and why it didn't work, how to mend it, and the exit code.
 #[derive(Debug)]
 pub struct Failure {

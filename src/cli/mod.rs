@@ -27,6 +27,8 @@ mod pid1;
 mod policy;
 mod print;
 mod providers;
+#[cfg(test)]
+mod reference;
 mod remote;
 mod report;
 mod restore;
@@ -203,7 +205,6 @@ enum Verb {
     /// The providers that this machine keeps for all runs
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
-    /// Tools for template authors: check, render, test, pack and register a bundle
     /// An author's tools: start, check, render, plan, test, pack and register a template bundle
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),

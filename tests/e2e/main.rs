@@ -25,6 +25,7 @@ mod events;
 mod examples;
 mod first_process;
 mod fuzz;
+mod get_started;
 mod identities;
 mod import;
 mod newer_providers;
