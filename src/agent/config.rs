@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::site::called;
 use super::{BundleLocation, Departure};
 use crate::forge;
 use crate::objects::ObjectsConfig;
@@ -104,19 +105,13 @@ pub struct S3State {
 }
 
 impl Config {
-    /// The choices for an environment; `""` is a pipeline's. They are one block: a named block doesn't inherit from `*`.
+    /// The choices for an environment; `""` is a pipeline's.
     pub(super) fn environment(&self, name: &str) -> EnvironmentConfig {
-        let name = called(name);
-        self.environments.get(name).or_else(|| self.environments.get("*")).cloned().unwrap_or_default()
+        EnvironmentConfig::of(&self.environments, name)
     }
 
     /// Whether the agent works for an environment; `""` is a pipeline's.
     pub(super) fn works_for(&self, environment: &str) -> bool {
         self.bound_to.is_empty() || self.bound_to.iter().any(|bound| bound == called(environment))
     }
-}
-
-/// What an operator calls an environment.
-fn called(environment: &str) -> &str {
-    if environment.is_empty() { "pipeline" } else { environment }
 }

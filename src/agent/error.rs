@@ -6,49 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::AtRisk;
-use crate::domain::Problems;
+use crate::domain::{Problems, Verdict};
 use crate::forge::ForgeError;
 use crate::git::GitError;
 use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
 use crate::proton::ProtonError;
 use crate::terraform::TerraformError;
-
-/// How a deployment, or all of a drain's, ended; from the best to the worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the exit codes of the same names")]
-pub enum Verdict {
-    Done,
-    /// The agent has left; its next life goes on waiting.
-    AwaitingApproval,
-    Cancelled,
-    StoppedByGate,
-    LeaseLost,
-    Settings,
-    InvalidBundle,
-    PlanFailed,
-    ApplyFailed,
-    Unexpected,
-    StateAtRisk,
-}
-
-impl Verdict {
-    /// The exit code that says so.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Unexpected => 1,
-            Self::Settings => 3,
-            Self::InvalidBundle => 4,
-            Self::PlanFailed => 10,
-            Self::ApplyFailed => 11,
-            Self::StoppedByGate => 12,
-            Self::StateAtRisk => 13,
-            Self::LeaseLost => 14,
-            Self::AwaitingApproval => 20,
-            Self::Cancelled => 130,
-        }
-    }
-}
 
 /// Why an agent can't work at all.
 #[derive(Debug, thiserror::Error)]

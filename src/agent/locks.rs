@@ -5,7 +5,6 @@
 //! overlay, counts more, and then none is recorded.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,11 +67,6 @@ impl TemplateLock {
         let path = run_dir.path().join(TO_RECORD);
         fs::write(&path, self.uri.to_string()).map_err(StepError::io("writing", &path))
     }
-}
-
-/// Whether the files bring a lock of their own.
-pub(super) fn is_given(files: &crate::domain::Files, overlay: Option<&Path>) -> bool {
-    files.contains_key(LOCK_FILE) || overlay.is_some_and(|overlay| overlay.join(LOCK_FILE).exists())
 }
 
 /// Records what `init` has locked, if that is this run's to do. It isn't needed for this deployment, so a store that

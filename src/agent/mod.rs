@@ -41,14 +41,15 @@ mod sealed_plan;
 mod settle;
 
 mod protection;
+mod site;
 mod spot;
 mod worker;
 
 pub use bundles::{BundleLocation, NotABundleLocation};
 pub use config::{Config, EnvironmentConfig, HostConfig, S3State};
 pub use departure::{Departure, Shutdown};
-pub use error::{AgentError, StepError, Verdict};
-pub use outcome::{Finding, Outcome};
+pub use error::{AgentError, StepError};
+pub use outcome::Outcome;
 pub use progress::{Progress, Stage};
 pub use records::RunSummary;
 pub use settle::AtRisk;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::StepError;
 use super::claim::Claimed;
 use super::run::Ran;
-use super::{StepError, Verdict};
-use crate::domain::Problem;
-use crate::terraform::{Changes, Diagnostic, Severity};
+use crate::domain::{Finding, Verdict};
+use crate::terraform::Changes;
 
 /// One deployment of a one-shot agent, at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,21 +31,6 @@ pub struct Outcome {
     pub run_dir: Option<PathBuf>,
     /// What is wrong, and where.
     pub findings: Vec<Finding>,
-}
-
-/// One thing that is wrong, as Terraform or the bundle's checks say it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether things went on nevertheless.
-    pub warning: bool,
-    /// The file: of the bundle, or of the rendered directory.
-    pub file: Option<String>,
-    /// The line in it, from 1.
-    pub line: Option<u64>,
-    /// The problem in one line.
-    pub summary: String,
-    /// The explanation; may be empty.
-    pub detail: String,
 }
 
 impl Outcome {
@@ -75,29 +60,5 @@ fn findings(error: &StepError) -> Vec<Finding> {
         StepError::Terraform { source, .. } => source.diagnostics().iter().map(Finding::from).collect(),
         StepError::Bundle(problems) | StepError::Spec(problems) => problems.0.iter().map(Finding::from).collect(),
         _ => Vec::new(),
-    }
-}
-
-impl From<&Diagnostic> for Finding {
-    fn from(diagnostic: &Diagnostic) -> Self {
-        Self {
-            warning: diagnostic.severity == Severity::Warning,
-            file: diagnostic.file.clone(),
-            line: diagnostic.line,
-            summary: diagnostic.summary.clone(),
-            detail: diagnostic.detail.clone(),
-        }
-    }
-}
-
-impl From<&Problem> for Finding {
-    fn from(problem: &Problem) -> Self {
-        Self {
-            warning: false,
-            file: Some(problem.file.clone()),
-            line: problem.line.and_then(|line| u64::try_from(line).ok()),
-            summary: problem.message.clone(),
-            detail: problem.remedy.clone(),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What an agent does, while it does it, for whoever wants to watch.
 
-use super::Verdict;
+use crate::domain::Verdict;
 
 /// One thing that happened on a deployment's journey.
 #[derive(Debug, Clone)]

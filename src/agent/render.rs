@@ -1,6 +1,6 @@
 //! The fifth step: files on disk, and the last checks that need no Terraform.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::StepError;
 use super::claim::Claimed;
 use super::context::Context;
-use super::locks::{self, TemplateLock};
+use super::locks::TemplateLock;
 use super::progress::Stage;
 use super::validate::Checked;
 use super::workdir::{RunDir, RunRecord};
@@ -20,9 +20,6 @@ use crate::terraform::Mode;
 /// How long a `CloudFormation` template that is read by URL can be read, in seconds: AWS's own longest for long-lived keys
 /// is a week, and a stack is created within hours.
 const TEMPLATE_URL_SECONDS: u64 = 6 * 60 * 60;
-
-/// Where the site's own variables stand.
-const SITE_VARIABLES: &str = "hadron_site.auto.tfvars.json";
 
 /// A work directory, ready to be run.
 #[derive(Debug)]
@@ -37,13 +34,9 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
     let mut files = rendered_files(context, claimed, &checked).await?;
     refuse_too_many_outputs(&files)?;
     let choices = context.config.environment(&claimed.candidate.environment);
-    files.extend(site_variables(&choices.variables));
-    let lock = checked.fetched.lock.as_ref().filter(|_| !locks::is_given(&files, choices.overlay.as_deref()));
+    choices.add_site(&mut files)?;
+    let lock = checked.fetched.lock.as_ref().filter(|_| !files.contains_key(LOCK_FILE));
     files.extend(lock.and_then(TemplateLock::file));
-    if choices.overlay.as_deref().is_some_and(|overlay| overlay.join(LOCK_FILE).exists()) {
-        // The site's lock counts more than the author's, as its settings do.
-        files.remove(LOCK_FILE);
-    }
     let record = RunRecord {
         candidate: claimed.candidate.clone(),
         attempt: claimed.lease.attempt,
@@ -52,7 +45,7 @@ pub(super) async fn render(context: &Context, claimed: &Claimed, checked: Checke
         started_at: context.config.clock.now(),
         lease: Some(claimed.lease.clone()),
     };
-    let run_dir = RunDir::create(&context.config.data, record, &files, choices.overlay.as_deref())?;
+    let run_dir = RunDir::create(&context.config.data, record, &files)?;
     context.runs_here.add(&run_dir);
     if let Some(lock) = lock {
         lock.note(&run_dir)?;
@@ -82,16 +75,6 @@ pub(super) async fn rendered_files(
     let url = publish(context, claimed, checked, template).await?;
     request.stack_template_url = Some(&url);
     Ok(renderer::render(&request).map_err(StepError::Bundle)?.files)
-}
-
-/// The site's variables in a file of their own: Terraform reads `*.auto.tfvars.json` by itself, in the order of their
-/// names, and this one comes before Proton's, so that the site never changes what Proton says.
-fn site_variables(variables: &BTreeMap<String, String>) -> Option<(String, Vec<u8>)> {
-    if variables.is_empty() {
-        return None;
-    }
-    let text = serde_json::to_vec_pretty(variables).expect("text can be written as JSON");
-    Some((SITE_VARIABLES.to_owned(), text))
 }
 
 /// `CloudFormation` takes templates above 51,200 bytes by URL only.
@@ -186,15 +169,6 @@ mod tests {
             file("broken.tf", "output {{{"),
         ]);
         assert_eq!(declared_outputs(&files).into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn the_sites_variables_stand_in_a_file_that_proton_overrides() {
-        assert_eq!(site_variables(&BTreeMap::new()), None);
-        let variables = BTreeMap::from([("owner".to_owned(), "team \"a\"".to_owned())]);
-        let (name, text) = site_variables(&variables).unwrap();
-        assert!(*name < *"proton.auto.tfvars.json" && name.ends_with(".auto.tfvars.json"));
-        assert_eq!(serde_json::from_slice::<BTreeMap<String, String>>(&text).unwrap(), variables);
     }
 
     #[test]

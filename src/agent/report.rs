@@ -13,7 +13,8 @@ use super::progress::Stage;
 use super::retention;
 use super::run::Ran;
 use super::workdir::RunDir;
-use super::{Outcome, StepError, Verdict};
+use super::{Outcome, StepError};
+use crate::domain::Verdict;
 use crate::proton::{ProtonError, Report, Settles};
 
 /// The first wait before the report is repeated; it doubles up to the longest.

@@ -62,7 +62,7 @@ mod tests {
             Candidate { id: id.into(), arn: "arn".into(), target_arn: target.into(), environment: "dev".into() };
         let record =
             RunRecord { candidate, attempt: 1, destroys: false, bucket: "b".into(), started_at: 1, lease: None };
-        RunDir::create(data, record, &Files::new(), None).unwrap()
+        RunDir::create(data, record, &Files::new()).unwrap()
     }
 
     fn ids(found: &[RunDir]) -> Vec<&str> {

@@ -28,7 +28,7 @@ use super::StepError;
 use super::poll::Candidate;
 use crate::domain::Files;
 use crate::proton::Lease;
-use crate::support::files;
+use crate::support::files::{create_private_folder, write_atomically};
 use crate::terraform::{Mode, Step};
 
 const RECORD: &str = "run.json";
@@ -91,24 +91,16 @@ impl RunDir {
         }
     }
 
-    /// Lays out the rendered files and the overlay's.
-    pub(super) fn create(
-        data: &Path,
-        record: RunRecord,
-        rendered: &Files,
-        overlay: Option<&Path>,
-    ) -> Result<Self, StepError> {
+    /// Lays out the files.
+    pub(super) fn create(data: &Path, record: RunRecord, files: &Files) -> Result<Self, StepError> {
         let folder = deployment_folder(data, &record.candidate.id)?;
-        files::create_private_folder(&folder).map_err(StepError::io("creating", &folder))?;
+        create_private_folder(&folder).map_err(StepError::io("creating", &folder))?;
         let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&folder);
         let new = new.map_err(StepError::io("creating a directory in", &folder))?.keep();
         let work = new.join("work");
         fs::create_dir(&work).map_err(StepError::io("creating", &work))?;
-        for (name, bytes) in rendered {
+        for (name, bytes) in files {
             write_inside(&work, Path::new(name), bytes)?;
-        }
-        if let Some(overlay) = overlay {
-            lay_beside(overlay, &work)?;
         }
         let text = serde_json::to_vec_pretty(&record).expect("a run's record can be written");
         let path = new.join(RECORD);
@@ -175,7 +167,7 @@ impl RunDir {
     /// Notes that it was.
     pub(super) fn mark_taken_over(&self) -> Result<(), StepError> {
         let path = self.path.join(TAKEN_OVER);
-        files::write_atomically(&path, b"").map_err(StepError::io("writing", &path))
+        write_atomically(&path, b"").map_err(StepError::io("writing", &path))
     }
 
     /// When its end was noted, in milliseconds since the epoch; None while somebody may come back to it.
@@ -235,17 +227,6 @@ fn write_inside(work: &Path, name: &Path, bytes: &[u8]) -> Result<(), StepError>
     fs::write(&path, bytes).map_err(StepError::io("writing", &path))
 }
 
-/// Copies the overlay's files, sub-folders included; one that is there already is a mistake of the operator's.
-fn lay_beside(overlay: &Path, work: &Path) -> Result<(), StepError> {
-    for (name, bytes) in files::below(overlay).map_err(StepError::io("reading the overlay", overlay))? {
-        if work.join(&name).exists() {
-            return Err(StepError::OverlayCollides(name));
-        }
-        write_inside(work, &name, &bytes)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,7 +244,7 @@ mod tests {
     #[test]
     fn a_run_is_found_again_until_it_is_reported() {
         let data = tempfile::tempdir().unwrap();
-        let made = RunDir::create(data.path(), record("d1"), &files(&["main.tf", "modules/a/a.tf"]), None).unwrap();
+        let made = RunDir::create(data.path(), record("d1"), &files(&["main.tf", "modules/a/a.tf"])).unwrap();
         assert!(made.work().join("modules/a/a.tf").exists());
         assert_eq!(RunDir::unreported(data.path())[0].record, record("d1"));
         assert!(RunDir::find(data.path(), "d1", 2).unwrap().is_some());
@@ -273,25 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_adds_files_and_never_replaces_one() {
-        let data = tempfile::tempdir().unwrap();
-        let overlay = tempfile::tempdir().unwrap();
-        fs::create_dir(overlay.path().join("sub")).unwrap();
-        fs::write(overlay.path().join("sub/tags_override.tf"), "y").unwrap();
-        let made = RunDir::create(data.path(), record("d1"), &files(&["main.tf"]), Some(overlay.path())).unwrap();
-        assert_eq!(fs::read(made.work().join("sub/tags_override.tf")).unwrap(), b"y");
-        fs::write(overlay.path().join("main.tf"), "y").unwrap();
-        let error = RunDir::create(data.path(), record("d2"), &files(&["main.tf"]), Some(overlay.path())).unwrap_err();
-        assert!(matches!(&error, StepError::OverlayCollides(name) if name == Path::new("main.tf")), "{error}");
-        assert!(RunDir::find(data.path(), "d2", 2).unwrap().is_none(), "an incomplete directory has no name");
-    }
-
-    #[test]
     fn neither_ids_nor_names_lead_outside() {
         let data = tempfile::tempdir().unwrap();
         for id in ["", "..", "a/b", "../x"] {
-            assert!(RunDir::create(data.path(), record(id), &files(&[]), None).is_err(), "{id}");
+            assert!(RunDir::create(data.path(), record(id), &files(&[])).is_err(), "{id}");
         }
-        assert!(RunDir::create(data.path(), record("d"), &files(&["../x"]), None).is_err());
+        assert!(RunDir::create(data.path(), record("d"), &files(&["../x"])).is_err());
     }
 }

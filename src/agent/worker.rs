@@ -18,7 +18,8 @@ use super::progress::Progress;
 use super::records::Backlog;
 use super::recovery;
 use super::requests;
-use super::{AgentError, Config, HostConfig, Outcome, Shutdown, Verdict, departure, protection, spot};
+use super::{AgentError, Config, HostConfig, Outcome, Shutdown, departure, protection, spot};
+use crate::domain::Verdict;
 use crate::proton::{Poll, ProtonError};
 
 /// An endpoint that can't tell what is claimable is asked this often.

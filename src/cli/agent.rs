@@ -10,7 +10,7 @@ use clap::Args;
 use super::keys::KeyPair;
 use super::serve::data_folder;
 use super::{Exit, Failure, Form, host, oneshot, remote, trust};
-use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State, Verdict};
+use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State};
 use crate::forge;
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
@@ -299,7 +299,7 @@ fn no_terraform(error: TerraformError) -> Failure {
 }
 
 fn failure(error: AgentError) -> Failure {
-    let exit = exit(error.verdict());
+    let exit = Exit::from(error.verdict());
     match error {
         AgentError::Terraform(error) => no_terraform(error),
         AgentError::Proton(error) => Failure { exit, ..remote::failure(error) },
@@ -308,22 +308,6 @@ fn failure(error: AgentError) -> Failure {
         AgentError::DataInUse(_) | AgentError::BadName(_) | AgentError::Detached | AgentError::Keeper(_) => {
             Failure::new(exit, error)
         }
-    }
-}
-
-pub(super) fn exit(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Done => Exit::Done,
-        Verdict::Unexpected => Exit::Unexpected,
-        Verdict::Settings => Exit::Settings,
-        Verdict::InvalidBundle => Exit::InvalidBundle,
-        Verdict::PlanFailed => Exit::PlanFailed,
-        Verdict::ApplyFailed => Exit::ApplyFailed,
-        Verdict::StoppedByGate => Exit::StoppedByGate,
-        Verdict::AwaitingApproval => Exit::AwaitingApproval,
-        Verdict::StateAtRisk => Exit::StateAtRisk,
-        Verdict::LeaseLost => Exit::LeaseLost,
-        Verdict::Cancelled => Exit::Cancelled,
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) struct ExecutorArgs {
     /// The branch that the requests are for; `main` by default
     #[arg(long, value_name = "BRANCH", requires = "repository")]
     branch: Option<String>,
+    /// The environment doesn't exist yet: keep this until it is created, so that its first deployment goes this way
+    #[arg(long)]
+    ahead: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -40,8 +43,8 @@ pub(super) async fn run(settings: &Resolved, args: ExecutorArgs, form: Form) -> 
         Who::Ci => Executor::Ci,
         Who::PullRequest => Executor::PullRequest,
     };
-    let ExecutorArgs { environment: environment_name, repository, branch, .. } = args;
-    let input = SetExecutorInput { environment_name, executor, repository, branch };
+    let ExecutorArgs { environment: environment_name, repository, branch, ahead, .. } = args;
+    let input = SetExecutorInput { environment_name, executor, repository, branch, ahead: Some(ahead) };
     let set: SetExecutorOutput = client.call(Operation::SetExecutor, &input).await.map_err(remote::refused)?;
     match form {
         Form::Json => print::json(&set)?,

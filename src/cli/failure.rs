@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::settings::SettingsError;
 
+use crate::domain::Verdict;
+
 /// What a command can end with; the numbers are a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -59,6 +61,24 @@ impl Exit {
                 "awaiting approval: a one-shot that doesn't wait longer, or an agent that was asked to go"
             }
             Self::Cancelled => "cancelled, or asked to leave before it was done",
+        }
+    }
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Done => Self::Done,
+            Verdict::Unexpected => Self::Unexpected,
+            Verdict::Settings => Self::Settings,
+            Verdict::InvalidBundle => Self::InvalidBundle,
+            Verdict::PlanFailed => Self::PlanFailed,
+            Verdict::ApplyFailed | Verdict::Skipped => Self::ApplyFailed,
+            Verdict::StoppedByGate => Self::StoppedByGate,
+            Verdict::AwaitingApproval => Self::AwaitingApproval,
+            Verdict::StateAtRisk => Self::StateAtRisk,
+            Verdict::LeaseLost => Self::LeaseLost,
+            Verdict::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -8,18 +8,36 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 
 use super::oneshot::words;
-use crate::agent::{Finding, Outcome, Verdict};
+use crate::agent::Outcome;
+use crate::domain::{Finding, Verdict};
 
 /// GitHub shows ten of each kind per step.
 const MOST_ANNOTATIONS: usize = 10;
 
+/// How something ended, as far as annotations tell it.
+pub(super) struct End<'a> {
+    /// The target, in words.
+    pub(super) target: &'a str,
+    pub(super) verdict: Verdict,
+    pub(super) message: Option<&'a str>,
+    pub(super) findings: &'a [Finding],
+}
+
+impl<'a> End<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        let Outcome { target, verdict, message, findings, .. } = outcome;
+        Self { target, verdict: *verdict, message: message.as_deref(), findings }
+    }
+}
+
 /// Writes both, where the environment is GitHub's.
 pub(super) fn tell(environment: &BTreeMap<String, String>, outcomes: &[Outcome]) {
-    show(environment, &summary(outcomes), outcomes);
+    let ends: Vec<End<'_>> = outcomes.iter().map(End::of).collect();
+    show(environment, &summary(outcomes), &ends);
 }
 
 /// The same with a summary of the caller's. One that can't be written is no reason to fail.
-pub(super) fn show(environment: &BTreeMap<String, String>, summary: &str, outcomes: &[Outcome]) {
+pub(super) fn show(environment: &BTreeMap<String, String>, summary: &str, ends: &[End<'_>]) {
     let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
     if let Some(path) = set("GITHUB_STEP_SUMMARY") {
         let file = OpenOptions::new().create(true).append(true).open(path);
@@ -29,7 +47,7 @@ pub(super) fn show(environment: &BTreeMap<String, String>, summary: &str, outcom
     }
     if set("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
         // On stderr, since stdout is data; the runner reads both.
-        drop(io::stderr().write_all(annotations(outcomes).as_bytes()));
+        drop(io::stderr().write_all(annotations(ends).as_bytes()));
     }
 }
 
@@ -83,30 +101,30 @@ fn fence(text: &str) -> String {
     "`".repeat(longest.max(2) + 1)
 }
 
-fn annotations(outcomes: &[Outcome]) -> String {
+fn annotations(ends: &[End<'_>]) -> String {
     let mut text = String::new();
     for warning in [false, true] {
-        let all = outcomes.iter().flat_map(|outcome| outcome.findings.iter().map(move |finding| (outcome, finding)));
-        for (outcome, finding) in all.filter(|(_, finding)| finding.warning == warning).take(MOST_ANNOTATIONS) {
-            text.push_str(&annotation(outcome, finding));
+        let all = ends.iter().flat_map(|end| end.findings.iter().map(move |finding| (end.target, finding)));
+        for (target, finding) in all.filter(|(_, finding)| finding.warning == warning).take(MOST_ANNOTATIONS) {
+            text.push_str(&annotation(target, finding));
         }
     }
     // What failed without a diagnostic is shown as well.
-    for outcome in outcomes.iter().filter(|it| it.findings.is_empty() && it.verdict.exit_code() != 0) {
-        let kind = if outcome.verdict == Verdict::AwaitingApproval { "notice" } else { "error" };
-        let message = outcome.message.as_deref().unwrap_or_default();
-        writeln!(text, "::{kind} title={}::{}", property(&outcome.target), data(message)).expect("text takes text");
+    for end in ends.iter().filter(|it| it.findings.is_empty() && it.verdict.exit_code() != 0) {
+        let kind = if end.verdict == Verdict::AwaitingApproval { "notice" } else { "error" };
+        let message = end.message.unwrap_or_default();
+        writeln!(text, "::{kind} title={}::{}", property(end.target), data(message)).expect("text takes text");
     }
     text
 }
 
-fn annotation(outcome: &Outcome, finding: &Finding) -> String {
+fn annotation(target: &str, finding: &Finding) -> String {
     let mut properties = Vec::new();
     if let Some(file) = &finding.file {
         properties.push(format!("file={}", property(file)));
         properties.extend(finding.line.map(|line| format!("line={line}")));
     }
-    properties.push(format!("title={}", property(&format!("{}: {}", outcome.target, finding.summary))));
+    properties.push(format!("title={}", property(&format!("{target}: {}", finding.summary))));
     let kind = if finding.warning { "warning" } else { "error" };
     let message = if finding.detail.trim().is_empty() { &finding.summary } else { &finding.detail };
     format!("::{kind} {}::{}\n", properties.join(","), data(message))
@@ -129,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_annotation_is_escaped_as_github_wants_it() {
-        insta::assert_snapshot!(annotations(&outcomes()), @"
+        insta::assert_snapshot!(annotations(&outcomes().each_ref().map(End::of)), @"
         ::error file=main.tf,line=15,title=environment prod%3A creating EC2 VPC%3A VpcLimitExceeded::100%25 of the quota%0Ais used
         ::notice title=environment dev::
         ");

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, Form, github, print};
-use crate::agent::{Outcome, Verdict};
+use crate::agent::Outcome;
+use crate::domain::Verdict;
 
 /// Prints the end, and gives the exit code of the worst.
 pub(super) fn tell(
@@ -20,12 +21,12 @@ pub(super) fn tell(
         Form::Json => print::json(&summary(worst, outcomes))?,
         Form::Text => print::text(&lines(outcomes))?,
     }
-    Ok(super::agent::exit(worst))
+    Ok(worst.into())
 }
 
 fn summary(worst: Verdict, outcomes: &[Outcome]) -> Value {
     json!({
-        "verdict": name(worst),
+        "verdict": worst.name(),
         "exitCode": worst.exit_code(),
         "deployments": outcomes.iter().map(one).collect::<Vec<_>>(),
     })
@@ -37,7 +38,7 @@ fn one(outcome: &Outcome) -> Value {
         "target": outcome.target,
         "targetArn": outcome.target_arn,
         "attempt": outcome.attempt,
-        "verdict": name(outcome.verdict),
+        "verdict": outcome.verdict.name(),
         "exitCode": outcome.verdict.exit_code(),
         "changes": outcome.changes.map(|it| json!({ "add": it.add, "change": it.change, "destroy": it.remove })),
         "outputs": outcome.outputs,
@@ -65,34 +66,17 @@ fn lines(outcomes: &[Outcome]) -> String {
 
 /// The end in a few words.
 pub(super) fn words(outcome: &Outcome) -> String {
-    let verdict = name(outcome.verdict).replace('-', " ");
+    let verdict = outcome.verdict.words();
     match outcome.changes {
         Some(it) => format!("{verdict}, {} added, {} changed, {} destroyed", it.add, it.change, it.remove),
         None => verdict,
     }
 }
 
-/// A verdict as scripts read it; the names of the exit codes.
-pub(super) fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "done",
-        Verdict::AwaitingApproval => "awaiting-approval",
-        Verdict::Cancelled => "cancelled",
-        Verdict::StoppedByGate => "stopped-by-gate",
-        Verdict::LeaseLost => "lease-lost",
-        Verdict::Settings => "settings",
-        Verdict::InvalidBundle => "invalid-bundle",
-        Verdict::PlanFailed => "plan-failed",
-        Verdict::ApplyFailed => "apply-failed",
-        Verdict::Unexpected => "unexpected",
-        Verdict::StateAtRisk => "state-at-risk",
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::agent::Finding;
+    use crate::domain::Finding;
     use crate::terraform::Changes;
 
     pub(in crate::cli) fn outcomes() -> [Outcome; 3] {

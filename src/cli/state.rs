@@ -151,7 +151,9 @@ fn shown(state: &State, form: Form) -> Result<(), Failure> {
         ("terraform", of(|lock| lock.operation.clone().unwrap_or_default())),
         ("released", of(|lock| print::maybe(lock.released_at))),
     ];
-    let more = state.blocked.iter().flat_map(blocked).chain(owed(state));
+    // Where the control plane doesn't keep it.
+    let elsewhere = state.at.iter().map(|at| ("lies at", format!("s3://{}/{}", at.bucket, at.key)));
+    let more = elsewhere.chain(state.blocked.iter().flat_map(blocked)).chain(owed(state));
     print::one(form, state, &lines.into_iter().chain(more).collect::<Vec<_>>())
 }
 

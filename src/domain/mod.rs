@@ -11,6 +11,7 @@ mod problem;
 mod schema;
 mod spec;
 mod target;
+mod verdict;
 pub(crate) mod yaml;
 
 pub use bundle::{
@@ -28,4 +29,5 @@ pub use problem::{Problem, Problems, nearest};
 pub use schema::{Form, InputShape, InputType, Schema};
 pub use spec::{EnvironmentSpec, InstanceSpec, ServiceSpec};
 pub use target::{Target, UnknownTarget};
+pub use verdict::{Finding, Verdict};
 pub use yaml::{yaml_key, yaml_value};

@@ -24,6 +24,8 @@ pub enum StatePlace {
         region: String,
         /// Another S3 than Amazon's.
         endpoint: Option<String>,
+        /// The role that reads and writes it, if it isn't whoever runs Terraform.
+        role: Option<String>,
     },
     /// `terraform.tfstate` beside the code.
     Beside,
@@ -57,7 +59,15 @@ pub fn plain(files: Files, arn: &str) -> Files {
 /// The file that says where the state lies; none where Terraform's own default is meant and the author says nothing else.
 pub fn backend(place: &StatePlace) -> (String, Vec<u8>) {
     let block = match place {
-        StatePlace::S3 { bucket, key, region, endpoint } => s3(bucket, key, region, endpoint.as_deref()),
+        StatePlace::S3 { bucket, key, region, endpoint, role } => {
+            let block = s3(bucket, key, region, endpoint.as_deref());
+            let assumed =
+                |role: &String| hcl::Attribute::new("assume_role", hcl::expression!({ "role_arn" = (role.as_str()) }));
+            hcl::Block {
+                body: block.body.into_iter().chain(role.as_ref().map(assumed).map(Into::into)).collect(),
+                ..block
+            }
+        }
         StatePlace::Beside => hcl::Block::builder("backend").add_label("local").build(),
     };
     let terraform = hcl::Block::builder("terraform").add_block(block).build();
@@ -93,6 +103,7 @@ mod tests {
             key: "environments/dev/terraform.tfstate".into(),
             region: "us-east-1".into(),
             endpoint: None,
+            role: None,
         };
         let (name, text) = backend(&place);
         assert_eq!(name, "backend_override.tf");

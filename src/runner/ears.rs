@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use hadron_model::DeploymentStatus;
 
-use super::{Directory, Notified, Runner, Verdict};
+use super::{Directory, Notified, Runner};
+use crate::domain::Verdict;
 use crate::proton::{Begun, Proton, ProtonError, Report};
 use crate::support::AwsAccess;
 

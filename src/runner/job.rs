@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::beside::Beside;
 use super::ears::{Ears, Start};
 use super::role::{RoleError, Roles};
-use super::{Directory, Finding, Intent, Outcome, Runner, Site, SiteError, Verdict, Watcher};
-use crate::domain::{Output, Outputs, proton_outputs};
+use super::{Directory, Intent, Outcome, Runner, Site, SiteError, Watcher, outcome};
+use crate::domain::{Finding, Output, Outputs, Verdict, proton_outputs};
 use crate::objects::{Objects, ObjectsConfig, ObjectsError};
 use crate::proton::Report;
 use crate::support::{Secret, files};
@@ -318,7 +318,7 @@ async fn end(directory: &Directory, came: Result<Came, JobError>, ears: Option<&
 fn findings(directory: &Directory, error: &JobError) -> Vec<Finding> {
     match error {
         JobError::Terraform { source, .. } => {
-            source.diagnostics().iter().map(|diagnostic| Finding::of(directory, diagnostic)).collect()
+            source.diagnostics().iter().map(|diagnostic| outcome::finding(directory, diagnostic)).collect()
         }
         _ => Vec::new(),
     }

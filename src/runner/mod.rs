@@ -29,11 +29,12 @@ use tokio_util::sync::CancellationToken;
 pub use changes::{Changed, ChangesError, changed};
 pub use directory::{Directory, DirectoryError};
 pub use order::in_order;
-pub use outcome::{Finding, Notified, Outcome, Verdict};
+pub use outcome::{Notified, Outcome};
 pub use pipeline::{Pipeline, Since};
 pub use role::{Identities, RoleError};
 pub use site::{Choices, Site, SiteError};
 
+use crate::domain::Verdict;
 use crate::support::{AwsAccess, Trust};
 use crate::terraform::{ProviderStore, Terraform};
 

@@ -1,44 +1,9 @@
 //! How a directory's run ended.
 
-use crate::terraform::{Changes, Diagnostic, Severity};
+use crate::domain::{Finding, Verdict};
+use crate::terraform::{Changes, Diagnostic};
 
 use super::Directory;
-
-/// How it ended, from the best to the worst; the names of the exit codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the exit codes of the same names")]
-pub enum Verdict {
-    Done,
-    /// Not begun, since what it rests on failed.
-    Skipped,
-    Cancelled,
-    /// The deployment is somebody else's.
-    LeaseLost,
-    Settings,
-    InvalidBundle,
-    PlanFailed,
-    ApplyFailed,
-    Unexpected,
-    StateAtRisk,
-}
-
-impl Verdict {
-    /// The exit code that says so.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Unexpected => 1,
-            Self::Settings => 3,
-            Self::InvalidBundle => 4,
-            Self::PlanFailed => 10,
-            // Whatever made it be skipped has a code of its own.
-            Self::ApplyFailed | Self::Skipped => 11,
-            Self::StateAtRisk => 13,
-            Self::LeaseLost => 14,
-            Self::Cancelled => 130,
-        }
-    }
-}
 
 /// Whether Proton was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,21 +45,6 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
 }
 
-/// One thing that Terraform complains about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether things went on nevertheless.
-    pub warning: bool,
-    /// The file, as a path in the repository.
-    pub file: Option<String>,
-    /// The line in it, from 1.
-    pub line: Option<u64>,
-    /// The problem in one line.
-    pub summary: String,
-    /// The explanation; may be empty.
-    pub detail: String,
-}
-
 impl Outcome {
     pub(super) fn of(directory: &Directory, verdict: Verdict) -> Self {
         Self {
@@ -114,18 +64,11 @@ impl Outcome {
     }
 }
 
-impl Finding {
-    pub(super) fn of(directory: &Directory, diagnostic: &Diagnostic) -> Self {
-        let file = diagnostic.file.as_ref();
-        Self {
-            warning: diagnostic.severity == Severity::Warning,
-            file: file.map(|file| match directory.path.as_str() {
-                "" => file.clone(),
-                path => format!("{path}/{file}"),
-            }),
-            line: diagnostic.line,
-            summary: diagnostic.summary.clone(),
-            detail: diagnostic.detail.clone(),
-        }
+/// What Terraform says of a directory, with the file as a path in the repository.
+pub(super) fn finding(directory: &Directory, diagnostic: &Diagnostic) -> Finding {
+    let mut finding = Finding::from(diagnostic);
+    if !directory.path.is_empty() {
+        finding.file = finding.file.map(|file| format!("{}/{file}", directory.path));
     }
+    finding
 }

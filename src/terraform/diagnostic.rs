@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Finding;
+
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,6 +87,18 @@ impl Diagnostic {
             snippet_line: None,
             highlight: None,
             values: Vec::new(),
+        }
+    }
+}
+
+impl From<&Diagnostic> for Finding {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        Self {
+            warning: diagnostic.severity == Severity::Warning,
+            file: diagnostic.file.clone(),
+            line: diagnostic.line,
+            summary: diagnostic.summary.clone(),
+            detail: diagnostic.detail.clone(),
         }
     }
 }

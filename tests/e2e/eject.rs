@@ -93,9 +93,7 @@ fn every_root_plans_without_changes_when_hadron_is_gone() {
     assert!(text.starts_with("variable \"environment\"") && !text.contains("Hadron"), "{text}");
 
     // Nobody changes in Hadron what has moved, and a second time changes nothing.
-    assert!(
-        shell.ok("$HADRON state show environment/dev").contains("ejected: its state has moved to s3://states/team/")
-    );
+    assert!(shell.ok("$HADRON state show environment/dev").contains("ejected: its state lies at s3://states/team/"));
     shell.ok("$HADRON eject roots --state s3://states/team");
     fs::write(shell.folder().join("roots/environments/dev/main.tf"), "# mine").unwrap();
     shell.run("$HADRON eject roots --state s3://states/team").failed(2, &["main.tf is there with other content"]);

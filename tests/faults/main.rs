@@ -1,7 +1,7 @@
 //! What goes wrong while Terraform works, in rounds: after each the record is held against what exists.
 //!
-//! `cargo test --test faults` plays 60 rounds and a race of agents in some minutes; `-- --rounds 1000`, or
-//! `HADRON_TEST_ROUNDS=1000`, plays as many as you like. `--seed N` (`HADRON_TEST_SEED`) repeats a plan, `--round N` one
+//! `cargo test --test faults` plays the same 60 rounds each time, and a race of agents, in some minutes; `-- --rounds 1000`,
+//! or `HADRON_TEST_ROUNDS=1000`, draws as many as you like. `--seed N` (`HADRON_TEST_SEED`) repeats a plan, `--round N` one
 //! round of it, `--only WORD,WORD` those whose fault's name holds a word or that are set up so (`Postgres`, `Bucket`,
 //! `Gated`), `--lanes N` as many at a time, `--race N` lets agents race over as many deployments.
 
@@ -45,6 +45,10 @@ use tally::Tally;
 use world::World;
 
 const ROUNDS: usize = 60;
+
+/// Of a short run: what makes it fail is to be the change, and no luck of the draw. Longer ones draw their own.
+const SEED: u64 = 20_261_007;
+
 const LANES: usize = 5;
 
 /// Deployments of the race: of a short run, and of a long one.
@@ -126,7 +130,7 @@ fn wish(arguments: &[String]) -> Wish {
     };
     Wish {
         rounds,
-        seed: seed.unwrap_or_else(|| rand::random_range(0..1_000_000)),
+        seed: seed.unwrap_or_else(|| if rounds == ROUNDS { SEED } else { rand::random_range(0..1_000_000) }),
         round,
         only,
         lanes: flag("--lanes").map_or(LANES, |text| size(number(text))),

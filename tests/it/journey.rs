@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use hadron::agent::{Agent, AgentError, Config, EnvironmentConfig, HostConfig, S3State, Verdict};
+use hadron::agent::{Agent, AgentError, Config, EnvironmentConfig, HostConfig, S3State};
+use hadron::domain::Verdict;
 use hadron::objects::ObjectsConfig;
 use hadron::support::{AwsAccess, Clock, Secret};
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use hadron_model::hadron::{
 use serde::Serialize;
 
 use self::planner::{Planned, Planner};
-use super::import::state::Buckets;
+use super::buckets::Buckets;
 use super::remote::{self, Remote};
 use super::target::{Named, short};
 use super::{Exit, Failure, Form, print};

@@ -1,14 +1,11 @@
 //! One read-only plan: what would be deployed is rendered, and the state is a copy, so that Terraform can't write it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
-use hadron_model::hadron::{
-    AdoptionGroup, DescribeStateInput, DescribeStateOutput, GetStateVersionInput, GetStateVersionOutput, Operation,
-    QuarantinedTarget, StateAt,
-};
+use anyhow::Context;
+use hadron_model::hadron::{AdoptionGroup, QuarantinedTarget};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -16,14 +13,14 @@ use super::judge::judge;
 use crate::agent::EnvironmentConfig;
 use crate::cli::Failure;
 use crate::cli::agent::{Access, environments, find_terraform, provider_store, terraform_environment};
-use crate::cli::import::state::{Buckets, Contents};
+use crate::cli::buckets::Buckets;
+use crate::cli::recorded::Recorded;
 use crate::cli::remote::{self, Remote};
-use crate::domain::{Files, Target, open_bundle_of};
-use crate::hadron::HadronError;
-use crate::objects::ObjectUri;
-use crate::renderer::{self, Metadata, Request};
+use crate::cli::states::{self, Contents, Found};
+use crate::domain::{Files, LOCK_FILE, Target};
+use crate::eject::{Masked, masked};
+use crate::renderer::Metadata;
 use crate::settings::Resolved;
-use crate::support::causes;
 use crate::terraform::{Backend, Mode, ProviderStore, Session, Terraform, child_env};
 
 /// How long a lock of the copied state may take; nobody else has it.
@@ -56,29 +53,9 @@ pub(super) async fn state_of(
     buckets: &Buckets,
     target: &QuarantinedTarget,
 ) -> Result<Option<StateCopy>, String> {
-    let text = match &target.state {
-        Some(StateAt { bucket, key, region, .. }) => {
-            buckets.read((bucket, key), region.as_deref()).await.map_err(|error| causes(&error))?
-        }
-        None => kept_here(remote, &target.target_arn).await.map_err(|error| error.to_string())?,
-    };
-    Ok(text.map(|text| StateCopy { digest: hex::encode(Sha256::digest(&text)), text }))
-}
-
-async fn kept_here(remote: &Remote, arn: &str) -> Result<Option<Vec<u8>>, HadronError> {
-    let input = DescribeStateInput { target_arn: arn.to_owned() };
-    let known: Result<DescribeStateOutput, HadronError> = remote.hadron.call(Operation::DescribeState, &input).await;
-    match known {
-        Err(error) if error.is_not_found() => return Ok(None),
-        known => known?,
-    };
-    let input = GetStateVersionInput { target_arn: arn.to_owned(), serial: None, parked: None };
-    let found: Result<GetStateVersionOutput, HadronError> =
-        remote.hadron.call(Operation::GetStateVersion, &input).await;
-    match found {
-        Err(error) if error.is_not_found() => Ok(None),
-        found => Ok(Some(found?.body.into_bytes())),
-    }
+    let found =
+        states::find(remote, || Ok(buckets), &target.target_arn).await.map_err(|it| format!("{:#}", it.error))?;
+    Ok(found.map(|Found { text, .. }| StateCopy { digest: hex::encode(Sha256::digest(&text)), text }))
 }
 
 /// Everything that plans share.
@@ -130,19 +107,12 @@ impl<'r> Planner<'r> {
         state: Option<StateCopy>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Planned> {
-        let choices = self.choices(&target.environment_name);
+        let choices = EnvironmentConfig::of(&self.environments, &target.environment_name);
         let folder =
             tempfile::Builder::new().prefix("hadron-adopt-").tempdir().context("making a folder to plan in")?;
         let (work, file) = (folder.path().join("work"), folder.path().join("copy.tfstate"));
-        for (name, bytes) in self.rendered(target).await? {
+        for (name, bytes) in self.files(target, &choices).await? {
             write(&work.join(name), &bytes)?;
-        }
-        if !choices.variables.is_empty() {
-            let text = serde_json::to_vec_pretty(&choices.variables).context("writing the site's variables")?;
-            write(&work.join("hadron_site.auto.tfvars.json"), &text)?;
-        }
-        if let Some(overlay) = &choices.overlay {
-            lay_beside(overlay, &work)?;
         }
         let managed = match &state {
             Some(state) => Contents::read(&state.text).context("its state is none of Terraform's")?.managed(),
@@ -183,26 +153,33 @@ impl<'r> Planner<'r> {
     }
 
     /// The files that a deployment would be made of.
-    async fn rendered(&self, of: &QuarantinedTarget) -> anyhow::Result<Files> {
+    async fn files(&self, of: &QuarantinedTarget, choices: &EnvironmentConfig) -> anyhow::Result<Files> {
         let (_, target) = Target::parse(&of.target_arn)?;
-        let (bundle, inputs): (ObjectUri, ObjectUri) = (of.bundle.parse()?, of.inputs.parse()?);
-        let archive = self.remote.objects.get(&bundle).await?;
-        let inputs = serde_json::from_slice(&self.remote.objects.get(&inputs).await?).context("reading the inputs")?;
-        let bundle =
-            open_bundle_of(&target, &archive).map_err(|problems| anyhow!("its bundle is refused: {problems}"))?;
-        let part = bundle.part_for(&target).ok_or_else(|| anyhow!("its bundle has no part for {target}"))?;
+        let mut recorded = Recorded::read(self.remote, &of.bundle, &of.inputs).await.map_err(|it| it.error)?;
+        let sealed = masked(&recorded.inputs);
+        let states = self.producers(of, &sealed).await?;
+        recorded.unseal(&sealed, |producer, output| states.get(producer)?.output(output)).map_err(|it| it.error)?;
         let metadata = Metadata { deployment_id: of.deployment_id.clone(), ..Metadata::default() };
-        let request =
-            Request { target: &target, arn: &of.target_arn, part, inputs: &inputs, metadata, stack_template_url: None };
-        let rendered =
-            renderer::render(&request).map_err(|problems| anyhow!("its bundle can't be rendered: {problems}"))?;
-        Ok(rendered.files)
+        let mut files = recorded.rendered(&target, &of.target_arn, metadata).map_err(|it| it.error)?.files;
+        choices.add_site(&mut files)?;
+        if let Some(lock) = recorded.lock(self.remote, &target).await.map_err(|it| it.error)? {
+            files.entry(LOCK_FILE.to_owned()).or_insert(lock);
+        }
+        Ok(files)
     }
 
-    /// The choices for an environment; `""` is a pipeline's.
-    fn choices(&self, environment: &str) -> EnvironmentConfig {
-        let name = if environment.is_empty() { "pipeline" } else { environment };
-        self.environments.get(name).or_else(|| self.environments.get("*")).cloned().unwrap_or_default()
+    /// The states that sealed inputs come from.
+    async fn producers(&self, of: &QuarantinedTarget, sealed: &[Masked]) -> anyhow::Result<BTreeMap<Target, Contents>> {
+        let (scope, _) = Target::parse(&of.target_arn)?;
+        let mut states = BTreeMap::new();
+        for producer in sealed.iter().map(|it| &it.producer).collect::<BTreeSet<_>>() {
+            let found =
+                states::find(self.remote, || Ok(&self.buckets), &producer.arn(&scope)).await.map_err(|it| it.error)?;
+            if let Some(Found { text, .. }) = found {
+                states.insert(producer.clone(), Contents::read(&text)?);
+            }
+        }
+        Ok(states)
     }
 }
 
@@ -216,19 +193,4 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         fs::create_dir_all(parent).with_context(writing)?;
     }
     fs::write(path, bytes).with_context(writing)
-}
-
-/// Copies an overlay's files beside the rendered ones, as an agent does.
-fn lay_beside(overlay: &Path, work: &Path) -> anyhow::Result<()> {
-    let reading = || format!("reading the overlay {}", overlay.display());
-    for entry in fs::read_dir(overlay).with_context(reading)? {
-        let source = entry.with_context(reading)?.path();
-        let target = work.join(source.file_name().unwrap_or_default());
-        if source.is_dir() {
-            lay_beside(&source, &target)?;
-        } else {
-            write(&target, &fs::read(&source).with_context(reading)?)?;
-        }
-    }
-    Ok(())
 }

@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::agent::{Progress, Stage, Verdict};
+use crate::agent::{Progress, Stage};
+
+use crate::domain::Verdict;
 
 /// Stderr, as it is; cheap to clone.
 #[derive(Debug, Clone)]

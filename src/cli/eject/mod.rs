@@ -11,15 +11,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use hadron_model::hadron::{ListQuarantinedInput, Operation, QuarantinedTarget};
 use serde::Serialize;
 
-use super::remote::Remote;
+use super::agent::environments;
+use super::remote::{Remote, refused};
 use super::{Exit, Failure, Form, print};
+use crate::agent::EnvironmentConfig;
 use crate::domain::Files;
 use crate::eject::{RootLine, StatePlace, backend, folder, handover};
 use crate::settings::Resolved;
 use crate::support::files;
-use state::{Found, Store};
+use state::{Found, States};
 use targets::Ejected;
 
 #[derive(Debug, Args)]
@@ -68,43 +71,57 @@ struct Outcome {
 /// Reads everything, then writes the roots, then moves the states; what fails before the last changes nothing in Hadron.
 pub(super) async fn run(settings: &Resolved, args: &EjectArgs, form: Form) -> Result<Exit, Failure> {
     let remote = Remote::of(settings).await?;
-    let store = Store::new(settings, args).await?;
+    let states = States::new(settings, args)?;
     let all = targets::all(&remote).await?;
     if all.is_empty() {
         return Err(Failure::new(Exit::Usage, anyhow!("there is nothing in this account and region to eject")));
     }
     targets::must_be_at_rest(&all)?;
-    let roots = roots(settings, &remote, &store, all).await?;
-    write(&args.dir, &roots, &store)?;
+    let roots = roots(settings, &remote, &states, all).await?;
+    write(&args.dir, &roots, &states)?;
     for root in &roots {
         if !args.rehearse {
-            state::close(&remote, root, &store).await?;
+            state::close(&remote, root, &states).await?;
         }
-        store.keep(root, &args.dir).await?;
+        states.keep(root, &args.dir).await?;
     }
-    tell(&roots, &store, form)
+    let exit = tell(&roots, &states, form)?;
+    let foreign: Vec<QuarantinedTarget> =
+        remote.hadron.pages(Operation::ListQuarantined, &ListQuarantinedInput::default()).await.map_err(refused)?;
+    if !foreign.is_empty() {
+        let count = foreign.len();
+        writeln!(io::stderr(), "{count} of them were imported and never adopted: plan each before you apply it")?;
+    }
+    Ok(exit)
 }
 
-async fn roots(settings: &Resolved, remote: &Remote, store: &Store, all: Vec<Ejected>) -> Result<Vec<Root>, Failure> {
-    let mut states = BTreeMap::new();
+async fn roots(
+    settings: &Resolved,
+    remote: &Remote,
+    states: &States<'_>,
+    all: Vec<Ejected>,
+) -> Result<Vec<Root>, Failure> {
+    let mut found = BTreeMap::new();
     for ejected in &all {
-        states.insert(ejected.target.clone(), state::find(remote, store, ejected).await?);
+        found.insert(ejected.target.clone(), states.find(remote, ejected).await?);
     }
+    let sites = environments(settings)?;
     let mut roots = Vec::new();
     for ejected in all {
-        let mut files = material::of(settings, remote, &ejected, &states).await?;
+        let mut files =
+            material::of(&EnvironmentConfig::of(&sites, &ejected.environment), remote, &ejected, &found).await?;
         let secret = files.keys().filter(|path| *path == material::SECRETS).cloned().collect();
         let folder = folder(&ejected.target);
-        let state = states.get(&ejected.target).cloned().unwrap_or(Found::None);
-        files.extend([backend(&store.place(&folder, &state))]);
+        let state = found.get(&ejected.target).cloned().unwrap_or(Found::None);
+        files.extend([backend(&states.place(&folder, &state))]);
         roots.push(Root { ejected, folder, files, state, secret });
     }
     Ok(roots)
 }
 
 /// Writes the roots and what lies beside them. A file that is there with other content is nobody's to overwrite.
-fn write(dir: &Path, roots: &[Root], store: &Store) -> Result<(), Failure> {
-    let lines: Vec<RootLine> = roots.iter().map(|root| line(root, store)).collect();
+fn write(dir: &Path, roots: &[Root], states: &States<'_>) -> Result<(), Failure> {
+    let lines: Vec<RootLine> = roots.iter().map(|root| line(root, states)).collect();
     let mut all: Vec<(PathBuf, &[u8])> = Vec::new();
     let beside = handover(&lines);
     all.extend(beside.iter().map(|(path, bytes)| (dir.join(path), &**bytes)));
@@ -125,30 +142,30 @@ fn write(dir: &Path, roots: &[Root], store: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
-fn line(root: &Root, store: &Store) -> RootLine {
+fn line(root: &Root, states: &States<'_>) -> RootLine {
     RootLine {
         folder: root.folder.clone(),
         arn: root.ejected.arn.clone(),
-        state: words(root, store),
+        state: words(root, states),
         secret: root.secret.clone(),
     }
 }
 
-fn words(root: &Root, store: &Store) -> String {
-    match (store.place(&root.folder, &root.state), &root.state) {
+fn words(root: &Root, states: &States<'_>) -> String {
+    match (states.place(&root.folder, &root.state), &root.state) {
         (_, Found::None) => "none yet".to_owned(),
         (StatePlace::S3 { bucket, key, .. }, _) => format!("s3://{bucket}/{key}"),
         (StatePlace::Beside, _) => "terraform.tfstate".to_owned(),
     }
 }
 
-fn tell(roots: &[Root], store: &Store, form: Form) -> Result<Exit, Failure> {
+fn tell(roots: &[Root], states: &States<'_>, form: Form) -> Result<Exit, Failure> {
     let outcomes: Vec<Outcome> = roots
         .iter()
         .map(|root| Outcome {
             target: root.ejected.target.resource(),
             folder: root.folder.clone(),
-            state: words(root, store),
+            state: words(root, states),
             serial: root.state.serial(),
             secret: root.secret.clone(),
         })

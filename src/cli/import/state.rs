@@ -2,150 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::anyhow;
 use futures::StreamExt;
 use hadron_model::hadron::{
     DescribeStateInput, DescribeStateOutput, Operation, PushStateInput, PushStateOutput, State,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::apply::Summary;
-use crate::cli::{Exit, Failure, remote, trust};
+use crate::cli::Failure;
+use crate::cli::buckets::Buckets;
+use crate::cli::states::Contents;
 use crate::domain::proton_outputs;
 use crate::estate::{Estate, Rebuilt, StateAt};
 use crate::hadron::{Client, HadronError};
-use crate::objects::{ObjectUri, Objects, ObjectsConfig, ObjectsError};
-use crate::settings::{Resolved, child_environment};
-use crate::support::{Secret, Trust};
-
-/// The largest state, in bytes: what the state server takes.
-const LARGEST: u64 = 64 << 20;
+use crate::objects::{ObjectUri, ObjectsError};
+use crate::settings::Resolved;
 
 /// How many states are read at once.
 const AT_ONCE: usize = 8;
-
-/// The buckets that hold states, asked as Terraform would ask them here.
-pub(in crate::cli) struct Buckets {
-    endpoint: Option<String>,
-    /// AWS's own endpoint must be named where the process's environment names Hadron's.
-    names_aws: bool,
-    credentials: Option<(String, Secret)>,
-    region: String,
-    trust: Option<Trust>,
-    clients: tokio::sync::Mutex<BTreeMap<String, Objects>>,
-}
-
-impl Buckets {
-    /// The S3 of the setting `state.endpoint`, or Amazon's, with the AWS credentials of this process.
-    ///
-    /// # Errors
-    /// The only AWS credentials here are Hadron's own key.
-    pub(in crate::cli) fn of(settings: &Resolved) -> Result<Self, Failure> {
-        let (process, _) = settings.surroundings();
-        let (_, (own, _)) = remote::address(settings)?;
-        let env = child_environment(settings, std::slice::from_ref(&own));
-        let key = env.get("AWS_ACCESS_KEY_ID").zip(env.get("AWS_SECRET_ACCESS_KEY"));
-        if key.is_none() && process.get("AWS_ACCESS_KEY_ID") == Some(&own) {
-            let words = "the state buckets need AWS credentials, and AWS_ACCESS_KEY_ID is Hadron's own key here";
-            return Err(Failure::new(Exit::Settings, anyhow!(words)).hint(
-                "leave AWS's variables to AWS: name the server with HADRON_ENDPOINT, HADRON_ACCESS_KEY_ID and \
-                 HADRON_SECRET_ACCESS_KEY",
-            ));
-        }
-        // Temporary credentials come with a token, and with that the default chain finds them all.
-        let key = key.filter(|_| !env.contains_key("AWS_SESSION_TOKEN"));
-        let endpoint = settings.text("state.endpoint");
-        Ok(Self {
-            names_aws: endpoint.is_none() && process.contains_key("AWS_ENDPOINT_URL"),
-            endpoint,
-            credentials: key.map(|(id, secret)| (id.clone(), Secret::new(secret))),
-            region: settings.value("region")?,
-            trust: trust::of(settings)?,
-            clients: tokio::sync::Mutex::default(),
-        })
-    }
-
-    async fn client(&self, region: Option<&str>) -> Objects {
-        let region = region.unwrap_or(&self.region).to_owned();
-        let mut clients = self.clients.lock().await;
-        if let Some(known) = clients.get(&region) {
-            return known.clone();
-        }
-        let aws = self.names_aws.then(|| format!("https://s3.{region}.amazonaws.com"));
-        let client = Objects::new(ObjectsConfig {
-            endpoint: self.endpoint.clone().or(aws),
-            region: region.clone(),
-            credentials: self.credentials.clone(),
-            path_style: self.endpoint.is_some(),
-            trust: self.trust.clone(),
-        });
-        clients.entry(region).or_insert(client.await).clone()
-    }
-
-    /// A state as it lies there; None where there is none.
-    ///
-    /// # Errors
-    /// [`ObjectsError`].
-    pub(in crate::cli) async fn read(
-        &self,
-        (bucket, key): (&str, &str),
-        region: Option<&str>,
-    ) -> Result<Option<Vec<u8>>, ObjectsError> {
-        match self.client(region).await.get_limited(&ObjectUri::new(bucket, key), LARGEST).await {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
-            Err(ObjectsError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn read_at(&self, at: &StateAt) -> Result<Option<Vec<u8>>, ObjectsError> {
-        self.read((&at.bucket, &at.key), at.region.as_deref()).await
-    }
-}
-
-/// What is read of a state.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::cli) struct Contents {
-    #[serde(default)]
-    lineage: String,
-    #[serde(default)]
-    serial: i64,
-    #[serde(default)]
-    outputs: BTreeMap<String, OutputOf>,
-    #[serde(default)]
-    resources: Vec<ResourceOf>,
-}
-
-#[derive(Debug, Deserialize)]
-struct OutputOf {
-    value: Value,
-    #[serde(default)]
-    sensitive: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct ResourceOf {
-    #[serde(default)]
-    mode: String,
-    #[serde(default)]
-    instances: Vec<Value>,
-}
-
-impl Contents {
-    /// Reads a state's text.
-    ///
-    /// # Errors
-    /// It is no state.
-    pub(in crate::cli) fn read(text: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(text)
-    }
-
-    /// How many objects Terraform manages with it.
-    pub(in crate::cli) fn managed(&self) -> usize {
-        self.resources.iter().filter(|it| it.mode == "managed").map(|it| it.instances.len()).sum()
-    }
-}
 
 /// Copies the states of an estate into the state server, byte for byte, so that lineage and serial are kept.
 ///
@@ -175,9 +50,13 @@ pub(super) async fn copy(
     Ok(())
 }
 
+async fn read_at(buckets: &Buckets, at: &StateAt) -> Result<Option<Vec<u8>>, ObjectsError> {
+    buckets.read((&at.bucket, &at.key), at.region.as_deref()).await
+}
+
 async fn copy_one(buckets: &Buckets, client: &Client, arn: &str, at: &StateAt) -> Result<(), String> {
     let address = format!("s3://{}/{}", at.bucket, at.key);
-    let text = buckets.read_at(at).await.map_err(|error| error.to_string())?;
+    let text = read_at(buckets, at).await.map_err(|error| error.to_string())?;
     let text = text.ok_or_else(|| format!("there is none at {address}"))?;
     let contents = Contents::read(&text).map_err(|error| format!("{address} is no state: {error}"))?;
     let body = String::from_utf8(text).map_err(|error| format!("{address} is no text: {error}"))?;
@@ -235,7 +114,7 @@ pub(in crate::cli) async fn outputs(settings: &Resolved, rebuilt: &mut [Rebuilt]
         let components = estate.components.iter_mut().map(|it| (&it.arn, it.state.as_ref(), &mut it.outputs));
         for (arn, at, outputs) in environments.chain(instances).chain(components) {
             let (Some(at), None) = (at, &outputs) else { continue };
-            match buckets.read_at(at).await.map_err(|error| error.to_string()).and_then(read_outputs) {
+            match read_at(&buckets, at).await.map_err(|error| error.to_string()).and_then(read_outputs) {
                 Ok(found) => *outputs = found,
                 Err(why) => troubles.push(format!("{arn}: its outputs can't be read: {why}")),
             }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::{Exit, Failure, Form, github, print};
-use crate::agent::{self, Verdict as Agents};
-use crate::runner::{Directory, Intent, Notified, Outcome, Verdict, Watcher};
+use crate::domain::Verdict;
+use crate::runner::{Directory, Intent, Notified, Outcome, Watcher};
 
 /// GitHub takes a mebibyte per step; so much of each plan goes in.
 const LONGEST_PLAN: usize = 60_000;
@@ -69,48 +69,18 @@ pub(super) fn tell(
     form: Form,
 ) -> Result<Exit, Failure> {
     let worst = outcomes.iter().map(|outcome| outcome.verdict).max().unwrap_or(Verdict::Done);
-    github::show(environment, &summary(intent, outcomes), &annotated(outcomes));
+    github::show(environment, &summary(intent, outcomes), &outcomes.iter().map(end).collect::<Vec<_>>());
     match form {
         Form::Json => print::json(&document(intent, worst, outcomes))?,
         Form::Text => print::text(&lines(intent, outcomes))?,
     }
-    Ok(exit(worst))
-}
-
-fn exit(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Done => Exit::Done,
-        Verdict::Unexpected => Exit::Unexpected,
-        Verdict::Settings => Exit::Settings,
-        Verdict::InvalidBundle => Exit::InvalidBundle,
-        Verdict::PlanFailed => Exit::PlanFailed,
-        Verdict::ApplyFailed | Verdict::Skipped => Exit::ApplyFailed,
-        Verdict::StateAtRisk => Exit::StateAtRisk,
-        Verdict::LeaseLost => Exit::LeaseLost,
-        Verdict::Cancelled => Exit::Cancelled,
-    }
-}
-
-/// A verdict as scripts read it; the names of the exit codes.
-fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "done",
-        Verdict::Skipped => "skipped",
-        Verdict::Cancelled => "cancelled",
-        Verdict::LeaseLost => "lease-lost",
-        Verdict::Settings => "settings",
-        Verdict::InvalidBundle => "invalid-bundle",
-        Verdict::PlanFailed => "plan-failed",
-        Verdict::ApplyFailed => "apply-failed",
-        Verdict::Unexpected => "unexpected",
-        Verdict::StateAtRisk => "state-at-risk",
-    }
+    Ok(worst.into())
 }
 
 /// The end in a few words.
 fn words(intent: Intent, outcome: &Outcome) -> String {
     let Some(it) = outcome.changes.filter(|_| outcome.verdict == Verdict::Done) else {
-        return name(outcome.verdict).replace('-', " ");
+        return outcome.verdict.words();
     };
     match (intent, outcome.deleted) {
         (Intent::Plan, _) if outcome.plan.is_none() => "planned, nothing to do".to_owned(),
@@ -147,7 +117,7 @@ fn lines(intent: Intent, outcomes: &[Outcome]) -> String {
 fn document(intent: Intent, worst: Verdict, outcomes: &[Outcome]) -> Value {
     json!({
         "mode": if intent == Intent::Plan { "plan" } else { "apply" },
-        "verdict": name(worst),
+        "verdict": worst.name(),
         "exitCode": worst.exit_code(),
         "directories": outcomes.iter().map(one).collect::<Vec<_>>(),
     })
@@ -165,7 +135,7 @@ fn one(outcome: &Outcome) -> Value {
         "targetArn": outcome.arn,
         "deploymentId": outcome.deployment_id,
         "destroys": outcome.deleted,
-        "verdict": name(outcome.verdict),
+        "verdict": outcome.verdict.name(),
         "exitCode": outcome.verdict.exit_code(),
         "changes": outcome.changes.map(|it| json!({ "add": it.add, "change": it.change, "destroy": it.remove })),
         "outputs": outcome.outputs,
@@ -218,42 +188,10 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// The outcomes in the words of an agent, of which GitHub's annotations are made.
-fn annotated(outcomes: &[Outcome]) -> Vec<agent::Outcome> {
-    let finding = |finding: &crate::runner::Finding| agent::Finding {
-        warning: finding.warning,
-        file: finding.file.clone(),
-        line: finding.line,
-        summary: finding.summary.clone(),
-        detail: finding.detail.clone(),
-    };
-    let outcome = |outcome: &Outcome| agent::Outcome {
-        deployment_id: outcome.deployment_id.clone().unwrap_or_default(),
-        target: outcome.target.clone(),
-        target_arn: outcome.arn.clone(),
-        attempt: 1,
-        verdict: agents(outcome.verdict),
-        changes: outcome.changes,
-        outputs: outcome.outputs.clone(),
-        message: outcome.message.clone(),
-        run_dir: None,
-        findings: outcome.findings.iter().map(finding).collect(),
-    };
-    outcomes.iter().map(outcome).collect()
-}
-
-fn agents(verdict: Verdict) -> Agents {
-    match verdict {
-        Verdict::Done => Agents::Done,
-        Verdict::Cancelled => Agents::Cancelled,
-        Verdict::LeaseLost => Agents::LeaseLost,
-        Verdict::Settings => Agents::Settings,
-        Verdict::InvalidBundle => Agents::InvalidBundle,
-        Verdict::PlanFailed => Agents::PlanFailed,
-        Verdict::ApplyFailed | Verdict::Skipped => Agents::ApplyFailed,
-        Verdict::Unexpected => Agents::Unexpected,
-        Verdict::StateAtRisk => Agents::StateAtRisk,
-    }
+/// The ends, of which GitHub's annotations are made.
+fn end(outcome: &Outcome) -> github::End<'_> {
+    let Outcome { target, verdict, message, findings, .. } = outcome;
+    github::End { target, verdict: *verdict, message: message.as_deref(), findings }
 }
 
 #[cfg(test)]

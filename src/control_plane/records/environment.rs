@@ -65,3 +65,22 @@ impl Document for Environment {
         ]
     }
 }
+
+/// Who shall deploy an environment that doesn't exist yet, so that its first deployment is theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutorAhead {
+    /// The name that it will have.
+    pub environment: String,
+    /// Who.
+    pub executor: Executor,
+    /// Where to, if by requests.
+    pub requests: Option<Requests>,
+}
+
+impl Document for ExecutorAhead {
+    const KIND: &'static str = "executor_ahead";
+
+    fn key(&self) -> String {
+        self.environment.clone()
+    }
+}

@@ -27,7 +27,7 @@ pub use audit::{AuditEntry, AuditHead, Link, Touched};
 pub use component::Component;
 pub use data_key::{DataKey, Keyring};
 pub use deployment::{Action, Approval, Deployment, Lease, Output, Progress, TargetState};
-pub use environment::{Environment, Executor, Requests};
+pub use environment::{Environment, Executor, ExecutorAhead, Requests};
 pub use environment_account_connection::EnvironmentAccountConnection;
 pub use imported::{AdoptionPlan, Imported};
 pub use listed::{ListedDeployment, ListedInstance, ListedProgress};

@@ -18,6 +18,7 @@ pub const PLAIN: &[&str] = &[
     "counts_delta",
     "data_key",
     "duty",
+    "executor_ahead",
     "indexed",
     "target_runs",
     "turn",

@@ -23,6 +23,8 @@ pub use shape::{Form, InputShape};
 
 use super::yaml::{Node, Place};
 use super::{BundleKind, Problem, Problems};
+#[cfg(test)]
+pub(super) use read::names_a_keyword;
 use types::Type;
 
 /// Where a bundle keeps its schema.

@@ -71,6 +71,12 @@ const UNSUPPORTED: [&str; 12] = [
     "propertyNames",
 ];
 
+/// Whether a text has a keyword in quotes that the reader knows.
+#[cfg(test)]
+pub(in crate::domain) fn names_a_keyword(text: &str) -> bool {
+    KEYWORDS.iter().chain(&DOCUMENTATION).any(|keyword| text.contains(&format!("'{keyword}'")))
+}
+
 const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "array", "object"];
 
 /// Reads types, each named one once, and collects what is wrong with them.

@@ -185,6 +185,13 @@ fn a_schemas_mistakes_are_told_with_their_lines() {
     "#);
 }
 
+/// An editor may mark it, since it is of no use; `agrees` lets that pass.
+#[test]
+fn a_keyword_that_is_near_to_none_is_passed_over() {
+    assert_eq!(property("type: string, colour scheme: null").map(drop), Ok(()));
+    assert!(refusal(property("type: string, defautl: x")).contains("did you mean `default`?"));
+}
+
 #[test]
 fn a_default_must_obey_its_own_rules() {
     for declared in ["type: integer, default: 5, maximum: 4", "type: string, enum: [a], default: b"] {

@@ -150,3 +150,20 @@ fn states_are_copied_with_lineage_and_serial_and_outputs_are_read_from_them() {
     let plan = scene.operator.ok("$HADRON adopt --plan");
     assert!(plan.contains("6 no changes") && plan.contains("2 adds or updates: hadron adopt --updates"), "{plan}");
 }
+
+#[test]
+fn a_team_leaves_for_plain_terraform_straight_from_what_proton_left() {
+    let scene = Scene::new();
+    scene.operator.ok("$HADRON import infrastructure pipelines --apply --outputs-from-state");
+    let ejected = scene.operator.run("aws s3 mb s3://spare && $HADRON eject roots --state s3://spare").succeeded();
+    assert!(ejected.stderr.contains("8 of them were imported and never adopted"), "{ejected:?}");
+    assert!(ejected.stdout.contains("s3://acme-ci-state/pay/pipelineterraform.tfstate"), "{ejected:?}");
+    assert_eq!(scene.operator.ok("aws s3 ls s3://spare"), "", "every state stays where it is");
+    let planned = scene.operator.ok(
+        "cd roots/environments/dev && terraform init -input=false >/dev/null && terraform plan -input=false -no-color",
+    );
+    assert!(planned.contains("No changes."), "{planned}");
+    // Hadron's hands are off from now on.
+    let shown = scene.operator.ok("$HADRON state show environment/dev");
+    assert!(shown.contains("ejected: its state lies at s3://acme-dev-state/dev/terraform.tfstate"), "{shown}");
+}

@@ -18,8 +18,9 @@ use aws_sdk_proton::types::{
     DeploymentUpdateType, S3ObjectSource, ServiceTemplateSupportedComponentSourceType, TemplateVersionSourceInput,
     TemplateVersionStatus,
 };
-use hadron::agent::{Agent, Config, EnvironmentConfig, HostConfig, S3State, Verdict};
+use hadron::agent::{Agent, Config, EnvironmentConfig, HostConfig, S3State};
 use hadron::control_plane::deployments::upkeep;
+use hadron::domain::Verdict;
 use hadron::objects::ObjectsConfig;
 use hadron::support::{AwsAccess, Clock, Secret};
 use serde_json::Value;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hadron::agent::{Agent, Config, EnvironmentConfig, S3State, Verdict};
+use hadron::agent::{Agent, Config, EnvironmentConfig, S3State};
+use hadron::domain::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

@@ -11,7 +11,7 @@ use crate::control_plane::operations::tags::create_tags;
 use crate::control_plane::operations::templates::resolve_version;
 use crate::control_plane::operations::{environment_account_connection, repository_branch};
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{Action, Environment, Executor, Progress, TemplateKind, VersionRef};
+use crate::control_plane::records::{Action, Environment, Executor, ExecutorAhead, Progress, TemplateKind, VersionRef};
 use crate::control_plane::store::{ALL, Document, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
@@ -67,6 +67,11 @@ fn create(
     let plan = Plan::of(tx, engine, &version, &input.spec)?;
     if tx.count(scope, Environment::KIND, (ALL, ""), MOST)? >= MOST {
         return Err(ProtonError::quota(format!("there are {MOST} environments already")));
+    }
+    if let Some(ahead) = tx.get::<ExecutorAhead>(scope, &input.name)? {
+        environment.executor = ahead.executor;
+        environment.requests.clone_from(&ahead.requests);
+        tx.delete(scope, &ahead)?;
     }
     tx.add(scope, &environment)?;
     tag(tx, scope, (&arn, &version.template), input.tags.as_deref())?;

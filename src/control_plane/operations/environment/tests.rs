@@ -1,5 +1,6 @@
 //! Environments through their operations, from the spec to what an agent would be given.
 
+use hadron_model::hadron::{Executor, Hadron, SetExecutorInput};
 use hadron_model::{
     CreateEnvironmentInput, CreateEnvironmentOutput, DeleteEnvironmentInput, DeploymentStatus as S,
     DeploymentUpdateType as T, Environment, GetEnvironmentInput, ListEnvironmentOutputsInput,
@@ -7,7 +8,7 @@ use hadron_model::{
     RepositoryProvider, Tag, UpdateEnvironmentInput,
 };
 
-use crate::control_plane::records::{Deployment, StateKey, TagSet, TemplateKind};
+use crate::control_plane::records::{Deployment, ExecutorAhead, StateKey, TagSet, TemplateKind};
 use crate::control_plane::test_plane::TestPlane;
 use crate::control_plane::wire::ProtonError;
 
@@ -319,4 +320,21 @@ async fn environments_are_listed_by_name_in_pages() {
         }
     }
     assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_deployment_is_whose_it_was_said_to_be_ahead() {
+    let test = plane().await;
+    let set = async |executor, ahead| {
+        let input =
+            SetExecutorInput { environment_name: "dev".into(), executor, repository: None, branch: None, ahead };
+        test.plane.set_executor(&mut test.call(), input).await
+    };
+    assert!(matches!(set(Executor::Ci, None).await, Err(ProtonError::ResourceNotFound(_))), "a name may be misspelt");
+    set(Executor::Agent, Some(true)).await.unwrap();
+    set(Executor::Ci, Some(true)).await.unwrap();
+    create(&test, dev()).await.unwrap();
+    assert!(test.agent("one").poll(10).await.is_empty(), "it is a pipeline's");
+    let kept = test.get::<ExecutorAhead>("dev").await;
+    assert!(kept.is_none(), "another environment of that name begins anew");
 }

@@ -3,20 +3,21 @@
 use hadron_model::hadron::{self, SetExecutorInput, SetExecutorOutput};
 
 use crate::control_plane::plane::Plane;
-use crate::control_plane::records::{Deployment, Environment, Executor, Requests};
+use crate::control_plane::records::{Deployment, Environment, Executor, ExecutorAhead, Requests};
 use crate::control_plane::store::{Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 use crate::domain::Scope;
 
 /// Says who deploys what lies in an environment from now on: Hadron's agents, a pipeline outside that notifies, or both by
-/// requests to a repository. There is one executor at a time, so what is under way is brought to its end first.
+/// requests to a repository. There is one executor at a time, so what is under way is brought to its end first. Said ahead,
+/// it is kept until the environment is created.
 pub(crate) async fn set_executor(
     plane: &Plane,
     call: &mut Call,
     input: SetExecutorInput,
 ) -> Result<SetExecutorOutput, ProtonError> {
     let requests = requests(&input)?;
-    let SetExecutorInput { environment_name, executor, .. } = input;
+    let SetExecutorInput { environment_name, executor, ahead, .. } = input;
     let (scope, name) = (call.scope.clone(), environment_name.clone());
     let next = match executor {
         hadron::Executor::Agent => Executor::Agent,
@@ -24,7 +25,8 @@ pub(crate) async fn set_executor(
         hadron::Executor::PullRequest => Executor::PullRequest,
     };
     let (repository, branch) = requests.clone().map(|it| (it.repository, it.branch)).unzip();
-    plane.store.write(move |tx| set(tx, &scope, &name, next, requests.clone())).await?;
+    let ahead = ahead == Some(true);
+    plane.store.write(move |tx| set(tx, &scope, &name, next, requests.clone(), ahead)).await?;
     Ok(SetExecutorOutput { environment_name, executor, repository, branch })
 }
 
@@ -53,10 +55,16 @@ fn set(
     name: &str,
     next: Executor,
     requests: Option<Requests>,
+    ahead: bool,
 ) -> Result<(), ProtonError> {
-    let environment = tx.get::<Environment>(scope, name)?;
-    let mut environment =
-        environment.ok_or_else(|| ProtonError::not_found(format!("environment {name} doesn't exist")))?;
+    let mut environment = match tx.get::<Environment>(scope, name)? {
+        Some(environment) => environment,
+        None if ahead => return set_ahead(tx, scope, name, next, requests),
+        None => {
+            let words = format!("environment {name} doesn't exist; what it shall begin with can be said ahead");
+            return Err(ProtonError::not_found(words));
+        }
+    };
     if environment.executor == next && environment.requests == requests {
         return Ok(());
     }
@@ -70,4 +78,22 @@ fn set(
     environment.executor = next;
     environment.requests = requests;
     Ok(tx.save(scope, &mut environment)?)
+}
+
+fn set_ahead(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    name: &str,
+    executor: Executor,
+    requests: Option<Requests>,
+) -> Result<(), ProtonError> {
+    let next = ExecutorAhead { environment: name.to_owned(), executor, requests };
+    match tx.get::<ExecutorAhead>(scope, name)? {
+        Some(mut said) => {
+            said.value = next;
+            tx.save(scope, &mut said)?;
+        }
+        None => tx.add(scope, &next)?,
+    }
+    Ok(())
 }

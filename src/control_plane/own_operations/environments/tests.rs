@@ -7,7 +7,8 @@ use crate::control_plane::test_plane::{TestPlane, environment, report};
 use crate::control_plane::wire::ProtonError;
 
 async fn set(test: &TestPlane, executor: Executor) -> Result<(), ProtonError> {
-    let input = SetExecutorInput { environment_name: "dev".into(), executor, repository: None, branch: None };
+    let input =
+        SetExecutorInput { environment_name: "dev".into(), executor, repository: None, branch: None, ahead: None };
     test.plane.set_executor(&mut test.call(), input).await.map(drop)
 }
 
@@ -48,7 +49,7 @@ const REPOSITORY: &str = "https://github.com/acme/infra.git";
 
 async fn publish_to(test: &TestPlane, repository: Option<&str>) -> Result<(), ProtonError> {
     let (executor, repository) = (Executor::PullRequest, repository.map(str::to_owned));
-    let input = SetExecutorInput { environment_name: "dev".into(), executor, repository, branch: None };
+    let input = SetExecutorInput { environment_name: "dev".into(), executor, repository, branch: None, ahead: None };
     test.plane.set_executor(&mut test.call(), input).await.map(drop)
 }
 

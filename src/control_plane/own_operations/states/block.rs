@@ -3,24 +3,28 @@
 use hadron_model::hadron::{self, BlockStateInput, BlockStateOutput};
 
 use super::view::is_alive;
-use super::{lock, state, target_of};
+use super::{lock, must_be_known, state, target_of};
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::plane::Plane;
+use crate::control_plane::records::StateLock;
 use crate::control_plane::state_server::block;
-use crate::control_plane::store::Transaction;
+use crate::control_plane::store::{Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
 
-/// Lets nobody lock a state, and so nobody change what it is of, until UnblockState. A run that is at work is let finish:
-/// it is refused. A state that is blocked for another reason keeps that one, which tells how it must be settled.
+/// Lets nobody lock a state, and so nobody change what it is of, until UnblockState; a target whose state lies elsewhere
+/// isn't handed to agents either. A run that is at work is let finish: it is refused. A state that is blocked for another reason keeps that one, which tells how it must be settled.
 pub(crate) async fn block_state(
     plane: &Plane,
     call: &mut Call,
     input: BlockStateInput,
 ) -> Result<BlockStateOutput, ProtonError> {
-    let (_, arn) = target_of(call, &input.target_arn)?;
+    let (target, arn) = target_of(call, &input.target_arn)?;
     let (engine, reason) = (Deployments::of(plane, call), input.reason);
-    let state = plane.store.write(move |tx| close(tx, &engine, &arn, &reason)).await?;
-    Ok(BlockStateOutput { state })
+    let state = plane.store.write(move |tx| {
+        must_be_known(tx, &engine.scope, &target, &arn)?;
+        close(tx, &engine, &arn, &reason)
+    });
+    Ok(BlockStateOutput { state: state.await? })
 }
 
 fn close(
@@ -30,7 +34,7 @@ fn close(
     reason: &str,
 ) -> Result<hadron::State, ProtonError> {
     let scope = &engine.scope;
-    let found = lock(tx, scope, arn)?;
+    let found = tx.get::<StateLock>(scope, arn)?.map_or_else(|| StateLock::free(arn), |stored| stored.value);
     if let Some(holder) = &found.holder {
         let life =
             if is_alive(tx, scope, holder, engine.now)? { "is at work on it" } else { "has left its lock on it" };
@@ -56,8 +60,6 @@ mod tests {
     use hadron_model::hadron::{BlockStateInput, Hadron};
 
     use super::*;
-    use crate::control_plane::records::StateLock;
-    use crate::control_plane::store::Typed;
     use crate::control_plane::test_plane::{TestPlane, environment};
 
     #[tokio::test(flavor = "multi_thread")]
@@ -69,11 +71,12 @@ mod tests {
             test.plane.block_state(&mut test.call(), input).await
         };
         assert!(matches!(close("moved").await, Err(ProtonError::ResourceNotFound(_))));
-        let (scope, of) = (test.scope.clone(), arn.clone());
-        test.write(move |tx| Ok(tx.add(&scope, &StateLock::free(&of))?)).await.unwrap();
+        // Its state is none of ours yet, or never will be: it lies in a bucket.
+        let deployment = test.environment("dev").await;
         assert_eq!(close("moved").await.unwrap().state.blocked.unwrap().reason, "moved");
         close("moved").await.unwrap();
         let refusal = close("another").await.unwrap_err();
         assert!(matches!(&refusal, ProtonError::Conflict(words) if words.contains("moved")), "{refusal}");
+        assert!(test.agent("a").claim(&deployment).await.is_err(), "nobody gets what has left");
     }
 }

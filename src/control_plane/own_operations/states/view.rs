@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::newest;
 use crate::control_plane::deployments::Deployments;
 use crate::control_plane::records::{
-    Adoption, Deployment, LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion, Suspect, TargetRuns,
+    Adoption, Deployment, Imported, LockHolder, ParkedState, StateBlock, StateLock, StateStamp, StateVersion, Suspect,
+    TargetRuns,
 };
 use crate::control_plane::state_server::{dies_at, ways_out};
 use crate::control_plane::store::{StoreError, Transaction, Typed};
@@ -25,6 +26,7 @@ pub(crate) fn state(
     let StateStamp { lineage, serial } = stamp.unwrap_or(StateStamp { lineage: String::new(), serial: 0 });
     let lock_shown = lock.holder.as_ref().map(|holder| state_lock(tx, engine, arn, holder)).transpose()?;
     let runs = tx.get::<TargetRuns>(scope, arn)?.map(|runs| runs.value.unsettled).unwrap_or_default();
+    let imported = tx.get::<Imported>(scope, arn)?.and_then(|imported| imported.value.state);
     let adoption = |it: &Adoption| hadron::Adoption { address: it.address.clone(), id: it.id.clone() };
     Ok(hadron::State {
         target_arn: lock.target_arn.clone(),
@@ -33,6 +35,7 @@ pub(crate) fn state(
         digest: last.as_ref().map(|version| version.digest.clone()).unwrap_or_default(),
         written_at: last.as_ref().map(|version| Timestamp(version.at)),
         size: last.as_ref().map(|version| version.size),
+        at: imported,
         lock: lock_shown,
         blocked: lock.blocked.as_ref().map(|block| state_block(arn, block, serial)),
         adoptions: listed(lock.adoptions.iter().map(adoption)),
