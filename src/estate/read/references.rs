@@ -47,7 +47,9 @@ fn attachment(resource: &Resource, known: &Known<'_>) -> Option<Trouble> {
     let (service, name) = (facts.service.clone()?, facts.instance.clone()?);
     let target = Target::ServiceInstance { service, name };
     let instance = known.get(&(&resource.scope, &target)).filter(|instance| !instance.deleted);
-    let message = format!("is attached to {target}, which was not found alive; it is imported as it is");
+    let message = format!(
+        "is attached to {target}, which was not found alive; it is taken as detached: name the repository that holds the instance as well, if it lives"
+    );
     instance.is_none().then(|| resource.trouble(TroubleKind::Inconsistent, message))
 }
 
