@@ -46,7 +46,7 @@ fn a_developer_gets_what_the_developers_page_shows() {
         hadron bundle push {offline}/service --template web-service --create --publish --compatible landing-zone:1 --components &&
         aws proton create-environment --name dev --template-name landing-zone --template-major-version 1 \\
             --spec file://{offline}/environment/spec.yaml && aws proton wait environment-deployed --name dev",
-        developer.path(), offline = offline.display()
+        Reader::path(), offline = offline.display()
     ));
     developer.follow(&steps(include_str!("../../docs/developers.md")));
 }
@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// The line that finds `hadron` and the AWS CLI.
-    fn path(&self) -> String {
+    fn path() -> String {
         let folder = |program: &Path| program.parent().unwrap().display().to_string();
         let path = search_path().to_string_lossy().into_owned();
         format!("export PATH={}:{}:{path}\n", folder(binary()), Tools::get().bin().display())
@@ -82,7 +82,7 @@ impl Reader {
     /// Types each command, and holds what it prints against the page.
     fn follow(&self, page: &[(String, Vec<String>)]) {
         assert!(page.len() > 15, "only {} commands were found", page.len());
-        let mut before = self.path();
+        let mut before = Self::path();
         for (line, shown) in page {
             if line.starts_with("export ") {
                 before += &format!("{line}\n");

@@ -80,7 +80,9 @@ fn page() -> String {
     text += &table(["of", "variable", "for"], rows);
     text += "\n## What Terraform gets\n\nTerraform's environment starts empty. These reach it, where they are set; a `*` stands \
              for any ending. What `[agent.env]` holds is added.\n\n";
-    text += &LET_THROUGH.iter().map(|name| format!("- {}\n", code(name))).collect::<String>();
+    for name in LET_THROUGH {
+        text += &format!("- {}\n", code(name));
+    }
     text += "\nThese never do, and one in `[agent.env]` fails the deployment:\n\n";
     text + &table(["beginning with", "since"], REFUSED.iter().map(|(name, why)| [code(name), prose(why)]))
 }

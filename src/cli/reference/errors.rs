@@ -110,7 +110,7 @@ fn page() -> String {
 fn every_exception_that_the_wire_or_the_model_names_is_on_the_page_and_no_other() {
     let named = Regex::new(r#""([A-Z]\w+Exception)""#).unwrap();
     let mut names: BTreeSet<String> =
-        hadron_model::Action::all().flat_map(|action| action.errors()).map(|it| (*it).to_owned()).collect();
+        hadron_model::Action::all().flat_map(hadron_model::Action::errors).map(|it| (*it).to_owned()).collect();
     for (path, text) in super::files("src/control_plane/wire", ".rs") {
         if !path.contains("tests") {
             let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();

@@ -63,7 +63,7 @@ fn shown(path: &str, text: &str) -> Vec<Shown> {
         let line = || format!("{path}:{}", text[..range.start].lines().count().max(1));
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented)) => {
-                block = Some(String::new())
+                block = Some(String::new());
             }
             Event::Text(text) if block.is_some() => block.get_or_insert_default().push_str(&text),
             Event::End(TagEnd::CodeBlock) => {

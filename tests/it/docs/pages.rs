@@ -56,7 +56,7 @@ fn read(path: &Path) -> Page {
         }
         match event {
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                links.push(CowStr::into_string(dest_url))
+                links.push(CowStr::into_string(dest_url));
             }
             Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
             Event::Text(text) | Event::Code(text) => {
