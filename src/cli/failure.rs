@@ -26,7 +26,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// All there are, by their numbers.
+    /// All of them, in the order of their numbers.
     pub const ALL: [Self; 12] = [
         Self::Done,
         Self::Unexpected,
@@ -42,21 +42,25 @@ impl Exit {
         Self::Cancelled,
     ];
 
-    /// What it means, in a few words.
-    pub fn meaning(self) -> &'static str {
+    /// What it says, in a few words.
+    pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Unexpected => "unexpected",
             Self::Usage => "wrong usage",
             Self::Settings => "a setting, or something on this machine, is missing or wrong",
             Self::InvalidBundle => "invalid bundle or spec",
-            Self::PlanFailed => "plan failed",
+            Self::PlanFailed => "plan (or init) failed",
             Self::ApplyFailed => "apply failed",
             Self::StoppedByGate => "stopped by a gate",
-            Self::StateAtRisk => "Terraform's state is at risk",
+            Self::StateAtRisk => {
+                "state at risk: `errored.tfstate` was left; or a push or unlock of a state was refused"
+            }
             Self::LeaseLost => "lease lost: another agent has the deployment",
-            Self::AwaitingApproval => "awaiting approval",
-            Self::Cancelled => "cancelled",
+            Self::AwaitingApproval => {
+                "awaiting approval: a one-shot that doesn't wait longer, or an agent that was asked to go"
+            }
+            Self::Cancelled => "cancelled, or asked to leave before it was done",
         }
     }
 }

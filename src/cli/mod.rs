@@ -33,6 +33,8 @@ mod policy;
 mod print;
 mod providers;
 mod recorded;
+#[cfg(test)]
+mod reference;
 mod remote;
 mod report;
 mod restore;

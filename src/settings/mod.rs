@@ -17,5 +17,5 @@ pub use file::{Environment, File, Gate};
 pub use host::{Facts, Host, UNDER_PID_1};
 pub use resolved::{Resolved, SettingsError, Source, Surroundings};
 pub use schema::schema;
-pub use site::child_environment;
+pub use site::{LET_THROUGH, child_environment};
 pub use table::{Setting, TABLE};

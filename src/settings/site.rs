@@ -6,7 +6,7 @@ use super::Resolved;
 
 /// Names, or beginnings of names ending in `*`, that reach Terraform: AWS's own credential chain, proxies, and
 /// certificates. Everything else stays out; a site adds what it needs in `[agent.env]`.
-const LET_THROUGH: &[&str] = &[
+pub const LET_THROUGH: &[&str] = &[
     "AWS_*",
     "HTTP_PROXY",
     "HTTPS_PROXY",

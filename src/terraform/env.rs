@@ -9,7 +9,7 @@ use super::{Backend, TerraformError};
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Why a variable must not come from the site, by how its name begins.
-const REFUSED: &[(&str, &str)] = &[
+pub const REFUSED: &[(&str, &str)] = &[
     ("TF_VAR_", "inputs of a template come from its spec only"),
     ("TF_CLI_ARGS", "it would change the arguments of every command"),
     ("TF_LOG", "it would write secrets into the log"),

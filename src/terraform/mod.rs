@@ -54,7 +54,7 @@ pub use applied::{Applied, Changes, Resource};
 pub use backend::Backend;
 pub use collector::collector;
 pub use diagnostic::{Diagnostic, Severity};
-pub use env::{child_env, refusal};
+pub use env::{REFUSED, child_env, refusal};
 pub use error::TerraformError;
 pub use event::{Event, EventKind, Phase, ResourceAction};
 pub use install::{FLOOR, TESTED, Terraform, find};

@@ -27,6 +27,7 @@ mod events;
 mod examples;
 mod first_process;
 mod fuzz;
+mod get_started;
 mod habits;
 mod health;
 mod identities;

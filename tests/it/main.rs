@@ -11,11 +11,17 @@ mod assemble;
 #[path = "../support/bundle.rs"]
 mod bundle;
 mod conformance;
+mod docs;
 mod estate;
 mod journey;
+#[path = "../support/mdbook.rs"]
+mod mdbook;
 mod object_server;
 mod objects;
 mod observability;
+#[expect(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/process.rs"]
+mod process;
 mod proton;
 mod providers;
 mod session;
