@@ -148,7 +148,8 @@ enum Command {
     Alone(Alone),
 }
 
-/// What needs neither settings nor anybody else, and so works where those are broken.
+// What needs neither settings nor anybody else, and so works where those are broken. A docstring here would become the
+// whole program's.
 #[derive(Debug, Subcommand)]
 enum Alone {
     /// Print a script that makes a shell complete these commands

@@ -24,6 +24,17 @@ const READ: &[(&str, &[&str], &str)] = &[
     ("the machine", &["PATH"], "where `terraform`, `tofu` and `git` are looked for"),
     ("the machine", &["HOME"], "where `~/.aws` lies"),
     (
+        "the terminal",
+        &["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"],
+        "whether the log on stderr is coloured: never with `NO_COLOR`, always with `CLICOLOR_FORCE`, else on a terminal \
+         that is none of `dumb`",
+    ),
+    (
+        "the build",
+        &["HADRON_BUILD_COMMIT"],
+        "read when Hadron is compiled: the commit that `hadron version` names, where there is no Git",
+    ),
+    (
         "the host",
         &["ECS_CONTAINER_METADATA_URI_V4", "KUBERNETES_SERVICE_HOST", "INVOCATION_ID", "SYSTEMD_EXEC_PID"],
         "by which ECS, Kubernetes and systemd are known ([who ends us, and how](../shutdown.md#hosts))",
@@ -102,6 +113,9 @@ fn every_variable_that_the_code_reads_is_on_the_page() {
     }
     // It tells a process only that it was started in the place of the first one.
     found.remove(crate::settings::UNDER_PID_1);
+    // The build tells them the compiler.
+    found
+        .retain(|name| !["DIRTY", "PROFILE", "RUSTC", "TARGET"].iter().any(|it| *name == format!("HADRON_BUILD_{it}")));
     let missing: Vec<&String> = found.iter().filter(|name| !page.contains(&code(name))).collect();
     assert!(found.len() > 60 && missing.is_empty(), "not on the page: {missing:?}");
 }

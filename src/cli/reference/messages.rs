@@ -18,6 +18,7 @@ pub(super) const GROUPS: &[Group] = &[
         files: &["src/agent/error.rs"],
         remedies: &[
             ("another agent works in", ""),
+            ("the runs in … have format", ""),
             ("starting the thread", "look at the limits of processes and threads of the agent's user"),
             ("… can't be an agent's name", ""),
             ("left; Terraform goes on", "nothing: start the agent again"),
