@@ -50,7 +50,7 @@ pub(super) async fn run(settings: &Resolved, args: &HealthArgs, form: Form) -> R
         looks.push(("server", server(settings).await?));
     }
     if args.part != Some(Part::Server) {
-        looks.push(("agent", agent(Path::new(&settings.value::<String>("data")?))?));
+        looks.push(("agent", agent(settings).await?));
     }
     let broken = looks.iter().any(|(_, found)| matches!(found, Found::Broken(_)));
     let works = !broken && looks.iter().any(|(_, found)| matches!(found, Found::Works(_)));
@@ -65,24 +65,35 @@ pub(super) async fn run(settings: &Resolved, args: &HealthArgs, form: Form) -> R
 
 /// The server's own word: its `/readyz`, at the port that it listens on. `base_url` may lead to another server.
 async fn server(settings: &Resolved) -> Result<Found, Failure> {
-    let listen: String = settings.value("listen")?;
-    let place = match listen.parse::<SocketAddr>() {
-        Ok(address) => listener::reachable(address).to_string(),
-        Err(_) => listen,
-    };
+    let place = reachable(settings.value("listen")?);
     let tls = listener::certificate(settings)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     // Whatever names the certificate covers, it must be the one in the file.
     let trust = tls.map(|tls| Trust::our_own(&tls.certificates()));
-    let https = Https::trusting(trust.as_ref(), PATIENCE).context("setting up an HTTP client")?;
-    let url = format!("{scheme}://{place}/readyz");
-    let request = http::Request::get(&url).body(Bytes::new()).context("asking the server")?;
-    Ok(match https.send(request).await {
-        Ok(answer) if answer.status().is_success() => Found::Works(format!("ready at {scheme}://{place}")),
+    let found = ask(trust.as_ref(), &format!("{scheme}://{place}"), "readyz").await?;
+    Ok(found.unwrap_or_else(|| Found::Absent(format!("nothing at {place}"))))
+}
+
+/// What is said at an address; None where nobody listens.
+async fn ask(trust: Option<&Trust>, address: &str, path: &str) -> Result<Option<Found>, Failure> {
+    let https = Https::trusting(trust, PATIENCE).context("setting up an HTTP client")?;
+    let request = http::Request::get(format!("{address}/{path}")).body(Bytes::new()).context("asking")?;
+    Ok(Some(match https.send(request).await {
+        Ok(answer) if answer.status().is_success() => {
+            Found::Works(format!("{} at {address}", if path == "readyz" { "ready" } else { "well" }))
+        }
         Ok(answer) => Found::Broken(format!("{}: {}", answer.status(), said(answer.body()))),
-        Err(HttpError::Unreachable { source, .. }) if refused(&*source) => Found::Absent(format!("nothing at {place}")),
+        Err(HttpError::Unreachable { source, .. }) if refused(&*source) => return Ok(None),
         Err(error) => Found::Broken(format!("{:#}", anyhow!(error))),
-    })
+    }))
+}
+
+/// Where something that listens there is reached from here.
+fn reachable(listen: String) -> String {
+    match listen.parse::<SocketAddr>() {
+        Ok(address) => listener::reachable(address).to_string(),
+        Err(_) => listen,
+    }
 }
 
 fn said(body: &Bytes) -> String {
@@ -101,9 +112,18 @@ fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-/// An agent has no port. As long as it lives it holds the lock of its data folder, which the kernel lists: to try the
+/// An agent that has a port says by it whether its loops go round; of another one only its life is known.
+async fn agent(settings: &Resolved) -> Result<Found, Failure> {
+    let alive = at_work(Path::new(&settings.value::<String>("data")?))?;
+    let (Found::Works(_), Some(listen)) = (&alive, settings.text("agent.listen")) else { return Ok(alive) };
+    let place = reachable(listen);
+    let found = ask(None, &format!("http://{place}"), "healthz").await?;
+    Ok(found.unwrap_or_else(|| Found::Broken(format!("it lives, and nothing answers at {place}"))))
+}
+
+/// As long as an agent lives it holds the lock of its data folder, which the kernel lists: to try the
 /// lock could keep an agent out that starts at the same moment.
-fn agent(data: &Path) -> Result<Found, Failure> {
+fn at_work(data: &Path) -> Result<Found, Failure> {
     let lock = data.join("agent.lock");
     let inode = match fs::metadata(&lock) {
         Ok(metadata) => metadata.ino(),

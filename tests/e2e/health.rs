@@ -62,3 +62,13 @@ fn health_asks_a_server_with_tls_whatever_names_its_certificate_covers() {
     assert_eq!(health(&served, &ask), (0, parts(&[("server", "works")])));
     assert_eq!(health(&served, &["server", "--listen", &listen]).0, 1, "plain HTTP at a port that speaks TLS");
 }
+
+#[test]
+fn an_agent_with_a_port_is_asked_there() {
+    let settings = "[agent]\nlisten = \"127.0.0.1:1\"\n".to_owned();
+    let up = Plane::up(Start::default());
+    let config = up.data().join("asks.toml");
+    fs::write(&config, settings).unwrap();
+    let ask = ["agent", "--config", config.to_str().unwrap()];
+    assert_eq!(health(&up, &ask), (1, parts(&[("agent", "broken")])), "it holds its lock, and nobody answers there");
+}
