@@ -146,7 +146,7 @@ impl Metrics {
 
     /// Notes how a deployment ended.
     pub(super) fn ended(&self, target: &Target, verdict: Verdict) {
-        self.deployments.with_label_values(&[kind(target), verdict.name()]).inc();
+        self.deployments.with_label_values(&[target.kind(), verdict.name()]).inc();
     }
 
     /// Notes what became of a poll.
@@ -191,16 +191,6 @@ impl Metrics {
         let mut checks = vec![Check::of("proton", last), Check::of("leases", late), Check::of("terraform", binary)];
         checks.extend(folder(data, least_free));
         Report(checks)
-    }
-}
-
-/// A target's kind, as a label's value.
-pub(super) fn kind(target: &Target) -> &'static str {
-    match target {
-        Target::Environment { .. } => "environment",
-        Target::ServiceInstance { .. } => "service_instance",
-        Target::ServicePipeline { .. } => "service_pipeline",
-        Target::Component { .. } => "component",
     }
 }
 

@@ -17,7 +17,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, error_span};
 
 use super::Outcome;
-use super::metrics::{self, Metrics};
+use super::metrics::Metrics;
 use super::poll::Candidate;
 use crate::domain::Verdict;
 
@@ -56,10 +56,9 @@ impl Step {
 
 /// The span of a whole deployment. `attempt` is recorded when it is claimed: without it nobody is told of the journey.
 pub(super) fn journey(candidate: &Candidate) -> Span {
-    let (target, kind) = candidate.target().map_or_else(
-        |_| (candidate.target_arn.clone(), "unknown"),
-        |(_, target)| (target.to_string(), metrics::kind(&target)),
-    );
+    let (target, kind) = candidate
+        .target()
+        .map_or_else(|_| (candidate.target_arn.clone(), "unknown"), |(_, target)| (target.to_string(), target.kind()));
     error_span!(
         "deployment",
         deployment.id = %candidate.id,

@@ -64,6 +64,16 @@ impl Target {
         Ok((Scope::new(account, region), target))
     }
 
+    /// The kind in a word, as labels and spans have it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Environment { .. } => "environment",
+            Self::ServiceInstance { .. } => "service_instance",
+            Self::ServicePipeline { .. } => "service_pipeline",
+            Self::Component { .. } => "component",
+        }
+    }
+
     /// The kind in Proton's own enum.
     pub fn resource_type(&self) -> DeploymentTargetResourceType {
         match self {

@@ -45,7 +45,7 @@ impl Transaction for Seen<'_> {
 
     fn append_change(&mut self, scope: &Scope, change: &StatusChange) -> Result<i64, StoreError> {
         if let (Ok((_, target)), Some(status)) = (Target::parse(&change.arn), ending(change)) {
-            self.ends.push((kind(&target), status));
+            self.ends.push((target.kind(), status));
         }
         self.tx.append_change(scope, change)
     }
@@ -61,15 +61,5 @@ fn ending(change: &StatusChange) -> Option<&'static str> {
         // A target that is gone has a history that says so.
         "DELETED" => Some("deleted"),
         _ => None,
-    }
-}
-
-/// A target's kind, as a label's value.
-pub(super) fn kind(target: &Target) -> &'static str {
-    match target {
-        Target::Environment { .. } => "environment",
-        Target::ServiceInstance { .. } => "service_instance",
-        Target::ServicePipeline { .. } => "service_pipeline",
-        Target::Component { .. } => "component",
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use hadron_model::DeploymentStatus;
 use tokio::sync::Mutex;
 
-use super::ends::kind;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{AuditEntry, AuditHead, Deployment, Executor, StateLock};
 use crate::control_plane::store::{Document, StoreError, Transaction, Typed};
@@ -133,7 +132,7 @@ fn find(tx: &mut dyn Transaction, now: i64) -> Result<Found, StoreError> {
     for scope in tx.scopes(Deployment::KIND)? {
         for deployment in tx.by_term::<Deployment>(&scope, "in_flight", "")? {
             let state = state(tx, &deployment, &scope, now)?;
-            *found.deployments.entry((kind(&deployment.target), state)).or_default() += 1;
+            *found.deployments.entry((deployment.target.kind(), state)).or_default() += 1;
             found.leases += i64::from(deployment.live_lease(now).is_some());
             if state == "queued" {
                 found.queue += 1;
