@@ -73,11 +73,18 @@ pub(super) async fn start_agent(
     tracing::info!(agent.id = agent.id(), "agent {} is at work", agent.id());
     server.numbers.add_agent(&agent);
     outside::of_agent(settings, &agent, &server.numbers, lifecycle).await?;
-    if let Some(screen) = screen {
-        let watching = screen.clone().watch(agent.progress());
-        lifecycle.spawn("screen", watching);
-    }
     let ended = CancellationToken::new();
+    if let Some(screen) = screen {
+        let (watching, over) = (screen.clone().watch(agent.progress()), ended.clone());
+        lifecycle.spawn("screen", async move {
+            tokio::select! {
+                // What the agent has told by its end is shown; who counts it may keep it for longer.
+                biased;
+                () = watching => {}
+                () = over.cancelled() => {}
+            }
+        });
+    }
     let (stop, done) = (lifecycle.soft.clone(), ended.clone());
     lifecycle.spawn("agent", async move {
         if let Err(error) = agent.run(stop).await {
