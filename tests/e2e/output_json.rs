@@ -27,7 +27,7 @@ enum Prints {
 use Prints::{Document, Lines, Nothing};
 
 /// Every verb, with arguments that have it do something in the scene below. `ID` is a deployment, `KEY` an access key,
-/// `SERIAL` the serial of the environment's state.
+/// `PORT` where the server listens.
 const VERBS: &[(&str, &str, Prints)] = &[
     ("agent", "--once --data elsewhere", Document),
     ("status", "", Document),
@@ -61,6 +61,7 @@ const VERBS: &[(&str, &str, Prints)] = &[
     ("adopt", "", Document),
     ("eject", "roots --local-state --rehearse", Document),
     ("doctor", "", Document),
+    ("health", "server --listen PORT", Document),
     ("events translate-rule", "rule.json", Document),
     ("events dead-letters", "", Document),
     ("events replay", "--all", Document),
@@ -128,6 +129,7 @@ impl Scene {
         flags.extend(arguments.split_whitespace().map(|word| match word {
             "ID" => self.deployment.clone(),
             "KEY" => self.key.clone(),
+            "PORT" => self.plane.endpoint().trim_start_matches("http://").to_owned(),
             word => word.to_owned(),
         }));
         flags.extend(["--output".to_owned(), "json".to_owned()]);
