@@ -148,6 +148,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_verdict_and_its_exit_have_one_number() {
+        use Verdict as V;
+        let settled = [V::Done, V::Skipped, V::AwaitingApproval, V::Cancelled, V::StoppedByGate, V::LeaseLost];
+        let broken = [V::Settings, V::InvalidBundle, V::PlanFailed, V::ApplyFailed, V::Unexpected, V::StateAtRisk];
+        for verdict in settled.into_iter().chain(broken) {
+            assert_eq!(Exit::from(verdict) as u8, verdict.exit_code(), "{verdict:?}");
+        }
+    }
+
+    #[test]
     fn causes_and_hints_stand_on_lines_of_their_own() {
         let error = anyhow::anyhow!("disk full").context("cannot write the record");
         insta::assert_snapshot!(Failure::new(Exit::Unexpected, error).hint("make room").words(), @r"

@@ -75,8 +75,10 @@ pub(super) struct States<'s> {
     buckets: OnceCell<Buckets>,
     /// The S3 that keeps them, if not Amazon's.
     endpoint: Option<String>,
-    /// The bucket that agents of this site use, and its region.
-    site: Option<(String, String)>,
+    /// The bucket that agents of this site use.
+    site: Option<String>,
+    /// Of every bucket that nobody names another one for.
+    region: String,
     store: Store,
 }
 
@@ -94,9 +96,9 @@ impl<'s> States<'s> {
             Store::Bucket { bucket, .. } => Some(bucket.clone()),
             Store::Beside => None,
         };
-        let site = settings.text("state.bucket").or(named).map(|bucket| (bucket, region));
+        let site = settings.text("state.bucket").or(named);
         let endpoint = args.state_endpoint.clone().or_else(|| settings.text("state.endpoint"));
-        Ok(Self { settings, buckets: OnceCell::new(), endpoint, site, store })
+        Ok(Self { settings, buckets: OnceCell::new(), endpoint, site, region, store })
     }
 
     fn buckets(&self) -> Result<&Buckets, Failure> {
@@ -114,7 +116,7 @@ impl<'s> States<'s> {
             (_, Found::InBucket(_, at)) => StatePlace::S3 {
                 bucket: at.bucket.clone(),
                 key: at.key.clone(),
-                region: at.region.clone().unwrap_or_default(),
+                region: at.region.clone().unwrap_or_else(|| self.region.clone()),
                 endpoint,
                 role: at.role.clone(),
             },
@@ -157,7 +159,7 @@ impl<'s> States<'s> {
             Some(states::Found { text, at: Some(at) }) => return Ok(Found::InBucket(Document::parse(text)?, at)),
             None => {}
         }
-        let Some((bucket, region)) = &self.site else { return Ok(Found::None) };
+        let (Some(bucket), region) = (&self.site, &self.region) else { return Ok(Found::None) };
         let key = state_key(&ejected.target, &ejected.environment);
         let text = self.buckets()?.read((bucket, &key), Some(region)).await;
         let Some(text) = text.with_context(|| format!("reading s3://{bucket}/{key}"))? else { return Ok(Found::None) };
