@@ -62,7 +62,7 @@ async fn a_claim_tells_all_that_the_work_needs() {
     let test = TestPlane::new().await;
     let api = test.instance("pay", "api", "dev").await;
     let answer = test.agent("a").claimed(&api).await.unwrap();
-    let told = |name| answer.get(name).unwrap().to_owned();
+    let told = |name: &str| answer.get(name).unwrap().to_owned();
     assert_eq!(told("x-hadron-epoch"), "1");
     assert_eq!(told("x-hadron-attempt"), "1");
     assert_eq!(told("x-hadron-lease-seconds"), "60");
@@ -74,6 +74,10 @@ async fn a_claim_tells_all_that_the_work_needs() {
     );
     assert_eq!(told("x-hadron-state-key"), "dev/pay-api/terraform.tfstate");
     assert_eq!(answer.get("x-hadron-sealed"), None, "its inputs hold nothing sealed");
+    let tags = test.get::<TagSet>(&test.scope.arn(format!("deployment/{}", api.id))).await.unwrap();
+    for name in ["bundle", "inputs", "action"] {
+        assert_eq!(told(format!("x-hadron-{name}").as_str()), tags.managed[&format!("hadron:{name}")]);
+    }
 }
 
 #[tokio::test]
