@@ -399,9 +399,20 @@ async fn a_run_that_became_somebody_elses_is_followed_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_report_is_repeated_until_it_is_heard() {
-    let far = proton::Proton { lease_seconds: 30, deaf: 4.into(), ..proton::Proton::default() };
+    let far = proton::Proton { lease_seconds: 30, deaf: 4.into(), late: 3.into(), ..proton::Proton::default() };
     let scene = Scene::with(far).await;
     scene.deploys("d1", "dev", THREE_OUTPUTS);
+    assert_eq!(scene.drains().await, Verdict::Done);
+    assert_eq!(scene.proton.deployment("d1").status, "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn a_report_that_is_denied_for_good_is_the_next_lifes() {
+    let far = proton::Proton { lease_seconds: 0, late: 1.into(), ..proton::Proton::default() };
+    let scene = Scene::with(far).await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    assert_eq!(scene.drains().await, Verdict::Unexpected);
+    assert_eq!(scene.proton.deployment("d1").status, "IN_PROGRESS");
     assert_eq!(scene.drains().await, Verdict::Done);
     assert_eq!(scene.proton.deployment("d1").status, "SUCCEEDED");
 }

@@ -237,6 +237,21 @@ async fn while_an_agent_works_a_cancel_asks_and_a_failure_ends_as_cancelled() {
 }
 
 #[tokio::test]
+async fn a_lease_that_was_renewed_while_the_clock_was_ahead_ends_as_soon_as_any() {
+    let test = TestPlane::new().await;
+    let dev = test.environment("dev").await;
+    let agent = test.agent("a");
+    let epoch = agent.claim(&dev).await.unwrap();
+    test.advance(3_600_000);
+    agent.heartbeat(&dev, epoch).await.unwrap();
+    test.advance(-3_600_000);
+    super::tidy(&test.plane).await.unwrap();
+    assert!(is_conflict(&test.agent("b").claim(&dev).await), "its agent may be there");
+    test.advance(LEASE);
+    assert_eq!(test.agent("b").claim(&dev).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn a_success_wins_over_a_cancel() {
     let test = TestPlane::new().await;
     test.settled_environment("dev", &[]).await;
