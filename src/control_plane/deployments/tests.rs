@@ -62,7 +62,7 @@ async fn a_claim_tells_all_that_the_work_needs() {
     let test = TestPlane::new().await;
     let api = test.instance("pay", "api", "dev").await;
     let answer = test.agent("a").claimed(&api).await.unwrap();
-    let told = |name| answer.get(name).unwrap().to_owned();
+    let told = |name: &str| answer.get(name).unwrap().to_owned();
     assert_eq!(told("x-hadron-epoch"), "1");
     assert_eq!(told("x-hadron-attempt"), "1");
     assert_eq!(told("x-hadron-lease-seconds"), "60");
@@ -74,6 +74,10 @@ async fn a_claim_tells_all_that_the_work_needs() {
     );
     assert_eq!(told("x-hadron-state-key"), "dev/pay-api/terraform.tfstate");
     assert_eq!(answer.get("x-hadron-sealed"), None, "its inputs hold nothing sealed");
+    let tags = test.get::<TagSet>(&test.scope.arn(format!("deployment/{}", api.id))).await.unwrap();
+    for name in ["bundle", "inputs", "action"] {
+        assert_eq!(told(format!("x-hadron-{name}").as_str()), tags.managed[&format!("hadron:{name}")]);
+    }
 }
 
 #[tokio::test]
@@ -230,6 +234,21 @@ async fn while_an_agent_works_a_cancel_asks_and_a_failure_ends_as_cancelled() {
     assert_eq!(answer.get("x-hadron-status"), Some("CANCELLED"));
     assert_eq!(test.shown("dev").await.unwrap(), (S::Cancelled, "first".into()), "the record is reverted");
     agent.fail(&update, epoch).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_was_renewed_while_the_clock_was_ahead_ends_as_soon_as_any() {
+    let test = TestPlane::new().await;
+    let dev = test.environment("dev").await;
+    let agent = test.agent("a");
+    let epoch = agent.claim(&dev).await.unwrap();
+    test.advance(3_600_000);
+    agent.heartbeat(&dev, epoch).await.unwrap();
+    test.advance(-3_600_000);
+    super::tidy(&test.plane).await.unwrap();
+    assert!(is_conflict(&test.agent("b").claim(&dev).await), "its agent may be there");
+    test.advance(LEASE);
+    assert_eq!(test.agent("b").claim(&dev).await.unwrap(), 2);
 }
 
 #[tokio::test]
