@@ -22,7 +22,8 @@ const READ: &[(&str, &[&str], &str)] = &[
     (
         "AWS",
         &["AWS_CONFIG_FILE"],
-        "a file of profiles in place of `~/.aws/config`; what `aws sso login` left for Terraform is looked for in `sso` beside it",
+        "a file of profiles in place of `~/.aws/config`; what `aws sso login` left for Terraform is looked for in \
+         `sso` beside it",
     ),
     ("AWS", &["AWS_WEB_IDENTITY_TOKEN_FILE"], "the file of an identity token, with which `hadron run` takes a role"),
     ("AWS", &["AWS_EC2_METADATA_SERVICE_ENDPOINT"], "where Spot notices are asked for, if not at EC2's own address"),
