@@ -1,8 +1,10 @@
 //! `hadron doctor`: what this machine has, what is missing, and how to get it.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use serde_json::json;
@@ -22,7 +24,7 @@ struct Finding {
 pub(super) fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
     let findings = [
         Finding { what: "terraform", result: terraform(settings) },
-        Finding { what: "data folder", result: data_folder(settings).map(|folder| folder.display().to_string()) },
+        Finding { what: "data folder", result: data(settings) },
         Finding { what: "port", result: port(settings) },
         Finding { what: "tls", result: tls(settings) },
         Finding { what: "aws cli", result: Ok(aws_cli(settings)) },
@@ -68,6 +70,16 @@ fn terraform(settings: &Resolved) -> Result<String, Failure> {
     let found = agent::find_terraform(settings)?;
     let name = if found.tofu { "OpenTofu" } else { "Terraform" };
     Ok(format!("{name} {} at {}", found.version, found.binary.display()))
+}
+
+/// Whether the data folder can be had. Who only asks finds no empty one afterwards.
+fn data(settings: &Resolved) -> Result<String, Failure> {
+    let was_there = Path::new(&settings.value::<String>("data")?).exists();
+    let folder = data_folder(settings)?;
+    if !was_there {
+        fs::remove_dir(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    Ok(folder.display().to_string())
 }
 
 fn port(settings: &Resolved) -> Result<String, Failure> {

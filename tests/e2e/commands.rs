@@ -392,6 +392,9 @@ fn a_terraform_that_is_absent_or_too_old_is_told_with_the_remedy() {
     let json: Value = serde_json::from_str(&told(json).out).unwrap();
     assert_eq!((&json[0]["ok"], &json[1]["ok"]), (&false.into(), &true.into()));
     assert_eq!(told(asking("doctor", folder.path())).code, 0, "nothing is missing");
+    let untouched = TempDir::new().unwrap();
+    assert_eq!(told(asking("doctor", untouched.path())).code, 0);
+    assert!(!untouched.path().join("data").exists(), "who only asks leaves no folder behind");
 }
 
 #[test]
