@@ -111,7 +111,11 @@ const SPEAKS_TLS: &str = "if the server speaks TLS, its address begins with http
 pub(super) fn failure(error: ProtonError) -> Failure {
     let hint = match &error {
         // What answers a request in plain HTTP that came where TLS is spoken is no HTTP.
-        ProtonError::Unsendable { cause } if cause.contains("invalid HTTP version") => SPEAKS_TLS,
+        ProtonError::Unsendable { cause } | ProtonError::Unreachable { cause }
+            if cause.contains("invalid HTTP version") =>
+        {
+            SPEAKS_TLS
+        }
         ProtonError::Unreachable { cause } if cause.contains("certificate") => {
             "if the certificate is of your own authority, HADRON_CA_BUNDLE names the file to trust"
         }
