@@ -31,7 +31,7 @@ impl Drop for Note {
     fn drop(&mut self) {
         // With PostgreSQL a second server may use the folder, and have left its own.
         if fs::read_to_string(&self.path).is_ok_and(|url| url == self.url) {
-            let _ = fs::remove_file(&self.path);
+            drop(fs::remove_file(&self.path));
         }
     }
 }
