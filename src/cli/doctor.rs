@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use serde_json::json;
 
 use super::serve::{data_folder, listener};
-use super::{Exit, Failure, Form, agent, trust};
+use super::{Exit, Failure, Form, agent, running, trust};
 use crate::settings::Resolved;
 use crate::support::Clock;
 
@@ -86,12 +86,22 @@ fn port(settings: &Resolved) -> Result<String, Failure> {
     let wanted: String = settings.value("listen")?;
     match TcpListener::bind(&wanted) {
         Ok(_) => Ok(format!("{wanted} is free")),
+        Err(_) if own_server(settings).is_some_and(|address| address == wanted) => {
+            Ok(format!("{wanted} is taken by the server of this data folder"))
+        }
         Err(error) => {
             let what = format!("{wanted} can't be listened on");
             Err(Failure::new(Exit::Settings, anyhow::Error::from(error).context(what))
-                .hint("if that is a running `hadron up`, all is well; else name another with --listen"))
+                .hint("another process has this port; stop it, or name another with --listen ADDRESS:PORT"))
         }
     }
+}
+
+/// Where the server of this data folder listens, if it answers there.
+fn own_server(settings: &Resolved) -> Option<String> {
+    let url: http::Uri = running::url(settings)?.parse().ok()?;
+    let address = url.authority()?.to_string();
+    TcpStream::connect(&address).ok().map(|_| address)
 }
 
 /// The certificate that a server here would show, and what clients here trust.

@@ -3,12 +3,12 @@
 use super::agent::Access;
 use super::keys::{self, KeyPair};
 use super::serve::listener;
-use super::{Exit, Failure, trust};
+use super::{Exit, Failure, profile, running, trust};
 use crate::hadron::{Client, HadronError};
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Proton, ProtonError};
 use crate::settings::Resolved;
-use crate::support::{AwsAccess, Secret, Trust};
+use crate::support::{AwsAccess, Secret, Trust, causes};
 
 /// Proton, our own API and the bucket.
 pub(super) struct Remote {
@@ -20,11 +20,12 @@ pub(super) struct Remote {
 impl Remote {
     /// A client of [`address`].
     pub(super) async fn of(settings: &Resolved) -> Result<Self, Failure> {
-        Self::in_region(settings, settings.value("region")?).await
+        Self::in_region(settings, region(settings)?).await
     }
 
     /// The same, for ARNs of another region than the settings'.
     pub(super) async fn in_region(settings: &Resolved, region: String) -> Result<Self, Failure> {
+        let settings = &profile::over(settings);
         let (endpoint, key) = address(settings)?;
         let trust = trust::of(settings)?;
         let outside = settings.text("objects_endpoint").is_some() || settings.text("bucket").is_some();
@@ -46,9 +47,7 @@ impl Remote {
 /// # Errors
 /// There is no key, or the certificates to trust can't be read.
 pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
-    let (endpoint, key) = address(settings)?;
-    let trust = trust::of(settings)?;
-    client(&endpoint, &settings.value::<String>("region")?, key, trust.as_ref())
+    hadron_in(settings, &region(settings)?)
 }
 
 /// The same, for ARNs of another region than the settings'.
@@ -56,6 +55,7 @@ pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
 /// # Errors
 /// As [`hadron`].
 pub(super) fn hadron_in(settings: &Resolved, region: &str) -> Result<Client, Failure> {
+    let settings = &profile::over(settings);
     let (endpoint, key) = address(settings)?;
     let trust = trust::of(settings)?;
     client(&endpoint, region, key, trust.as_ref())
@@ -65,17 +65,28 @@ fn client(endpoint: &str, region: &str, key: KeyPair, trust: Option<&Trust>) -> 
     Client::new(endpoint, region, key, trust).map_err(|error| Failure::new(Exit::Settings, error))
 }
 
+/// The region of the control plane that [`address`] names.
+///
+/// # Errors
+/// The setting is none.
+pub(super) fn region(settings: &Resolved) -> Result<String, Failure> {
+    Ok(profile::over(settings).value("region")?)
+}
+
 /// Where clients on this machine find the control plane, and the key they sign with: what the settings say, else what
-/// the lines that `hadron up` printed have set in this shell, else where `hadron up` is by default and its own key.
+/// the lines that `hadron up` printed have set in this shell, else the server of the data folder and its own key, else
+/// the profile of the AWS CLI.
 ///
 /// # Errors
 /// There is no key.
 pub(super) fn address(settings: &Resolved) -> Result<(String, KeyPair), Failure> {
+    let settings = &profile::over(settings);
     let Access { endpoint: chosen, credentials, .. } = Access::of(settings)?;
     // The exported key belongs to the exported address and is of no use elsewhere.
     let exported = exported(settings).filter(|(address, _)| chosen.as_ref().is_none_or(|chosen| chosen == address));
     let (address, exported_key) = exported.unzip();
-    let endpoint = match chosen.or(address).or_else(|| settings.text("base_url")) {
+    let here = || settings.text("base_url").or_else(|| running::url(settings));
+    let endpoint = match chosen.or(address).or_else(here) {
         Some(endpoint) => endpoint,
         None => listener::url(settings)?,
     };
@@ -86,16 +97,25 @@ pub(super) fn address(settings: &Resolved) -> Result<(String, KeyPair), Failure>
     Ok((endpoint, key))
 }
 
-fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
+/// What the lines that `hadron up` printed have set in this shell.
+pub(super) fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
     let (process, _) = settings.surroundings();
     let variable = |name: &str| process.get(name).filter(|value| !value.is_empty()).cloned();
     let key = (variable("AWS_ACCESS_KEY_ID")?, Secret::new(variable("AWS_SECRET_ACCESS_KEY")?));
     Some((variable("AWS_ENDPOINT_URL")?, key))
 }
 
+const SPEAKS_TLS: &str = "if the server speaks TLS, its address begins with https://: set HADRON_ENDPOINT so";
+
 /// A refusal of the control plane, in words.
 pub(super) fn failure(error: ProtonError) -> Failure {
     let hint = match &error {
+        // What answers a request in plain HTTP that came where TLS is spoken is no HTTP.
+        ProtonError::Unsendable { cause } | ProtonError::Unreachable { cause }
+            if cause.contains("invalid HTTP version") =>
+        {
+            SPEAKS_TLS
+        }
         ProtonError::Unreachable { cause } if cause.contains("certificate") => {
             "if the certificate is of your own authority, HADRON_CA_BUNDLE names the file to trust"
         }
@@ -108,6 +128,7 @@ pub(super) fn failure(error: ProtonError) -> Failure {
 /// A refusal of Hadron's own API, in words and with its hint.
 pub(super) fn refused(error: HadronError) -> Failure {
     let hint = match &error {
+        HadronError::Unanswered(http) if causes(http).contains("invalid HTTP version") => Some(SPEAKS_TLS),
         HadronError::Unanswered(_) => Some("is `hadron up` running, and does HADRON_ENDPOINT name it?"),
         _ if error.code() == Some("UnknownOperationException") => Some("the server is older than this hadron"),
         _ => None,
