@@ -145,6 +145,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         },
     );
     plane.authority = authority.clone();
+    plane.leaving = lifecycle.serving.clone();
     plane.events = events;
     if let Some(tls) = port.tls.clone() {
         watch_certificate(lifecycle, tls, [own, trust.clone()]);
