@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::archives::Archives;
 use super::format;
 use super::identity::Identity;
 use super::keeper::Keeper;
@@ -41,6 +42,8 @@ pub(super) struct Context {
     pub(super) metrics: Metrics,
     /// The run directories there are.
     pub(super) runs_here: RunsHere,
+    /// The bundles that were fetched last.
+    pub(super) archives: Archives,
     /// Clients by endpoint and region; None is the configured store.
     stores: Mutex<HashMap<Option<(String, String)>, Objects>>,
     /// State buckets that proved to honour conditional writes.
@@ -83,6 +86,7 @@ impl Context {
             keeper,
             metrics: Metrics::new(),
             runs_here,
+            archives: Archives::default(),
             stores,
             probed,
         })

@@ -139,16 +139,17 @@ pub enum StepError {
     CannotAsk,
     #[error("the agent left while the plan awaits approval; it goes on when it is back")]
     StillAwaiting,
-    #[error("{}\n{note}", source.once_settled())]
+    #[error("{}\n{note}", end.once_settled())]
     Settled {
-        source: Box<TerraformError>,
+        /// How it ended; no source, since the words above are the ones to be read.
+        end: Box<TerraformError>,
         /// What it took to bring state and infrastructure together.
         note: String,
     },
-    #[error("{}{risk}", source.as_ref().map(|it| format!("{}\n", it.once_settled())).unwrap_or_default())]
+    #[error("{}{risk}", end.as_ref().map(|it| format!("{}\n", it.once_settled())).unwrap_or_default())]
     AtRisk {
         /// The end that left it so, if it was this run's own.
-        source: Option<Box<TerraformError>>,
+        end: Option<Box<TerraformError>>,
         risk: Box<AtRisk>,
     },
     #[error("the agent left before the last end was settled; it goes on when it is back")]
@@ -184,7 +185,7 @@ impl StepError {
     pub(super) fn is_interrupt(&self) -> bool {
         match self {
             Self::Terraform { source, .. } => source.was_interrupted(),
-            Self::Settled { source, .. } | Self::AtRisk { source: Some(source), .. } => source.was_interrupted(),
+            Self::Settled { end, .. } | Self::AtRisk { end: Some(end), .. } => end.was_interrupted(),
             _ => false,
         }
     }
@@ -213,7 +214,8 @@ impl StepError {
             | Self::OverlayCollides(_)
             | Self::CannotAsk
             | Self::Objects(ObjectsError::NoConditionalWrites { .. }) => Verdict::Settings,
-            Self::Settled { source, .. } if source.was_interrupted() => Verdict::Cancelled,
+            Self::Settled { end, .. } if end.was_interrupted() => Verdict::Cancelled,
+            Self::Settled { end, .. } if !end.changes() => Verdict::PlanFailed,
             Self::OutputsAfterApply(_) | Self::Settled { .. } => Verdict::ApplyFailed,
             Self::LeaseLost => Verdict::LeaseLost,
             Self::Cancelled | Self::Left => Verdict::Cancelled,
@@ -246,10 +248,11 @@ impl StepError {
                 "If it was cancelled, only the record goes back to what it was: infrastructure may be half changed. What \
                  was done is in the state, so update again to finish it, with the old spec to undo it."
             }
-            Self::Settled { source, .. } if source.was_interrupted() => {
+            Self::Settled { end, .. } if end.was_interrupted() => {
                 "Only the record goes back to what it was. What was done is in the state, so update again to finish it, \
                  with the old spec to undo it."
             }
+            Self::Settled { end, .. } if !end.changes() => "No resource was changed: update again.",
             Self::Settled { .. } => "What was done is in the state: update again to finish it.",
             Self::Terraform { source: TerraformError::StateAtRisk { .. }, .. } => {
                 "Nothing else should be applied to this target until the state is pushed."

@@ -25,6 +25,9 @@ pub(super) const LARGEST_BUNDLE: u64 = 64 << 20;
 /// The largest document of inputs.
 const LARGEST_INPUTS: u64 = 16 << 20;
 
+/// What lies below a folder of this name is named by its SHA-256.
+const BY_DIGEST: &str = "sha256/";
+
 /// Who isn't offered deployments but looks for them may find one before everything it names lies in the bucket.
 const PUBLISHING: Duration = Duration::from_secs(10);
 
@@ -81,17 +84,27 @@ pub(super) async fn fetch_patiently(context: &Context, claimed: &Claimed, pulse:
     }
 }
 
-/// Reads deployment, tags, bundle and inputs. A stock endpoint sets no tags; there both are assembled.
+/// Reads deployment, bundle and inputs. What they are called the claim has told, or the tags tell; a stock endpoint sets
+/// none, and there both are assembled.
 async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepError> {
     let proton = &context.proton;
-    let (deployment, work) =
-        tokio::try_join!(proton.deployment(&claimed.candidate.id), proton.work(&claimed.candidate.arn))?;
+    let deployment = async { Ok(proton.deployment(&claimed.candidate.id).await?) };
+    let sealed = async { Ok(proton.sealed_inputs(&claimed.lease).await?) };
+    let work = match &claimed.lease.work {
+        Some(told) => told.clone(),
+        None => proton.work(&claimed.candidate.arn).await?,
+    };
     let deletes = work.action == Some(Action::Delete) || claimed.status == DeploymentStatus::DeleteInProgress;
     let mode = if deletes { Mode::Destroy } else { Mode::Apply };
-    let sealed = async { Ok(proton.sealed_inputs(&claimed.lease).await?) };
-    let ((material, lock), sealed) = match (&work.bundle, &work.inputs) {
-        (Some(bundle), Some(inputs)) => tokio::try_join!(registered(context, claimed, bundle, inputs), sealed)?,
-        _ => tokio::try_join!(assembled(context, claimed, &deployment, mode), sealed)?,
+    let (deployment, (material, lock), sealed) = match (&work.bundle, &work.inputs) {
+        (Some(bundle), Some(inputs)) => {
+            tokio::try_join!(deployment, registered(context, claimed, bundle, inputs), sealed)?
+        }
+        _ => {
+            let deployment = deployment.await?;
+            let (assembled, sealed) = tokio::try_join!(assembled(context, claimed, &deployment, mode), sealed)?;
+            (deployment, assembled, sealed)
+        }
     };
     let Material { archive, mut inputs, bucket } = material;
     for (pointer, value) in sealed {
@@ -132,11 +145,19 @@ async fn registered(
     let patience = if claimed.lease.is_fenced() { Duration::ZERO } else { PUBLISHING };
     let digest = bundle.key.rsplit('/').next().unwrap_or_default();
     let lock = async { Ok(TemplateLock::find(&objects, &bundle.bucket, digest, &claimed.target).await?) };
-    let (archive, document, lock) = tokio::try_join!(
-        exact(&objects, &bundle, LARGEST_BUNDLE, patience),
-        exact(&objects, &inputs, LARGEST_INPUTS, patience),
-        lock
-    )?;
+    let by_digest = bundle.key.contains(BY_DIGEST);
+    let known = context.archives.get(digest).filter(|_| by_digest);
+    let archive = async {
+        match known {
+            Some(archive) => Ok(archive),
+            None => exact(&objects, &bundle, LARGEST_BUNDLE, patience).await,
+        }
+    };
+    let (archive, document, lock) =
+        tokio::try_join!(archive, exact(&objects, &inputs, LARGEST_INPUTS, patience), lock)?;
+    if by_digest {
+        context.archives.keep(digest, &archive);
+    }
     let values = serde_json::from_slice(&document).map_err(|source| StepError::Inputs { uri: inputs, source })?;
     Ok((Material { archive, inputs: values, bucket: bundle.bucket }, lock))
 }
@@ -153,7 +174,7 @@ async fn exact(objects: &Objects, uri: &ObjectUri, limit: u64, patience: Duratio
     let name = uri.key.rsplit('/').next().unwrap_or_default();
     let digest = name.split('.').next().unwrap_or_default();
     let found = hex::encode(Sha256::digest(&bytes));
-    if uri.key.contains("sha256/") && digest != found {
+    if uri.key.contains(BY_DIGEST) && digest != found {
         return Err(StepError::Altered { uri: uri.clone(), found });
     }
     Ok(bytes)

@@ -18,6 +18,7 @@ mod workdir;
 
 mod journey;
 
+mod archives;
 mod assemble;
 mod bundles;
 mod claim;

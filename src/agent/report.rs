@@ -21,6 +21,11 @@ use crate::proton::{ProtonError, Report, Settles};
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// So many leases' time it is repeated to a Proton that denies us access, and this where there are no leases: a clock or
+/// a policy may be put right.
+const DENIED_IN_LEASES: u32 = 4;
+const DENIED: Duration = Duration::from_mins(2);
+
 /// How long an agent that is asked to leave goes on trying. What it couldn't say then, its next life will.
 const FAREWELL: Duration = Duration::from_secs(20);
 
@@ -63,7 +68,7 @@ pub(super) async fn report(
     log(&claimed, verdict, &report);
     let (verdict, heard) = match say_until_heard(context, &claimed, report, (verdict, settles), leaving).await {
         Ok(verdict) => (verdict, true),
-        Err(error) => (after_refusal(&claimed, verdict, &error), !error.is_passing()),
+        Err(error) => (after_refusal(&claimed, verdict, &error), !may_be_heard_later(&error)),
     };
     if let Some(run_dir) = run_dir.filter(|_| heard)
         && let Err(error) = run_dir.mark_reported(&format!("{verdict:?}\n"))
@@ -100,6 +105,8 @@ async fn say_until_heard(
 ) -> Result<Verdict, ProtonError> {
     let mut wait = FIRST_WAIT;
     let mut last_try: Option<Instant> = None;
+    let patience = claimed.lease.seconds.map_or(DENIED, |lease| Duration::from_secs(lease) * DENIED_IN_LEASES);
+    let denied_until = Instant::now() + patience;
     loop {
         let error = match context.proton.report_and_settle(&claimed.lease, &report, settles).await {
             Ok(()) => return Ok(verdict),
@@ -111,6 +118,7 @@ async fn say_until_heard(
                 report = Report::Failed { message: format!("everything was applied, but {error}") };
                 continue;
             }
+            (ProtonError::Denied { .. }, _) if Instant::now() < denied_until => {}
             _ if !error.is_passing() => return Err(error),
             _ => {}
         }
@@ -128,6 +136,11 @@ async fn say_until_heard(
         }
         wait = (wait * 2).min(LONGEST_WAIT);
     }
+}
+
+/// Whether the next life should say it again.
+fn may_be_heard_later(error: &ProtonError) -> bool {
+    error.is_passing() || matches!(error, ProtonError::Denied { .. })
 }
 
 /// Nobody wants the report: the deployment was taken away, or is over.

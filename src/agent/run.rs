@@ -86,7 +86,11 @@ async fn terraform(gate: &Gate<'_>, run_dir: &RunDir) -> Result<Applied, StepErr
         };
         let applied = if gated {
             session.run_dir = run_dir.path().to_owned();
-            gate.apply(&mut session, mode, &mut on_event).await?
+            match gate.apply(&mut session, mode, &mut on_event).await {
+                // Of a plan, only its lock can be left.
+                Err(StepError::Terraform { source, .. }) if settle::is_unclean(&source) => Err(source),
+                applied => applied?,
+            }
         } else {
             session.run_dir = round_folder(run_dir.path(), settle::current_round(run_dir));
             if !session.has_begun(mode) {

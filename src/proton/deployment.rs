@@ -1,6 +1,7 @@
 //! A deployment as Proton tells it, and where the work for it lies.
 
 use hadron_model::DeploymentStatus;
+use serde::{Deserialize, Serialize};
 
 use super::sdk::types;
 use super::{Proton, ProtonError};
@@ -55,7 +56,7 @@ pub struct Attempt {
 }
 
 /// What shall be done to the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "self-explanatory")]
 pub enum Action {
     Create,
@@ -64,7 +65,7 @@ pub enum Action {
 }
 
 /// The managed tags of a deployment: where its bundle and its resolved inputs lie.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the tag of the same name")]
 pub struct Work {
     pub bundle: Option<String>,
@@ -121,15 +122,20 @@ impl Work {
         match tag.key.as_str() {
             BUNDLE_TAG => self.bundle = Some(tag.value.clone()),
             INPUTS_TAG => self.inputs = Some(tag.value.clone()),
-            ACTION_TAG => {
-                self.action = match tag.value.as_str() {
-                    "create" => Some(Action::Create),
-                    "update" => Some(Action::Update),
-                    "delete" => Some(Action::Delete),
-                    _ => None,
-                }
-            }
+            ACTION_TAG => self.action = Action::named(&tag.value),
             _ => {}
+        }
+    }
+}
+
+impl Action {
+    /// An action by its name on the wire.
+    pub(super) fn named(text: &str) -> Option<Self> {
+        match text {
+            "create" => Some(Self::Create),
+            "update" => Some(Self::Update),
+            "delete" => Some(Self::Delete),
+            _ => None,
         }
     }
 }

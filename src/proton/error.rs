@@ -1,6 +1,7 @@
 //! How Proton says no.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::sdk::error::SdkError;
@@ -97,8 +98,9 @@ impl ProtonError {
                 _ => Self::Unreachable { cause },
             };
         };
-        let connector = failure.as_connector_error();
-        if connector.is_some_and(|error| error.is_io() || error.is_timeout()) {
+        // An error of another kind with a kind for retries: the endpoint hung up before it had answered.
+        let broke_off = |error: &ConnectorError| error.is_io() || error.is_timeout() || error.as_other().is_some();
+        if failure.as_connector_error().is_some_and(broke_off) {
             return Self::Unreachable { cause };
         }
         Self::Unsendable { cause }

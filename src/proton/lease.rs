@@ -8,7 +8,7 @@ use hadron_model::DeploymentStatus;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::deployment::named;
+use super::deployment::{Action, Work, named};
 use super::headers::{AnswerHeaders, OurHeaders};
 use super::sdk::types::{Output as SdkOutput, ResourceDeploymentStatus as Told};
 use super::{Proton, ProtonError};
@@ -55,6 +55,9 @@ pub struct Lease {
     /// Where the rendered directory is to be published instead of being run: the repository and the branch.
     #[serde(default)]
     pub requests: Option<(String, String)>,
+    /// What the deployment's tags say, so that they needn't be asked for.
+    #[serde(default)]
+    pub work: Option<Work>,
 }
 
 impl Lease {
@@ -138,6 +141,15 @@ fn state_at(text: &str) -> Result<StateAt, ProtonError> {
     serde_json::from_str(&text).map_err(|error| ProtonError::nonsense(format!("where the state lies: {error}")))
 }
 
+/// Bundle and inputs together, or neither.
+fn work(answer: &AnswerHeaders) -> Option<Work> {
+    Some(Work {
+        bundle: Some(answer.get("x-hadron-bundle")?),
+        inputs: Some(answer.get("x-hadron-inputs")?),
+        action: answer.get("x-hadron-action").and_then(|action| Action::named(&action)),
+    })
+}
+
 fn decision(answer: &AnswerHeaders) -> Option<Decision> {
     match answer.get("x-hadron-decision")?.as_str() {
         "pending" => Some(Decision::Pending),
@@ -178,6 +190,7 @@ impl Proton {
             unsettled: Vec::new(),
             adopt: 0,
             requests: None,
+            work: None,
         };
         let knows = vec![("x-hadron-knows", "state-at".to_owned())];
         let answer = self.notify_with(&lease, Told::InProgress, None, &[], knows).await?;
@@ -193,6 +206,7 @@ impl Proton {
         lease.unsettled = unsettled(&answer.get("x-hadron-unsettled").unwrap_or_default());
         lease.adopt = answer.parse("x-hadron-adopt").unwrap_or(0);
         lease.requests = answer.get("x-hadron-repository").zip(answer.get("x-hadron-branch"));
+        lease.work = work(&answer);
         let status = self.stands(&answer, deployment_id).await?;
         Ok((lease, status))
     }
@@ -397,6 +411,7 @@ mod tests {
             unsettled: Vec::new(),
             adopt: 0,
             requests: None,
+            work: None,
         }
     }
 

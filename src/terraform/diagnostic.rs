@@ -58,7 +58,16 @@ pub struct Diagnostic {
 /// (<https://github.com/hashicorp/terraform/blob/v1.11.4/internal/plugin6/grpc_error.go>).
 const UNANSWERED: [&str; 2] = ["Plugin did not respond", "Request cancelled"];
 
+/// What Terraform says when it could not give the lock of the state back; the detail begins with the reason
+/// (<https://github.com/hashicorp/terraform/blob/v1.11.4/internal/command/clistate/state.go>).
+const LOCK_LEFT: &str = "Error releasing the state lock";
+
 impl Diagnostic {
+    /// Whether the state is still locked by the Terraform that says this.
+    pub fn is_lock_left(&self) -> bool {
+        self.severity == Severity::Error && self.summary == LOCK_LEFT
+    }
+
     /// Whether the provider never answered, so that what it was asked to do may be done or not.
     pub fn is_unanswered(&self) -> bool {
         self.severity == Severity::Error && UNANSWERED.contains(&self.summary.as_str())

@@ -195,7 +195,33 @@ impl TerraformError {
                 format!("terraform {step} could not save the state{}", told(diagnostics))
             }
             Self::SupervisorLost { .. } => "terraform and its supervisor were killed".to_owned(),
+            Self::Failed { step, exit, diagnostics } if self.left_its_lock() => {
+                let (left, others): (Vec<_>, Vec<_>) = diagnostics.iter().cloned().partition(Diagnostic::is_lock_left);
+                let why = left.iter().filter_map(|diagnostic| diagnostic.detail.lines().next()).next();
+                format!(
+                    "terraform {step} ended with exit code {exit}{}\nterraform could not release the state lock: {}",
+                    told(&others),
+                    why.unwrap_or("it doesn't say why").trim_start_matches("Error message: ")
+                )
+            }
             error => error.to_string(),
+        }
+    }
+
+    /// Whether Terraform ended without having given the lock of the state back.
+    pub fn left_its_lock(&self) -> bool {
+        self.diagnostics().iter().any(Diagnostic::is_lock_left)
+    }
+
+    /// Whether it is the end of a step that could have changed resources.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Failed { step, .. }
+            | Self::Interrupted { step, .. }
+            | Self::Killed { step, .. }
+            | Self::StateAtRisk { step, .. } => step.changes(),
+            Self::SupervisorLost { .. } => true,
+            _ => false,
         }
     }
 

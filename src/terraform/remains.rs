@@ -64,8 +64,8 @@ fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<Vec<u8>>>, Terra
     Ok(file.into_iter().flat_map(|file| BufReader::new(file).split(b'\n')))
 }
 
-/// When a Terraform that was killed took the lock of its state: after it has said who it is, and before its first word
-/// about a resource, which none says without the lock.
+/// When a Terraform that has never given it back took the lock of its state: after it has said who it is, and before its
+/// first word about a resource, which none says without the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockTaken {
     /// The name of its host, as its lock has it.
@@ -77,18 +77,15 @@ pub struct LockTaken {
 }
 
 impl LockTaken {
-    /// All those of a run: one at most for each step that was killed.
+    /// All those of a run: one at most for each step that was killed, or said that it couldn't give the lock back.
     ///
     /// # Errors
     /// [`TerraformError::Io`].
     pub fn of_run(run_dir: &Path) -> Result<Vec<Self>, TerraformError> {
         let mut found = Vec::new();
         for step_dir in steps(run_dir, DEPTH).into_iter().map(StepDir::new) {
-            // One that has ended by itself has given its lock back.
-            if step_dir.exit()?.is_some_and(|exit| exit.code.is_some()) {
-                continue;
-            }
-            if let (Some(command), Some((from, to))) = (step_dir.command()?, first_words(&step_dir.stdout())?) {
+            let ended = step_dir.exit()?.is_some_and(|exit| exit.code.is_some());
+            if let (Some(command), Some((from, to))) = (step_dir.command()?, taken(&step_dir.stdout(), ended)?) {
                 found.push(Self { host: command.host, from, to });
             }
         }
@@ -96,17 +93,22 @@ impl LockTaken {
     }
 }
 
-/// The moments of a stream's first event and of the first one about a resource.
-fn first_words(path: &Path) -> Result<Option<(Timestamp, Timestamp)>, TerraformError> {
-    let mut from = None;
+/// The moments of a stream's first event and of the first one that none says without the lock. Who has `ended` by itself
+/// has given the lock back, unless it says that it couldn't.
+fn taken(path: &Path, ended: bool) -> Result<Option<(Timestamp, Timestamp)>, TerraformError> {
+    let (mut from, mut to) = (None, None);
     for line in lines(path)? {
         let line = line.map_err(TerraformError::io("reading", path))?;
         let event = Event::parse(&String::from_utf8_lossy(&line));
         let Some(at) = event.timestamp() else { continue };
-        match (from, event.kind) {
+        let left = matches!(&event.kind, EventKind::Diagnostic(said) if said.is_lock_left());
+        match (from, &event.kind) {
             (None, EventKind::Version { .. }) => from = Some(at),
-            (Some(from), kind) if kind.is_under_lock() => return Ok(Some((from, at))),
+            (Some(_), kind) if left || kind.is_under_lock() => to = to.or(Some(at)),
             _ => {}
+        }
+        if left || (!ended && to.is_some()) {
+            return Ok(from.zip(to));
         }
     }
     Ok(None)

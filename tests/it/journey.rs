@@ -267,6 +267,27 @@ async fn proton_and_its_objects_are_asked_as_hadron_and_the_state_with_a_derived
 }
 
 #[tokio::test]
+async fn a_claim_that_tells_the_work_is_believed_and_a_bundle_is_fetched_once() {
+    let scene = Scene::hadron().await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    scene.deploys("d2", "prod", THREE_OUTPUTS);
+    let agent = scene.agent().await;
+    for id in ["d1", "d2"] {
+        let tags = scene.proton.deployment(id).tags;
+        let tag = |name: &str| tags.iter().find(|(tag, _)| tag == name).unwrap().1.clone();
+        let told = [("x-hadron-bundle", tag("hadron:bundle")), ("x-hadron-inputs", tag("hadron:inputs"))];
+        let mut headers = scene.proton.far.claim_headers.lock().unwrap().clone();
+        headers.retain(|(name, _)| !told.iter().any(|(told, _)| told == name));
+        headers.extend(told);
+        *scene.proton.far.claim_headers.lock().unwrap() = headers;
+        let outcome = agent.deploy(id, CancellationToken::new()).await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Done, "{outcome:?}");
+        scene.s3.store.objects.lock().unwrap().retain(|key, _| !key.starts_with("proton/bundles/"));
+    }
+    assert_eq!(scene.proton.seen("ListTagsForResource").len(), 0);
+}
+
+#[tokio::test]
 async fn a_failed_apply_is_reported_with_terraforms_own_words_and_the_way_out() {
     let scene = Scene::hadron().await;
     scene.deploys("d1", "dev", &runs("echo no quota left; exit 7"));
@@ -378,9 +399,20 @@ async fn a_run_that_became_somebody_elses_is_followed_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_report_is_repeated_until_it_is_heard() {
-    let far = proton::Proton { lease_seconds: 30, deaf: 4.into(), ..proton::Proton::default() };
+    let far = proton::Proton { lease_seconds: 30, deaf: 4.into(), late: 3.into(), ..proton::Proton::default() };
     let scene = Scene::with(far).await;
     scene.deploys("d1", "dev", THREE_OUTPUTS);
+    assert_eq!(scene.drains().await, Verdict::Done);
+    assert_eq!(scene.proton.deployment("d1").status, "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn a_report_that_is_denied_for_good_is_the_next_lifes() {
+    let far = proton::Proton { lease_seconds: 0, late: 1.into(), ..proton::Proton::default() };
+    let scene = Scene::with(far).await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    assert_eq!(scene.drains().await, Verdict::Unexpected);
+    assert_eq!(scene.proton.deployment("d1").status, "IN_PROGRESS");
     assert_eq!(scene.drains().await, Verdict::Done);
     assert_eq!(scene.proton.deployment("d1").status, "SUCCEEDED");
 }

@@ -6,6 +6,7 @@ use hadron::domain::{Output, Target};
 use hadron::proton::{Action, Lease, Poll, Proton, ProtonError, Report};
 use hadron::support::{AwsAccess, Secret};
 use hadron_model::DeploymentStatus;
+use tokio::io::AsyncReadExt;
 
 use crate::far_end::proton::{Deployment, Proton as FarProton, Running, SCOPE, start, start_with};
 
@@ -127,4 +128,21 @@ async fn a_refusal_keeps_code_and_message() {
     let away = AwsAccess { credentials: Some(("A".into(), Secret::new("s"))), ..away };
     let error = Proton::new(&away).await.deployment("d1").await.unwrap_err();
     assert!(matches!(error, ProtonError::Unreachable { .. }), "{error:?}");
+}
+
+/// What a server does that is killed between a request and its answer.
+#[tokio::test]
+async fn an_endpoint_that_hangs_up_without_a_word_is_away_and_asked_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
+    tokio::spawn(async move {
+        loop {
+            let (mut asked, _) = listener.accept().await.unwrap();
+            asked.read(&mut [0; 4096]).await.unwrap();
+        }
+    });
+    let credentials = Some(("A".into(), Secret::new("s")));
+    let access = AwsAccess { endpoint, region: Some("r".into()), credentials, ..AwsAccess::default() };
+    let error = Proton::new(&access).await.deployment("d1").await.unwrap_err();
+    assert!(error.is_passing(), "{error:?}");
 }

@@ -1,8 +1,9 @@
 //! The lock beside a state in a bucket: `<key>.tflock`.
 //!
-//! It says who has taken it and when, but not for which run. A Terraform that was killed has held its lock to its end, and
-//! its events say when it took it: after its first word, and before its first one about a resource. So a lock that was
-//! taken then, on that host, is its own; whatever else lies there is somebody else's, and is never released.
+//! It says who has taken it and when, but not for which run. A Terraform that was killed, or couldn't give its lock back,
+//! has held it to its end, and its events say when it took it: after its first word, and before its first one about a
+//! resource. So a lock that was taken then, on that host, is its own; whatever else lies there is somebody else's, and is
+//! never released.
 //!
 //! <https://developer.hashicorp.com/terraform/language/backend/s3#state-locking>
 
@@ -60,8 +61,11 @@ pub(super) async fn release(settler: &Settler<'_>, run_dir: &RunDir) -> Result<O
         return Ok(Some(foreign(&uri, &lock)));
     }
     tracing::warn!(object = %uri, "the lock {} of a dead terraform is released", lock.id);
-    objects.delete(&uri).await.map_err(|error| Trouble::Passing(chain(&error)))?;
-    Ok(None)
+    match objects.delete(&uri).await {
+        Ok(()) => Ok(None),
+        Err(error) if error.is_passing() => Err(Trouble::Passing(chain(&error))),
+        Err(error) => Ok(Some(kept(&lock, &error))),
+    }
 }
 
 async fn lock_file(context: &Context, session: &Session) -> Option<(ObjectUri, Objects)> {
@@ -71,6 +75,14 @@ async fn lock_file(context: &Context, session: &Session) -> Option<(ObjectUri, O
     };
     let objects = context.state_objects(endpoint.clone(), region.clone(), *use_path_style, &session.env).await;
     Some((ObjectUri::new(bucket, format!("{key}.tflock")), objects))
+}
+
+fn kept(LockInfo { id, .. }: &LockInfo, error: &ObjectsError) -> String {
+    format!(
+        "The state is still locked by this run, which is over: {}. As somebody who may delete the lock: terraform \
+         force-unlock {id}",
+        chain(error)
+    )
 }
 
 fn foreign(uri: &ObjectUri, LockInfo { id, who, created }: &LockInfo) -> String {

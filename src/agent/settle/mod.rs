@@ -118,6 +118,7 @@ impl From<StepError> for Trouble {
 pub(super) fn is_unclean(error: &TerraformError) -> bool {
     use TerraformError as E;
     match error {
+        error if error.left_its_lock() => true,
         E::Killed { step, .. } | E::Interrupted { step, .. } | E::StateAtRisk { step, .. } => step.changes(),
         E::SupervisorLost { step_dir } => step_dir.file_name().is_some_and(|name| {
             let name = name.to_string_lossy();
@@ -142,11 +143,9 @@ pub(super) async fn settle(gate: &Gate<'_>, run_dir: &RunDir, session: &Session,
                 tracing::warn!(deployment.id = %gate.claimed.candidate.id, "the run goes on after its terraform was lost: {note}");
                 return Next::Again;
             }
-            Next::Over(StepError::Settled { source: Box::new(error), note })
+            Next::Over(StepError::Settled { end: Box::new(error), note })
         }
-        Ok(Outcome::AtRisk(risk)) => {
-            Next::Over(StepError::AtRisk { source: Some(Box::new(error)), risk: Box::new(risk) })
-        }
+        Ok(Outcome::AtRisk(risk)) => Next::Over(StepError::AtRisk { end: Some(Box::new(error)), risk: Box::new(risk) }),
         Err(error) => Next::Over(error),
     }
 }

@@ -95,7 +95,7 @@ impl Settler<'_> {
             let risk = self.patiently(|| block::block(self, &found, None)).await?;
             // From here on it is the block that knows.
             self.run_dir.mark_taken_over()?;
-            return Err(StepError::AtRisk { source: None, risk: Box::new(risk) });
+            return Err(StepError::AtRisk { end: None, risk: Box::new(risk) });
         }
         if !found.adopted.is_empty() {
             self.say(&found.note());
@@ -123,7 +123,7 @@ impl Settler<'_> {
             }
             match errored::bring_home(self, &session, other, &evidence.ledger, name).await? {
                 errored::Home::AtRisk(risk) => {
-                    return Err(StepError::AtRisk { source: None, risk: Box::new(risk) }.into());
+                    return Err(StepError::AtRisk { end: None, risk: Box::new(risk) }.into());
                 }
                 errored::Home::Torn => torn = true,
                 errored::Home::None | errored::Home::Saved(_) => {}
@@ -182,7 +182,7 @@ impl Settler<'_> {
                 errored::bring_home(self, &self.commands(), other, &ledger, &user).await
             });
             match home.await? {
-                errored::Home::AtRisk(risk) => return Err(StepError::AtRisk { source: None, risk: Box::new(risk) }),
+                errored::Home::AtRisk(risk) => return Err(StepError::AtRisk { end: None, risk: Box::new(risk) }),
                 errored::Home::None | errored::Home::Saved(_) | errored::Home::Torn => return block::forget(other),
             }
         }
@@ -192,7 +192,7 @@ impl Settler<'_> {
         if state.is_some_and(|state| doubtful.iter().all(|address| state.current(address).is_some())) {
             return block::forget(other);
         }
-        Err(StepError::AtRisk { source: None, risk: Box::new(risk) })
+        Err(StepError::AtRisk { end: None, risk: Box::new(risk) })
     }
 
     /// An id for import may be another form of the id that stands already, and then it was one object all along: it must
@@ -242,7 +242,7 @@ impl Settler<'_> {
         let reason = "what was to be adopted can't be imported by the id that was given for it".to_owned();
         let found = Found { suspects: refused, reason: Some(reason), ..Found::default() };
         let risk = self.patiently(|| block::block(self, &found, None)).await?;
-        Err(StepError::AtRisk { source: None, risk: Box::new(risk) })
+        Err(StepError::AtRisk { end: None, risk: Box::new(risk) })
     }
 }
 

@@ -20,11 +20,17 @@ mod cancel;
 mod delete;
 mod finish;
 mod history;
+#[cfg(test)]
+mod history_tests;
 mod imported;
+#[cfg(test)]
+mod lease_tests;
 mod limits;
 #[cfg(test)]
 mod machine_tests;
 mod offer;
+#[cfg(test)]
+mod offer_tests;
 mod queue;
 #[cfg(test)]
 mod queue_tests;

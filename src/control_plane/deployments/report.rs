@@ -290,7 +290,7 @@ impl Deployments {
         Ok(lock.and_then(|lock| lock.value.blocked).map(|block| block.reason))
     }
 
-    fn lease_end(&self) -> i64 {
+    pub(super) fn lease_end(&self) -> i64 {
         self.now + i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX / 2)
     }
 
@@ -319,7 +319,7 @@ impl Deployments {
     }
 
     /// A sign of life, even a late one as long as nobody else has claimed.
-    fn renew(&self, deployment: &mut Deployment) {
+    pub(super) fn renew(&self, deployment: &mut Deployment) {
         let expires_at = self.lease_end();
         if let Some(lease) = &mut deployment.lease {
             lease.expires_at = expires_at;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Deployments;
 use crate::control_plane::operations::tags::create_tags;
-use crate::control_plane::records::{Action, Deployment, TemplateKind};
+use crate::control_plane::records::{Deployment, TemplateKind};
 use crate::control_plane::store::Transaction;
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Target;
@@ -15,7 +15,7 @@ impl Deployments {
         let mut managed = self.kinship(deployment);
         managed.insert("hadron:bundle".into(), deployment.bundle.uri.clone());
         managed.insert("hadron:inputs".into(), deployment.inputs_uri.clone());
-        managed.insert("hadron:action".into(), action(deployment.action).into());
+        managed.insert("hadron:action".into(), deployment.action.name().into());
         let managed: Vec<(&str, &str)> = managed.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         create_tags(tx, &self.scope, &self.arn_of(&deployment.id), None, &managed)
     }
@@ -48,13 +48,5 @@ impl Deployments {
             Target::Component { .. } => belongs_to("component", deployment.target.resource()),
         }
         managed
-    }
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::Delete => "delete",
     }
 }

@@ -1,5 +1,5 @@
 //! What must happen though nobody asks: objects go into the bucket, cancelled deployments end whose agent fell silent, dead
-//! locks are released.
+//! locks are released, leases that a wrong clock has made too long are cut.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::begin::UNPUBLISHED;
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::Deployment;
 use crate::control_plane::state_server::release_dead;
-use crate::control_plane::store::{Document, StoreError, Transaction, Typed};
+use crate::control_plane::store::{Document, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Scope;
 use crate::objects::{NotAnObjectUri, ObjectUri, ObjectsError};
@@ -84,6 +84,7 @@ pub async fn tidy(plane: &Plane) -> Result<Duration, UpkeepError> {
     let scopes = plane.store.read(|tx| tx.scopes(Deployment::KIND)).await?;
     let (mut rest, mut outcome) = (LONGEST, Ok(()));
     for scope in scopes {
+        outcome = cut_leases(plane, &scope).await.and(outcome);
         match end_cancelled(plane, &scope).await {
             Ok(next) => rest = rest.min(next),
             Err(error) => outcome = Err(error),
@@ -149,6 +150,25 @@ fn content_type(address: &str) -> &'static str {
     if json { "application/json" } else { "application/gzip" }
 }
 
+/// Cuts leases that end later than any can: they were renewed while the clock was ahead, and whoever waits for them
+/// would wait until it is as late again. The servers' clocks may differ by less than a lease.
+async fn cut_leases(plane: &Plane, scope: &Scope) -> Result<(), UpkeepError> {
+    let engine = Deployments::at(plane, scope.clone(), plane.clock.now());
+    let looking = engine.clone();
+    if plane.store.read(move |tx| looking.too_long(tx)).await?.is_empty() {
+        return Ok(());
+    }
+    let audited = plane.by_itself(scope, "CutLease", "it ends later than any can: the clock has been ahead");
+    let cut = move |tx: &mut dyn Transaction| {
+        for mut deployment in engine.too_long(tx)? {
+            engine.renew(&mut deployment);
+            tx.save(&engine.scope, &mut deployment)?;
+        }
+        Ok(())
+    };
+    Ok(audited.store.write::<_, StoreError, _>(cut).await?)
+}
+
 /// Ends what is being cancelled and whose lease has run out; tells how long until the next such lease does.
 async fn end_cancelled(plane: &Plane, scope: &Scope) -> Result<Duration, UpkeepError> {
     let engine = Deployments::at(plane, scope.clone(), plane.clock.now());
@@ -163,6 +183,14 @@ async fn end_cancelled(plane: &Plane, scope: &Scope) -> Result<Duration, UpkeepE
 }
 
 impl Deployments {
+    /// What is held by a lease that ends more than a lease later than one that begins now.
+    fn too_long(&self, tx: &mut dyn Transaction) -> Result<Vec<Stored<Deployment>>, StoreError> {
+        let latest = 2 * self.lease_end() - self.now;
+        let mut held = tx.by_term::<Deployment>(&self.scope, "in_flight", "")?;
+        held.retain(|deployment| deployment.live_lease(latest).is_some());
+        Ok(held)
+    }
+
     /// Whether anything that is being cancelled has lost its agent, and how long until the next one does.
     fn silent(&self, tx: &mut dyn Transaction) -> Result<(bool, Duration), StoreError> {
         let (mut due, mut next) = (false, LONGEST);

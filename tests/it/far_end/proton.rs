@@ -70,6 +70,8 @@ pub(crate) struct Proton {
     pub(crate) states_at: Mutex<Option<String>>,
     /// How many notifies with a terminal status shall get a 500 before they are heard.
     pub(crate) deaf: Mutex<u32>,
+    /// How many of them shall be refused before that, as by a server whose clock is ahead.
+    pub(crate) late: Mutex<u32>,
 }
 
 pub(crate) struct Running {
@@ -202,6 +204,11 @@ impl Proton {
             }
         }
         if told != "IN_PROGRESS" {
+            let mut late = self.late.lock().unwrap();
+            if *late > 0 {
+                *late -= 1;
+                return Err((403, "InvalidSignatureException", "Signature expired".into()));
+            }
             let mut deaf = self.deaf.lock().unwrap();
             if *deaf > 0 {
                 *deaf -= 1;

@@ -17,6 +17,8 @@ pub(crate) enum Harm {
     Refused,
     /// It is answered 403, which nobody repeats, and nothing is done.
     Denied,
+    /// The same, but only the first one.
+    DeniedOnce,
     /// It is never answered, and nothing is done.
     Hangs,
     /// It is done, and answered after this time.
@@ -83,7 +85,7 @@ async fn answer(State(store): State<Arc<S3>>, method: Method, uri: Uri, headers:
     let harm = store.harm(&method, &uri);
     match harm {
         Some(Harm::Refused) => return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
-        Some(Harm::Denied) => return error(StatusCode::FORBIDDEN, "AccessDenied"),
+        Some(Harm::Denied | Harm::DeniedOnce) => return error(StatusCode::FORBIDDEN, "AccessDenied"),
         Some(Harm::Hangs) => std::future::pending().await,
         Some(Harm::Slow(time)) => tokio::time::sleep(time).await,
         Some(Harm::AnswerLost) | None => {}
@@ -98,10 +100,14 @@ async fn answer(State(store): State<Arc<S3>>, method: Method, uri: Uri, headers:
 impl S3 {
     fn harm(&self, method: &Method, uri: &Uri) -> Option<Harm> {
         let asked = uri.to_string().replace("%2F", "/");
-        let faults = self.faults.lock().unwrap();
-        let fault = faults.iter().find(|fault| fault.method == method.as_str() && asked.contains(fault.at))?;
+        let mut faults = self.faults.lock().unwrap();
+        let found = faults.iter().position(|fault| fault.method == method.as_str() && asked.contains(fault.at))?;
         *self.harmed.lock().unwrap() += 1;
-        Some(fault.harm)
+        let harm = faults[found].harm;
+        if harm == Harm::DeniedOnce {
+            faults.remove(found);
+        }
+        Some(harm)
     }
 }
 

@@ -219,6 +219,49 @@ async fn the_lock_file_of_an_apply_that_people_approved_is_released() {
     assert_eq!(lines(&count), ["ran"]);
 }
 
+/// Terraform ends by itself then, and says so.
+#[tokio::test]
+async fn a_lock_that_terraform_could_not_give_back_is_released() {
+    let scene = Scene::stock().await;
+    let fault = Fault { method: "DELETE", at: "tflock", harm: Harm::DeniedOnce };
+    scene.s3.store.faults.lock().unwrap().push(fault);
+    scene.deploys("d1", "dev", ONE);
+    assert_eq!(drains_in_bucket(&scene).await, Verdict::ApplyFailed);
+    let message = scene.proton.deployment("d1").message;
+    assert!(message.contains("nothing is locked") && !message.contains("force-unlock"), "{message}");
+    assert_eq!(scene.s3.keys("state/"), ["state/dev/terraform.tfstate"], "no lock is left");
+    scene.deploys("d2", "dev", ONE);
+    assert_eq!(drains_in_bucket(&scene).await, Verdict::Done);
+}
+
+#[tokio::test]
+async fn a_lock_that_a_plan_could_not_give_back_is_released() {
+    let scene = Scene::hadron().await;
+    scene.proton.far.claim_headers.lock().unwrap().retain(|(name, _)| *name != "x-hadron-state");
+    let fault = Fault { method: "DELETE", at: "tflock", harm: Harm::DeniedOnce };
+    scene.s3.store.faults.lock().unwrap().push(fault);
+    scene.deploys("d1", "dev", ONE);
+    let mut config = in_bucket(&scene);
+    config.environments.get_mut("*").unwrap().approval = true;
+    let verdict = Agent::new(config).await.unwrap().drain(CancellationToken::new()).await.unwrap();
+    let message = scene.proton.deployment("d1").message;
+    assert!(verdict == Verdict::PlanFailed && message.contains("No resource was changed"), "{verdict:?}: {message}");
+    assert_eq!(scene.s3.keys("state/"), Vec::<String>::new(), "no lock is left");
+}
+
+#[tokio::test]
+async fn a_lock_that_nobody_can_give_back_is_told() {
+    let scene = Scene::stock().await;
+    let fault = Fault { method: "DELETE", at: "tflock", harm: Harm::Denied };
+    scene.s3.store.faults.lock().unwrap().push(fault);
+    scene.deploys("d1", "dev", ONE);
+    assert_eq!(drains_in_bucket(&scene).await, Verdict::ApplyFailed);
+    let message = scene.proton.deployment("d1").message;
+    let lock: Value = serde_json::from_slice(&scene.s3.get("state/dev/terraform.tfstate.tflock").unwrap()).unwrap();
+    let way_out = format!("terraform force-unlock {}", lock["ID"].as_str().unwrap());
+    assert!(message.contains("denied") && message.contains(&way_out), "{message}");
+}
+
 /// As another host's Terraform leaves it that has taken the lock meanwhile.
 #[tokio::test]
 async fn a_lock_file_that_nothing_proves_to_be_ours_stays_and_is_told() {

@@ -109,6 +109,10 @@ fn claim_answer(
         ("x-hadron-attempt", claimed.epoch.to_string()),
         ("x-hadron-lease-seconds", settings.lease.as_secs().to_string()),
         ("x-hadron-state-key", claimed.state_key.clone()),
+        // What its tags say, so that nobody need ask for them.
+        ("x-hadron-bundle", claimed.bundle.uri.clone()),
+        ("x-hadron-inputs", claimed.inputs_uri.clone()),
+        ("x-hadron-action", claimed.action.name().to_owned()),
     ];
     if let Some(state) = state {
         let text = serde_json::to_string(state).unwrap_or_default();
