@@ -46,9 +46,9 @@ impl ProtonError {
     /// What mends it, where that is known.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::Unreachable { cause } => remedy(cause),
             Self::NoCredentials { .. } => Some(NO_KEY),
-            Self::Unsendable { cause } if cause.contains("credentials") => Some(NO_KEY),
+            Self::Unreachable { cause } | Self::Unsendable { cause } if cause.contains("credentials") => Some(NO_KEY),
+            Self::Unreachable { cause } => remedy(cause),
             _ => None,
         }
     }
