@@ -35,6 +35,9 @@ locals {
       awslogs-stream-prefix = "agent"
     }
   }
+
+  # Far apart, and patient: a machine that is busy with an apply answers late, and ECS ends a task that fails.
+  health_check = { healthCheck = { command = var.health_check_command, interval = 60, timeout = 30, retries = 5, startPeriod = 60 } }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -94,7 +97,7 @@ resource "aws_ecs_task_definition" "this" {
       portMappings = []
       volumesFrom  = []
     },
-    {
+    merge({
       name      = "agent"
       image     = var.image
       essential = true
@@ -114,7 +117,7 @@ resource "aws_ecs_task_definition" "this" {
       cpu              = 0
       portMappings     = []
       volumesFrom      = []
-    },
+    }, { for name, check in local.health_check : name => check if length(var.health_check_command) > 0 }),
   ])
 
   lifecycle {

@@ -176,6 +176,17 @@ variable "stop_timeout" {
   }
 }
 
+variable "health_check_command" {
+  description = "What ECS runs in the container to see whether the agent lives, [\"CMD\", \"/usr/local/bin/hadron\", \"health\", \"agent\"] for instance. A task that fails it five times in a row, a minute apart, is replaced, protected or not, with the run that it has at work; [] leaves it to process 1, which starts an agent that died anew."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.health_check_command) == 0 || contains(["CMD", "CMD-SHELL"], try(var.health_check_command[0], ""))
+    error_message = "The health_check_command must begin with CMD or CMD-SHELL."
+  }
+}
+
 variable "state_bucket_arn" {
   description = "The bucket of Terraform's states (module state-bucket); null leaves them to the control plane."
   type        = string

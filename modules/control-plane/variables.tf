@@ -40,7 +40,7 @@ variable "subnet_ids" {
 }
 
 variable "image" {
-  description = "The image, built from Hadron's Dockerfile, best by digest: ACCOUNT.dkr.ecr.REGION.amazonaws.com/hadron@sha256:…."
+  description = "The image, built from Hadron's Dockerfile (its target agent, which has the shell that lays the settings), best by digest: ACCOUNT.dkr.ecr.REGION.amazonaws.com/hadron@sha256:…."
   type        = string
 
   validation {

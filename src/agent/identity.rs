@@ -28,7 +28,7 @@ impl Identity {
         if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(plain) {
             return Err(AgentError::BadName(name.to_owned()));
         }
-        files::create_private_folder(data).map_err(io_error("creating", data))?;
+        files::create_data_folder(data).map_err(io_error("creating", data))?;
         let lock = lock(data)?;
         let path = data.join("agent.id");
         let kept = match fs::read_to_string(&path) {

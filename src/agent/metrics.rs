@@ -75,8 +75,9 @@ pub const METRICS: &[Metric] = &[POLLS, CLAIMS, DEPLOYMENTS, STEPS, DELAY, RUNS,
 /// A loop that asks for work waits for an answer at most this long.
 const SLOWEST_POLL: Duration = Duration::from_mins(3);
 
-/// An answer that is older than this says nothing of now: a poll is held for 20 s and waits 30 s after a failure.
-const STALE: Duration = Duration::from_secs(90);
+/// An answer that is older than this says nothing of now: a poll is held for 20 s, and an endpoint that can't hold one is
+/// asked every 15 s.
+const STALE: Duration = Duration::from_secs(45);
 
 /// How often the thread of the leases beats, and when it is late.
 pub(super) const LEASE_BEAT: Duration = Duration::from_secs(5);
@@ -158,6 +159,11 @@ impl Metrics {
         };
         self.polls.with_label_values(&[outcome]).inc();
         *self.last_poll.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+
+    /// Whether the last poll was answered.
+    pub(super) fn is_heard(&self) -> bool {
+        matches!(*self.last_poll.lock().unwrap_or_else(PoisonError::into_inner), Some(Ok(())))
     }
 
     /// Everything as Prometheus reads it, with so many journeys under way, of which so many wait for people.

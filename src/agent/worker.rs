@@ -247,7 +247,8 @@ impl Shift {
                     if self.stay == Stay::UntilDrained && !error.is_passing() {
                         return Err(error.into());
                     }
-                    tracing::warn!(%error, "polling failed; trying on");
+                    let remedy = error.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+                    tracing::warn!(%error, "polling failed; trying on{remedy}");
                     self.someone_arrives(Some(wait)).await;
                     if self.stay == Stay::UntilDrained && wait >= LONGEST_WAIT {
                         return Err(error.into());
@@ -271,6 +272,8 @@ impl Shift {
         let context = Arc::clone(&self.context);
         // While journeys are under way their ends are waited for as well; a drain doesn't wait for more.
         let hold = match self.stay {
+            // Who hasn't been heard yet, or not any more, wants to know first whether somebody is there.
+            Stay::ForMore if !context.metrics.is_heard() => Duration::ZERO,
             Stay::ForMore => context.config.poll_wait,
             Stay::UntilDrained if self.journeys.is_empty() => LAST_LOOK,
             Stay::UntilDrained => Duration::ZERO,

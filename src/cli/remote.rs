@@ -1,5 +1,8 @@
 //! The control plane as a command sees it: over the wire, with the settings' key or this machine's own.
 
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
 use super::agent::Access;
 use super::keys::{self, KeyPair};
 use super::serve::listener;
@@ -8,7 +11,14 @@ use crate::hadron::{Client, HadronError};
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Proton, ProtonError};
 use crate::settings::Resolved;
-use crate::support::{AwsAccess, Secret, Trust, causes};
+use crate::support::{AwsAccess, Secret, Trust, causes, remedy};
+
+/// How long a port of this machine is waited for.
+const NEXT_DOOR: Duration = Duration::from_millis(500);
+
+const SPEAKS_TLS: &str = "if the server speaks TLS, its address begins with https://: set HADRON_ENDPOINT so";
+
+const UNANSWERED: &str = "is `hadron up` running, and does HADRON_ENDPOINT name it?";
 
 /// Proton, our own API and the bucket.
 pub(super) struct Remote {
@@ -26,15 +36,14 @@ impl Remote {
     /// The same, for ARNs of another region than the settings'.
     pub(super) async fn in_region(settings: &Resolved, region: String) -> Result<Self, Failure> {
         let settings = &profile::over(settings);
-        let (endpoint, key) = address(settings)?;
-        let trust = trust::of(settings)?;
+        let Way { endpoint, key, trust } = Way::of(settings)?;
         let outside = settings.text("objects_endpoint").is_some() || settings.text("bucket").is_some();
         let objects = ObjectsConfig {
             endpoint: if outside { settings.text("objects_endpoint") } else { Some(endpoint.clone()) },
             region: region.clone(),
             credentials: if outside { None } else { Some(key.clone()) },
             path_style: !outside || settings.text("objects_endpoint").is_some(),
-            trust: trust.clone(),
+            trust: if outside { trust::of(settings)? } else { trust.clone() },
         };
         let hadron = client(&endpoint, &region, key.clone(), trust.as_ref())?;
         let proton = AwsAccess { endpoint: Some(endpoint), region: Some(region), credentials: Some(key), trust };
@@ -42,7 +51,48 @@ impl Remote {
     }
 }
 
-/// Hadron's own API at [`address`], for commands that need nothing else.
+/// How the control plane is asked from here.
+struct Way {
+    endpoint: String,
+    key: KeyPair,
+    trust: Option<Trust>,
+}
+
+impl Way {
+    /// That of [`address`]; but beside a server, with the key of its own folder, its port. The URL by which others reach it
+    /// may be a name that isn't known here, or not yet.
+    fn of(settings: &Resolved) -> Result<Self, Failure> {
+        let Address { named, key, own_key } = Address::of(settings)?;
+        if named.is_none()
+            && own_key
+            && let Some((endpoint, trust)) = next_door(settings)?
+        {
+            return Ok(Self { endpoint, key, trust });
+        }
+        let endpoint = named.map_or_else(|| by_url(settings), Ok)?;
+        Ok(Self { endpoint, key, trust: trust::of(settings)? })
+    }
+}
+
+/// The port that the server of this folder has, if somebody listens there, and the certificate that it must show.
+fn next_door(settings: &Resolved) -> Result<Option<(String, Option<Trust>)>, Failure> {
+    // A certificate that this user can't read is another one's server.
+    let Ok(tls) = listener::certificate(settings) else { return Ok(None) };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    // Its flags may have put it elsewhere than the settings; of a URL for others the port can't be told.
+    let noted = running::url(settings).filter(|_| settings.text("base_url").is_none());
+    let told: Option<SocketAddr> = match &noted {
+        Some(url) => url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")?.parse().ok()),
+        None => settings.value::<String>("listen")?.parse().ok(),
+    };
+    let Some(address) = told.map(listener::reachable) else { return Ok(None) };
+    if TcpStream::connect_timeout(&address, NEXT_DOOR).is_err() {
+        return Ok(None);
+    }
+    Ok(Some((format!("{scheme}://{address}"), tls.map(|tls| Trust::our_own(&tls.certificates())))))
+}
+
+/// Hadron's own API, for commands that need nothing else.
 ///
 /// # Errors
 /// There is no key, or the certificates to trust can't be read.
@@ -55,9 +105,7 @@ pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
 /// # Errors
 /// As [`hadron`].
 pub(super) fn hadron_in(settings: &Resolved, region: &str) -> Result<Client, Failure> {
-    let settings = &profile::over(settings);
-    let (endpoint, key) = address(settings)?;
-    let trust = trust::of(settings)?;
+    let Way { endpoint, key, trust } = Way::of(&profile::over(settings))?;
     client(&endpoint, region, key, trust.as_ref())
 }
 
@@ -81,20 +129,36 @@ pub(super) fn region(settings: &Resolved) -> Result<String, Failure> {
 /// There is no key.
 pub(super) fn address(settings: &Resolved) -> Result<(String, KeyPair), Failure> {
     let settings = &profile::over(settings);
-    let Access { endpoint: chosen, credentials, .. } = Access::of(settings)?;
-    // The exported key belongs to the exported address and is of no use elsewhere.
-    let exported = exported(settings).filter(|(address, _)| chosen.as_ref().is_none_or(|chosen| chosen == address));
-    let (address, exported_key) = exported.unzip();
-    let here = || settings.text("base_url").or_else(|| running::url(settings));
-    let endpoint = match chosen.or(address).or_else(here) {
-        Some(endpoint) => endpoint,
-        None => listener::url(settings)?,
-    };
-    let key = match credentials.or(exported_key) {
-        Some(key) => key,
-        None => keys::of_this_machine(settings)?,
-    };
-    Ok((endpoint, key))
+    let Address { named, key, .. } = Address::of(settings)?;
+    Ok((named.map_or_else(|| by_url(settings), Ok)?, key))
+}
+
+/// What is said of an address and a key.
+struct Address {
+    /// The address that the settings or the shell name.
+    named: Option<String>,
+    key: KeyPair,
+    /// Whether the key is that of the data folder here.
+    own_key: bool,
+}
+
+impl Address {
+    fn of(settings: &Resolved) -> Result<Self, Failure> {
+        let Access { endpoint: chosen, credentials, .. } = Access::of(settings)?;
+        // The exported key belongs to the exported address and is of no use elsewhere.
+        let exported = exported(settings).filter(|(address, _)| chosen.as_ref().is_none_or(|chosen| chosen == address));
+        let (address, exported_key) = exported.unzip();
+        let named = chosen.or(address);
+        Ok(match credentials.or(exported_key) {
+            Some(key) => Self { named, key, own_key: false },
+            None => Self { named, key: keys::of_this_machine(settings)?, own_key: true },
+        })
+    }
+}
+
+/// How others reach the server of this folder.
+fn by_url(settings: &Resolved) -> Result<String, Failure> {
+    settings.text("base_url").or_else(|| running::url(settings)).map_or_else(|| listener::url(settings), Ok)
 }
 
 /// What the lines that `hadron up` printed have set in this shell.
@@ -105,8 +169,6 @@ pub(super) fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
     Some((variable("AWS_ENDPOINT_URL")?, key))
 }
 
-const SPEAKS_TLS: &str = "if the server speaks TLS, its address begins with https://: set HADRON_ENDPOINT so";
-
 /// A refusal of the control plane, in words.
 pub(super) fn failure(error: ProtonError) -> Failure {
     let hint = match &error {
@@ -116,10 +178,7 @@ pub(super) fn failure(error: ProtonError) -> Failure {
         {
             SPEAKS_TLS
         }
-        ProtonError::Unreachable { cause } if cause.contains("certificate") => {
-            "if the certificate is of your own authority, HADRON_CA_BUNDLE names the file to trust"
-        }
-        ProtonError::Unreachable { .. } => "is `hadron up` running, and does HADRON_ENDPOINT name it?",
+        ProtonError::Unreachable { .. } => error.remedy().unwrap_or(UNANSWERED),
         _ => return Failure::new(Exit::Unexpected, error),
     };
     Failure::new(Exit::Unexpected, error).hint(hint)
@@ -128,8 +187,8 @@ pub(super) fn failure(error: ProtonError) -> Failure {
 /// A refusal of Hadron's own API, in words and with its hint.
 pub(super) fn refused(error: HadronError) -> Failure {
     let hint = match &error {
-        HadronError::Unanswered(http) if causes(http).contains("invalid HTTP version") => Some(SPEAKS_TLS),
-        HadronError::Unanswered(_) => Some("is `hadron up` running, and does HADRON_ENDPOINT name it?"),
+        HadronError::Unanswered(error) if causes(error).contains("invalid HTTP version") => Some(SPEAKS_TLS),
+        HadronError::Unanswered(error) => Some(remedy(&causes(error)).unwrap_or(UNANSWERED)),
         _ if error.code() == Some("UnknownOperationException") => Some("the server is older than this hadron"),
         _ => None,
     };

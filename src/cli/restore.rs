@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use super::failure::this_user;
 use super::serve::master_key::unseal;
 use super::serve::{Database, Place, data_folder};
 use super::{Exit, Failure, Form, backup, print};
@@ -85,8 +86,15 @@ pub(super) fn run(settings: &Resolved, args: &RestoreArgs, form: Form) -> Result
 
 /// Puts the backup into a new database.
 fn stage(file: &Path, staged: &Path, known: i64) -> Result<(Header, Counts), Failure> {
-    let backup = File::open(file).with_context(|| format!("opening {}", file.display()));
-    let backup = backup.map_err(|error| Failure::new(Exit::Usage, error))?;
+    let backup = File::open(file).map_err(|error| {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let what = format!("opening {}", file.display());
+        let failure = Failure::new(Exit::Usage, anyhow::Error::from(error).context(what));
+        match denied {
+            true => failure.hint(format!("a backup is its owner's alone; {} must be able to read it", this_user())),
+            false => failure,
+        }
+    })?;
     let mut keyring = false;
     let read = Sqlite::load(staged, |put| {
         dump::read(backup, known, &mut |entry| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::audit::Audit;
 use super::authority::Authority;
@@ -36,6 +37,8 @@ pub struct Plane {
     pub work: Wake,
     /// Rings when a template version waits for its registration.
     pub registrations: Wake,
+    /// Cancelled when this server leaves: answers that are held for something to happen are given then.
+    pub leaving: CancellationToken,
     /// Where status changes are told; nowhere unless it is set. The store must be seen through it, see [`Events::over`].
     pub events: Events,
     /// What the operator chose.
@@ -56,6 +59,7 @@ impl Plane {
             audit: Audit::default(),
             known_keys: KnownKeys::default(),
             clock,
+            leaving: CancellationToken::new(),
             events: Events::default(),
             settings: Arc::new(settings),
         }

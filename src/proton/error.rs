@@ -5,7 +5,10 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::sdk::error::SdkError;
-use crate::support::causes;
+use crate::support::{causes, remedy};
+
+/// Without a key of Hadron's own, AWS's chain decides, and its last word is about something else.
+const NO_KEY: &str = "set HADRON_ACCESS_KEY_ID and HADRON_SECRET_ACCESS_KEY, or give AWS's default chain credentials";
 
 /// A request that Proton refused, or that never reached it.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,16 @@ impl ProtonError {
     /// Whether trying again later may help.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
+    }
+
+    /// What mends it, where that is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCredentials { .. } => Some(NO_KEY),
+            Self::Unreachable { cause } | Self::Unsendable { cause } if cause.contains("credentials") => Some(NO_KEY),
+            Self::Unreachable { cause } => remedy(cause),
+            _ => None,
+        }
     }
 
     pub(super) fn no_credentials(cause: &(impl ToString + ?Sized)) -> Self {
@@ -91,5 +104,19 @@ impl ProtonError {
             return Self::Unreachable { cause };
         }
         Self::Unsendable { cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProtonError;
+
+    #[test]
+    fn an_agent_without_a_key_is_told_which_variables_are_missing() {
+        let words = "other: an error occurred while loading credentials: failed to load IMDS session token";
+        let error = ProtonError::Unsendable { cause: words.to_owned() };
+        assert!(error.remedy().unwrap().contains("HADRON_ACCESS_KEY_ID"));
+        assert_eq!(ProtonError::Unsendable { cause: "no region".into() }.remedy(), None);
+        assert_eq!(ProtonError::Unreachable { cause: "Connection refused".into() }.remedy(), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Writes `bytes` beside `path`, syncs them, and renames them into place, so that a reader sees the old file or the new
@@ -53,7 +54,44 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// Whatever the file system refuses.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     fs::create_dir_all(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+/// The same for the folder of everything, which may be the root of a volume: Kubernetes leaves that to root and lets the
+/// pod write there by its group (`fsGroup`). Only who owns a folder may close it, so one of somebody else's stays as it
+/// is; what lies in it is closed one by one.
+///
+/// # Errors
+/// Whatever the file system refuses.
+pub fn create_data_folder(path: &Path) -> io::Result<()> {
+    match create_private_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_somebody_elses(path) => Ok(()),
+        made => made,
+    }
+}
+
+fn is_somebody_elses(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.uid() != rustix::process::geteuid().as_raw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel lets nobody change the mode of a process's folder, root neither.
+    #[test]
+    fn a_data_folder_that_belongs_to_somebody_else_is_taken_as_it_is() {
+        let refusing = Path::new("/proc/1");
+        assert_eq!(create_private_folder(refusing).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(create_data_folder(refusing).is_ok(), is_somebody_elses(refusing));
+    }
+
+    #[test]
+    fn a_data_folder_of_ours_is_closed_to_others() {
+        let here = tempfile::tempdir().unwrap();
+        let data = here.path().join("a/b");
+        create_data_folder(&data).unwrap();
+        assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }

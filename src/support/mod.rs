@@ -24,7 +24,7 @@ pub use causes::causes;
 pub use clock::Clock;
 pub use moment::Moment;
 pub use secret::Secret;
-pub use trust::Trust;
+pub use trust::{Trust, remedy};
 
 /// Who we say we are, to whom we ask.
 pub const USER_AGENT: &str = concat!("hadron/", env!("CARGO_PKG_VERSION"));

@@ -20,6 +20,12 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use super::https::HttpError;
 
+/// What to do where no answer came for such a cause, if it is about a certificate.
+pub fn remedy(cause: &str) -> Option<&'static str> {
+    let words = "if the certificate is of your own authority, HADRON_CA_BUNDLE names the file to trust";
+    cause.contains("certificate").then_some(words)
+}
+
 /// Certificates to trust; cheap to clone. All clones, and the clients made with them, follow a change.
 #[derive(Clone)]
 pub struct Trust {
@@ -216,7 +222,7 @@ mod tests {
     use rustls::client::danger::ServerCertVerifier;
     use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-    use super::Trust;
+    use super::{Trust, remedy};
 
     type Made = (CertificateDer<'static>, String);
 
@@ -284,6 +290,13 @@ mod tests {
         let trust = Trust::our_own(std::slice::from_ref(&own));
         assert!(accepts(&trust, &own, "127.0.0.1"));
         assert!(!accepts(&trust, &signed_by_itself(authority).0, "a.example.com"));
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_here_trusts_has_a_remedy() {
+        let said = "client error (Connect): invalid peer certificate: UnknownIssuer";
+        assert!(remedy(said).unwrap().contains("HADRON_CA_BUNDLE"));
+        assert_eq!(remedy("client error (Connect): Connection refused"), None);
     }
 
     #[test]

@@ -87,8 +87,13 @@ fn broken(release: &str, documents: &[Value]) -> Value {
 }
 
 fn pod<'a>(documents: &'a [Value], name: &str) -> &'a Value {
-    let set = documents.iter().find(|it| it["kind"] == "StatefulSet" && it["metadata"]["name"] == name).unwrap();
-    &set["spec"]["template"]["spec"]
+    let found = documents.iter().filter(|it| it["metadata"]["name"] == name);
+    let mut pods = found.filter_map(|it| match it["kind"].as_str()? {
+        "StatefulSet" => Some(&it["spec"]["template"]["spec"]),
+        "Pod" => Some(&it["spec"]),
+        _ => None,
+    });
+    pods.next().unwrap()
 }
 
 /// The variables of a container that are given as they are.
@@ -104,7 +109,7 @@ fn known_variables() -> BTreeSet<&'static str> {
 
 #[test]
 fn the_manifests_are_what_old_and_new_kubernetes_take() {
-    for name in ["server.yaml", "agent.yaml"] {
+    for name in ["server.yaml", "agent.yaml", "restore.yaml"] {
         for release in RELEASES {
             assert_eq!(broken(release, &manifests(name)), json!([]), "{name}, {release}");
         }
@@ -117,7 +122,7 @@ fn the_manifests_are_what_old_and_new_kubernetes_take() {
 
 #[test]
 fn the_pods_are_locked_down_and_every_setting_in_them_is_one() {
-    for (file, name) in [("server.yaml", "hadron"), ("agent.yaml", "hadron-agent")] {
+    for (file, name) in [("server.yaml", "hadron"), ("agent.yaml", "hadron-agent"), ("restore.yaml", "restore")] {
         let documents = manifests(file);
         let pod = pod(&documents, name);
         let container = &pod["containers"][0]["securityContext"];

@@ -20,7 +20,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::client::{Client, environment_bundle};
-use crate::support::plane::{Plane, Start, agent, hadron};
+use crate::support::plane::{Plane, Start, agent, binary, free_port, hadron};
+use crate::support::process::command;
 use crate::support::shell::Shell;
 use crate::support::tools::Tools;
 
@@ -281,4 +282,26 @@ async fn an_expired_certificate_is_shown_with_a_warning_and_the_url_is_a_name_th
     assert!(plane.endpoint().starts_with("https://hadron.example.com:"), "{}", plane.endpoint());
     let said = plane.process().stderr();
     assert!(said.contains("expired.pem has expired") && said.contains("a name of the certificate"), "{said}");
+}
+
+#[test]
+fn commands_beside_a_server_ask_its_port_whatever_name_others_have_for_it() {
+    let (pki, port) = (Pki::new(), free_port());
+    pki.issue("server", &["hadron.invalid"]);
+    let (certificate, key) = (pki.text("server.pem"), pki.text("server.key"));
+    let url = format!("https://hadron.invalid:{port}");
+    let settings = format!("base_url = {url:?}\n[tls]\ncert = {certificate:?}\nkey = {key:?}\n");
+    let config = pki.path("hadron.toml");
+    fs::write(&config, &settings).unwrap();
+    let plane = Plane::serve(Start { settings, port, ..Start::default() });
+    let mut create = command(binary(), &BTreeMap::new());
+    create
+        .args(["key", "create", "dana", "--role", "developer", "--config"])
+        .arg(&config)
+        .arg("--data")
+        .arg(plane.data());
+    let done = create.env("HADRON_LISTEN", format!("127.0.0.1:{port}")).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let told = String::from_utf8(done.stdout).unwrap();
+    assert!(told.starts_with(&format!("export AWS_ENDPOINT_URL={url} ")), "dana is told what others reach: {told}");
 }

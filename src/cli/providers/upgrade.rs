@@ -163,7 +163,7 @@ async fn relock(
     let opened = open_bundle(template.kind.bundle(), archive, template.customer_managed);
     let opened = opened.map_err(|problems| Failure::new(Exit::InvalidBundle, problems))?;
     let data = std::path::absolute(data_folder(settings)?)?;
-    files::create_private_folder(&data).with_context(|| format!("making {}", data.display()))?;
+    files::create_data_folder(&data).with_context(|| format!("making {}", data.display()))?;
     let folder = tempfile::Builder::new().prefix(".upgrade-").tempdir_in(&data)?;
     let mut relocked = Vec::new();
     for (role, part) in opened.parts() {

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
+use crate::cli::failure::this_user;
 use crate::cli::{Exit, Failure};
 use crate::control_plane::wire::{Limits, Port, Tls, TlsError};
 use crate::settings::Resolved;
@@ -80,8 +81,9 @@ fn half(given: &str, missing: &str, flag: &str) -> Failure {
 }
 
 fn unusable(error: TlsError) -> Failure {
+    let readable = format!("check the path, and that {} may read the file", this_user());
     let hint = match &error {
-        TlsError::Unreadable { .. } => "check the path, and that this user may read the file",
+        TlsError::Unreadable { .. } => readable.as_str(),
         TlsError::NoCertificate { .. } => "--tls-cert takes PEM: the server's certificate first, then its chain",
         TlsError::NoKey { .. } => "--tls-key takes PEM; `openssl pkey -in KEY -out PLAIN` takes a passphrase away",
         TlsError::Mismatch { .. } => {

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use self::listener::Door;
 use self::master_key::Unsealed;
+use super::failure::this_user;
 use super::keys::LocalKeys;
 use super::outside::{self, Numbers, Public, Routes};
 use super::running::Note;
@@ -155,6 +156,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         },
     );
     plane.authority = authority.clone();
+    plane.leaving = lifecycle.serving.clone();
     plane.events = events;
     if let Some(tls) = port.tls.clone() {
         watch_certificate(lifecycle, tls, [own, trust.clone()]);
@@ -248,14 +250,14 @@ fn serve_in_background(lifecycle: &Lifecycle, port: Port, plane: &Plane, objects
 pub(super) fn data_folder(settings: &Resolved) -> Result<PathBuf, Failure> {
     let data = PathBuf::from(settings.value::<String>("data")?);
     let (_, source) = settings.lookup("data");
-    let usable = files::create_private_folder(&data).and_then(|()| tempfile::tempfile_in(&data).map(drop));
+    let usable = files::create_data_folder(&data).and_then(|()| tempfile::tempfile_in(&data).map(drop));
     match usable {
         // Absolute, since runs start processes in other folders.
         Ok(()) => Ok(std::path::absolute(&data)?),
         Err(error) => {
             let what = format!("the data folder {} ({source}) can't be written", data.display());
             Err(Failure::new(Exit::Settings, anyhow::Error::from(error).context(what))
-                .hint("name another with --data, or give this user the folder"))
+                .hint(format!("name another with --data, or give {} the folder", this_user())))
         }
     }
 }

@@ -47,6 +47,7 @@ fn wrong(module: &str) -> Value {
             "endpoint": "http://proton.example.com", "access_key_id_secret_arn": "AKIA", "secret_access_key_secret_arn": "hush",
             "secrets_kms_key_arns": ["x"], "environments": { "a b": { "role_arn": arn, "external_id": "x", "region": "Ireland",
             "gates": ["aproval"] } }, "desired_count": 0.5, "concurrency": 0, "cpu": 1000, "memory": 1, "stop_timeout": 600,
+            "health_check_command": ["hadron"],
             "state_bucket_arn": "acme", "bucket_arn": "acme", "buckets_kms_key_arns": ["x"], "ca_bundle": "ca.pem",
             "settings_toml": "[environments.dev]", "environment": { "HADRON_SECRET_ACCESS_KEY": "hush" }, "user": "root",
             "permissions_boundary": arn, "log_retention_days": 2, "tags": { "aws:x": "y" },

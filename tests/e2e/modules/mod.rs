@@ -3,6 +3,7 @@
 
 mod inputs;
 mod lives;
+mod permissions;
 mod readme;
 mod site;
 mod syntax;

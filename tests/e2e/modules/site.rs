@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::permissions;
 use crate::plain::copy;
 use crate::support::moto::Moto;
 use crate::support::process::command;
@@ -95,6 +96,9 @@ impl Example {
         let mut place = Workplace::new(&format!("{module}/examples/basic"));
         moto.write_overlay(place.folder());
         place.ok(&["init", "-input=false", "-no-color"]);
+        // The provider tells then what it asks.
+        place.env.insert("TF_LOG".into(), "DEBUG".into());
+        place.env.insert("TF_LOG_PATH".into(), place.folder().join("terraform.log").display().to_string());
         // Only the examples that have tasks ask for a network.
         if ["agent", "control-plane"].contains(&module) {
             let given = moto.boto3(Tools::get(), include_str!("network.py"));
@@ -115,10 +119,13 @@ impl Example {
         resources(&shown["values"]["root_module"])
     }
 
-    /// Destroys it, and looks that nothing is left.
+    /// Destroys it, and looks that nothing is left, and that all of it took what the module's README says and no more.
     pub(super) fn destroy(&self) {
         self.place.ok(&["destroy", "-auto-approve", "-input=false", "-no-color"]);
         assert_eq!(self.moto.boto3(Tools::get(), include_str!("left.py")), json!({}));
+        let readme = fs::read_to_string(self.place.folder().join("../../README.md")).unwrap();
+        let log = fs::read_to_string(self.place.folder().join("terraform.log")).unwrap();
+        assert_eq!(permissions::told(&readme), permissions::asked(&log));
     }
 }
 

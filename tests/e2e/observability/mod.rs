@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_proton::types::DeploymentStatus;
 use bytes::Bytes;
@@ -228,9 +228,11 @@ impl Scene {
     }
 
     async fn agent_without_its_server_is_alive_but_not_ready(&mut self) {
-        self.plane.process().kill();
-        let ready = format!("{}/readyz", self.agent_at);
+        // The agent's question is held at this time; a server that leaves answers it, and doesn't wait for its end.
+        assert!(self.plane.process().terminate(Duration::from_secs(5)).success());
+        let (left, ready) = (Instant::now(), format!("{}/readyz", self.agent_at));
         eventually(async || get(&ready, None).await.0 == 503).await;
+        assert!(left.elapsed() < Duration::from_secs(8), "it was ready for {:?}", left.elapsed());
         let body = get(&ready, None).await.1;
         assert!(reason(&body, "proton").contains("can't be reached"), "{body}");
         assert_eq!(reason(&body, "terraform"), "");
@@ -254,6 +256,17 @@ async fn a_server_says_why_it_is_not_ready_and_gives_numbers_for_a_token_only() 
     let (status, text) = get(&at("/metrics"), Some("open-sesame")).await;
     assert_eq!(status, 200);
     assert!(text.contains("hadron_requests_total{operation=\"readyz\",outcome=\"failed\"} 1\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_with_nothing_to_do_is_ready_before_its_first_question_has_been_held() {
+    let plane = Plane::serve(Start::default());
+    let at = format!("127.0.0.1:{}", free_port());
+    let mut idle = agent(&plane, "idle", &start(&[("HADRON_AGENT_LISTEN", &at)]));
+    let (began, ready) = (Instant::now(), format!("http://{at}/readyz"));
+    eventually(async || get(&ready, None).await.0 == 200).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+    assert!(idle.terminate(Duration::from_secs(10)).success());
 }
 
 fn folder() -> PathBuf {

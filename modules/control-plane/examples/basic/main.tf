@@ -36,7 +36,7 @@ module "control_plane" {
   vpc_id                  = var.vpc_id
   subnet_ids              = var.subnet_ids
   certificate_arn         = var.certificate_arn
-  image                   = "123456789012.dkr.ecr.us-east-1.amazonaws.com/hadron-server:1.0.0"
+  image                   = "123456789012.dkr.ecr.us-east-1.amazonaws.com/hadron:1.0.0"
   base_url                = "https://proton.example.com"
   database_url_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hadron/database-AbCdEf"
   keys_secret_arn         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hadron/keys-AbCdEf"

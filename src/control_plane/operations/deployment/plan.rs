@@ -69,6 +69,8 @@ pub(super) async fn decided(
         tokio::select! {
             () = tokio::time::sleep_until(deadline.min(Instant::now() + poll::LOOK)) => {}
             _ = bell.changed() => {}
+            // The agent asks the next server, or this one's successor.
+            () = plane.leaving.cancelled() => break,
         }
         let (scope, id) = (call.scope.clone(), deployment.id.clone());
         let read = plane.store.read(move |tx| tx.get::<Deployment>(&scope, &id));

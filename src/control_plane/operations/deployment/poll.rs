@@ -53,7 +53,7 @@ pub(super) async fn poll(
     let offer = loop {
         bell.mark_unchanged();
         let offer = take(plane, call, &ask).await?;
-        if !offer.deployments.is_empty() || Instant::now() >= deadline {
+        if !offer.deployments.is_empty() || Instant::now() >= deadline || plane.leaving.is_cancelled() {
             break offer;
         }
         let again = offer
@@ -64,6 +64,8 @@ pub(super) async fn poll(
         tokio::select! {
             () = tokio::time::sleep_until(again) => {}
             _ = bell.changed() => {}
+            // The agent is to learn now that this server goes, and to find the next one.
+            () = plane.leaving.cancelled() => break offer,
         }
     };
     call.answer_header(CLAIMABLE, &offer.claimable.to_string());
