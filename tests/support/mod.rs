@@ -3,6 +3,7 @@
 //! A test that needs one of these gets it here or fails with a clear word; none is skipped. The Python tools are
 //! installed once below `target/tools`.
 
+pub(crate) mod aws;
 pub(crate) mod bundle;
 pub(crate) mod moto;
 pub(crate) mod npm;

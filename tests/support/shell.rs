@@ -8,6 +8,7 @@ use std::process::Output;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::aws;
 use super::process::{command, search_path};
 use super::tools::Tools;
 
@@ -22,7 +23,8 @@ impl Shell {
     pub(crate) fn new(tools: &Tools, env: &BTreeMap<String, String>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut env = env.clone();
-        let path = format!("{}:{}", tools.bin().display(), search_path().to_string_lossy());
+        let (aws, tools) = (aws::folder(tools), tools.bin());
+        let path = format!("{}:{}:{}", aws.display(), tools.display(), search_path().to_string_lossy());
         env.insert("PATH".into(), path);
         env.insert("HOME".into(), folder.path().display().to_string());
         env.insert("AWS_EC2_METADATA_DISABLED".into(), "true".into());
