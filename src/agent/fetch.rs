@@ -96,15 +96,12 @@ async fn fetch(context: &Context, claimed: &Claimed) -> Result<Fetched, StepErro
     };
     let deletes = work.action == Some(Action::Delete) || claimed.status == DeploymentStatus::DeleteInProgress;
     let mode = if deletes { Mode::Destroy } else { Mode::Apply };
-    let (deployment, (material, lock), sealed) = match (&work.bundle, &work.inputs) {
-        (Some(bundle), Some(inputs)) => {
-            tokio::try_join!(deployment, registered(context, claimed, bundle, inputs), sealed)?
-        }
-        _ => {
-            let deployment = deployment.await?;
-            let (assembled, sealed) = tokio::try_join!(assembled(context, claimed, &deployment, mode), sealed)?;
-            (deployment, assembled, sealed)
-        }
+    let (deployment, (material, lock), sealed) = if let (Some(bundle), Some(inputs)) = (&work.bundle, &work.inputs) {
+        tokio::try_join!(deployment, registered(context, claimed, bundle, inputs), sealed)?
+    } else {
+        let deployment = deployment.await?;
+        let (assembled, sealed) = tokio::try_join!(assembled(context, claimed, &deployment, mode), sealed)?;
+        (deployment, assembled, sealed)
     };
     let Material { archive, mut inputs, bucket } = material;
     for (pointer, value) in sealed {

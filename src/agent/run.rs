@@ -206,7 +206,7 @@ async fn session(context: &Context, claimed: &Claimed, run_dir: &RunDir) -> Resu
     let mut site: BTreeMap<String, String> = context.config.child_env.clone();
     site.extend(choices.child_env.clone());
     let backend = backend(context, claimed, &choices, &site).await?;
-    let env = child_env(&site, &backend, &run_dir.home())
+    let env = child_env(&site, &backend, &run_dir.home(), Some(&claimed.candidate.id))
         .map_err(|source| StepError::Terraform { source, changing: false })?;
     Ok(Session {
         terraform: context.terraform.clone(),

@@ -1,14 +1,16 @@
 //! `hadron doctor`: what this machine has, what is missing, and how to get it.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use serde_json::json;
 
 use super::serve::{data_folder, listener};
-use super::{Exit, Failure, Form, agent, trust};
+use super::{Exit, Failure, Form, agent, running, trust};
 use crate::settings::Resolved;
 use crate::support::Clock;
 
@@ -22,7 +24,7 @@ struct Finding {
 pub(super) fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
     let findings = [
         Finding { what: "terraform", result: terraform(settings) },
-        Finding { what: "data folder", result: data_folder(settings).map(|folder| folder.display().to_string()) },
+        Finding { what: "data folder", result: data(settings) },
         Finding { what: "port", result: port(settings) },
         Finding { what: "tls", result: tls(settings) },
         Finding { what: "aws cli", result: Ok(aws_cli(settings)) },
@@ -70,16 +72,36 @@ fn terraform(settings: &Resolved) -> Result<String, Failure> {
     Ok(format!("{name} {} at {}", found.version, found.binary.display()))
 }
 
+/// Whether the data folder can be had. Who only asks finds no empty one afterwards.
+fn data(settings: &Resolved) -> Result<String, Failure> {
+    let was_there = Path::new(&settings.value::<String>("data")?).exists();
+    let folder = data_folder(settings)?;
+    if !was_there {
+        fs::remove_dir(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    Ok(folder.display().to_string())
+}
+
 fn port(settings: &Resolved) -> Result<String, Failure> {
     let wanted: String = settings.value("listen")?;
     match TcpListener::bind(&wanted) {
         Ok(_) => Ok(format!("{wanted} is free")),
+        Err(_) if own_server(settings).is_some_and(|address| address == wanted) => {
+            Ok(format!("{wanted} is taken by the server of this data folder"))
+        }
         Err(error) => {
             let what = format!("{wanted} can't be listened on");
             Err(Failure::new(Exit::Settings, anyhow::Error::from(error).context(what))
-                .hint("if that is a running `hadron up`, all is well; else name another with --listen"))
+                .hint("another process has this port; stop it, or name another with --listen ADDRESS:PORT"))
         }
     }
+}
+
+/// Where the server of this data folder listens, if it answers there.
+fn own_server(settings: &Resolved) -> Option<String> {
+    let url: http::Uri = running::url(settings)?.parse().ok()?;
+    let address = url.authority()?.to_string();
+    TcpStream::connect(&address).ok().map(|_| address)
 }
 
 /// The certificate that a server here would show, and what clients here trust.

@@ -149,15 +149,21 @@ async fn rotate(settings: &Resolved, id: String, grace: Duration, form: Form) ->
     Ok(())
 }
 
-/// The lines that `hadron up` prints, with this key: for `eval` and scripts, in one write.
+/// The lines that `hadron up` prints, with this key: for `eval` and scripts, in one write. An agent takes its own key by
+/// other names, since AWS's are those of Terraform's identity.
 fn exports(settings: &Resolved, key: &AccessKey, secret: &str) -> Result<(), Failure> {
     let (endpoint, _) = remote::address(settings)?;
-    let region: String = settings.value("region")?;
-    print::text(&format!(
-        "export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
-         export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={secret}\n",
-        key.id
-    ))
+    let (id, region) = (&key.id, remote::region(settings)?);
+    print::text(&match key.role {
+        Role::Agent => format!(
+            "export HADRON_ENDPOINT={endpoint} HADRON_REGION={region}\n\
+             export HADRON_ACCESS_KEY_ID={id} HADRON_SECRET_ACCESS_KEY={secret}\n"
+        ),
+        _ => format!(
+            "export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
+             export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret}\n"
+        ),
+    })
 }
 
 fn role_parser() -> impl TypedValueParser<Value = Role> {

@@ -63,7 +63,7 @@ impl LocalKeys {
             Ok(bytes) => bytes,
         };
         let reading = || format!("reading {}", path.display());
-        let (keys, as_wanted) = match serde_json::from_slice(&bytes).with_context(reading)? {
+        let (keys, as_wanted) = match kept(&path, &bytes)? {
             Kept::Plain(keys) => (keys, masters.beside),
             Kept::Wrapped { wrapped } => {
                 let (plain, by_current) = masters.unwrap(&wrapped).await.with_context(reading)?;
@@ -80,7 +80,7 @@ impl LocalKeys {
     async fn read(settings: &Resolved, data: &Path) -> Result<(Self, Option<Masters>), Failure> {
         let path = Self::path(data);
         let reading = || format!("reading {}", path.display());
-        match serde_json::from_slice(&fs::read(&path).with_context(reading)?).with_context(reading)? {
+        match kept(&path, &fs::read(&path).with_context(reading)?)? {
             Kept::Plain(keys) => Ok((keys, None)),
             Kept::Wrapped { .. } => {
                 let masters = super::serve::master_key::of_folder(settings, data).await?;
@@ -109,6 +109,15 @@ const PLACE: &str = "keys.json";
 enum Kept {
     Wrapped { wrapped: String },
     Plain(LocalKeys),
+}
+
+/// Reads a file of keys.
+fn kept(path: &Path, bytes: &[u8]) -> Result<Kept, Failure> {
+    // The parser's own message could show a part of a secret.
+    serde_json::from_slice(bytes).map_err(|_| {
+        Failure::new(Exit::Settings, anyhow::anyhow!("{} holds no keys", path.display()))
+            .hint("put it back from a copy, or move it away: the next start makes new keys")
+    })
 }
 
 /// The master key of a data folder.
@@ -161,6 +170,11 @@ impl LocalKeys {
     }
 }
 
+/// Whether this machine's own installation has keys.
+pub(super) fn at_hand(settings: &Resolved) -> bool {
+    settings.text("keys").is_some() || LocalKeys::path(Path::new(&settings.text("data").unwrap_or_default())).exists()
+}
+
 /// The key of the people at this machine's own installation.
 ///
 /// # Errors
@@ -175,7 +189,7 @@ pub(super) fn of_this_machine(settings: &Resolved) -> Result<KeyPair, Failure> {
             anyhow::anyhow!("there is no access key: none is set, and the data folder {} holds none", data.display());
         return Err(Failure::new(Exit::Settings, words)
             .hint("start `hadron up` and run the `export` lines that it prints, or name its folder with --data")
-            .hint("for a server elsewhere set HADRON_ENDPOINT, HADRON_ACCESS_KEY_ID and HADRON_SECRET_ACCESS_KEY"));
+            .hint("for a server elsewhere set HADRON_ENDPOINT, HADRON_ACCESS_KEY_ID and HADRON_SECRET_ACCESS_KEY, or AWS_PROFILE to the profile that `hadron client install` wrote for it"));
     }
     // On a thread and a runtime of its own: whoever asks may be on one that must not wait.
     let opened = std::thread::scope(|scope| {
@@ -186,4 +200,16 @@ pub(super) fn of_this_machine(settings: &Resolved) -> Result<KeyPair, Failure> {
         opening.join()
     });
     Ok(opened.unwrap_or_else(|_| Err(anyhow::anyhow!("reading the keys of this folder panicked").into()))?.0.admin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_holds_no_keys_is_named_with_the_way_out() {
+        let failure = kept(Path::new("x/keys.json"), b"{\"admin\": [\"ID\", \"geheim\"").err().unwrap().words();
+        assert!(failure.contains("x/keys.json holds no keys") && failure.contains("the next start makes new keys"));
+        assert!(!failure.contains("geheim"), "{failure}");
+    }
 }

@@ -31,6 +31,7 @@ mod outside;
 mod pid1;
 mod policy;
 mod print;
+mod profile;
 mod providers;
 mod recorded;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod report;
 mod restore;
 mod run;
 mod run_records;
+mod running;
 mod runs;
 mod serve;
 mod settings;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::agent::Access;
 use super::keys::{self, KeyPair};
 use super::serve::listener;
-use super::{Exit, Failure, trust};
+use super::{Exit, Failure, profile, running, trust};
 use crate::hadron::{Client, HadronError};
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::{Proton, ProtonError};
@@ -28,11 +28,12 @@ pub(super) struct Remote {
 impl Remote {
     /// A client of [`address`].
     pub(super) async fn of(settings: &Resolved) -> Result<Self, Failure> {
-        Self::in_region(settings, settings.value("region")?).await
+        Self::in_region(settings, region(settings)?).await
     }
 
     /// The same, for ARNs of another region than the settings'.
     pub(super) async fn in_region(settings: &Resolved, region: String) -> Result<Self, Failure> {
+        let settings = &profile::over(settings);
         let Way { endpoint, key, trust } = Way::of(settings)?;
         let outside = settings.text("objects_endpoint").is_some() || settings.text("bucket").is_some();
         let objects = ObjectsConfig {
@@ -71,8 +72,14 @@ impl Way {
     }
 }
 
-/// The port that a server with these settings has, if somebody listens there, and the certificate that it must show.
+/// The port that a server with these settings has, if it has another name for others and somebody listens there, and the
+/// certificate that it must show.
 fn next_door(settings: &Resolved) -> Result<Option<(String, Option<Trust>)>, Failure> {
+    let named = settings.text("base_url").map(|url| url.trim_end_matches('/').to_owned());
+    // A server that runs here under another URL isn't one of these settings.
+    if named.is_none() || running::url(settings).is_some_and(|url| Some(url) != named) {
+        return Ok(None);
+    }
     let Ok(address) = settings.value::<String>("listen")?.parse().map(listener::reachable) else { return Ok(None) };
     // A certificate that this user can't read is another one's server.
     let Ok(tls) = listener::certificate(settings) else { return Ok(None) };
@@ -88,7 +95,7 @@ fn next_door(settings: &Resolved) -> Result<Option<(String, Option<Trust>)>, Fai
 /// # Errors
 /// There is no key, or the certificates to trust can't be read.
 pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
-    hadron_in(settings, &settings.value::<String>("region")?)
+    hadron_in(settings, &region(settings)?)
 }
 
 /// The same, for ARNs of another region than the settings'.
@@ -96,6 +103,7 @@ pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
 /// # Errors
 /// As [`hadron`].
 pub(super) fn hadron_in(settings: &Resolved, region: &str) -> Result<Client, Failure> {
+    let settings = &profile::over(settings);
     let Way { endpoint, key, trust } = Way::of(settings)?;
     client(&endpoint, region, key, trust.as_ref())
 }
@@ -104,12 +112,22 @@ fn client(endpoint: &str, region: &str, key: KeyPair, trust: Option<&Trust>) -> 
     Client::new(endpoint, region, key, trust).map_err(|error| Failure::new(Exit::Settings, error))
 }
 
+/// The region of the control plane that [`address`] names.
+///
+/// # Errors
+/// The setting is none.
+pub(super) fn region(settings: &Resolved) -> Result<String, Failure> {
+    Ok(profile::over(settings).value("region")?)
+}
+
 /// Where clients on this machine find the control plane, and the key they sign with: what the settings say, else what
-/// the lines that `hadron up` printed have set in this shell, else where `hadron up` is by default and its own key.
+/// the lines that `hadron up` printed have set in this shell, else the server of the data folder and its own key, else
+/// the profile of the AWS CLI.
 ///
 /// # Errors
 /// There is no key.
 pub(super) fn address(settings: &Resolved) -> Result<(String, KeyPair), Failure> {
+    let settings = &profile::over(settings);
     let Address { named, key, .. } = Address::of(settings)?;
     Ok((named.map_or_else(|| by_url(settings), Ok)?, key))
 }
@@ -139,19 +157,29 @@ impl Address {
 
 /// How others reach a server with these settings.
 fn by_url(settings: &Resolved) -> Result<String, Failure> {
-    settings.text("base_url").map_or_else(|| listener::url(settings), Ok)
+    let here = settings.text("base_url").or_else(|| running::url(settings));
+    here.map_or_else(|| listener::url(settings), Ok)
 }
 
-fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
+/// What the lines that `hadron up` printed have set in this shell.
+pub(super) fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
     let (process, _) = settings.surroundings();
     let variable = |name: &str| process.get(name).filter(|value| !value.is_empty()).cloned();
     let key = (variable("AWS_ACCESS_KEY_ID")?, Secret::new(variable("AWS_SECRET_ACCESS_KEY")?));
     Some((variable("AWS_ENDPOINT_URL")?, key))
 }
 
+const SPEAKS_TLS: &str = "if the server speaks TLS, its address begins with https://: set HADRON_ENDPOINT so";
+
 /// A refusal of the control plane, in words.
 pub(super) fn failure(error: ProtonError) -> Failure {
     let hint = match &error {
+        // What answers a request in plain HTTP that came where TLS is spoken is no HTTP.
+        ProtonError::Unsendable { cause } | ProtonError::Unreachable { cause }
+            if cause.contains("invalid HTTP version") =>
+        {
+            SPEAKS_TLS
+        }
         ProtonError::Unreachable { .. } => error.remedy().unwrap_or(UNANSWERED),
         _ => return Failure::new(Exit::Unexpected, error),
     };
@@ -161,7 +189,8 @@ pub(super) fn failure(error: ProtonError) -> Failure {
 /// A refusal of Hadron's own API, in words and with its hint.
 pub(super) fn refused(error: HadronError) -> Failure {
     let hint = match &error {
-        HadronError::Unanswered(error) => Some(remedy(&causes(error)).unwrap_or(UNANSWERED)),
+        HadronError::Unanswered(http) if causes(http).contains("invalid HTTP version") => Some(SPEAKS_TLS),
+        HadronError::Unanswered(http) => Some(remedy(&causes(http)).unwrap_or(UNANSWERED)),
         _ if error.code() == Some("UnknownOperationException") => Some("the server is older than this hadron"),
         _ => None,
     };

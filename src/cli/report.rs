@@ -1,6 +1,6 @@
 //! `hadron report stale`: what is behind its template, by how much, since when, and whose it is.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use anyhow::Context;
@@ -48,6 +48,19 @@ pub(super) struct Filter {
     /// Only this environment and the instances in it
     #[arg(long, value_name = "NAME")]
     pub(super) environment: Option<String>,
+}
+
+impl fmt::Display for Filter {
+    /// `from the template web in the environment dev`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("from the template", &self.template),
+            ("of the service", &self.service),
+            ("in the environment", &self.environment),
+        ];
+        let said = parts.iter().filter_map(|(words, name)| Some(format!("{words} {}", name.as_ref()?)));
+        f.write_str(&said.collect::<Vec<_>>().join(" "))
+    }
 }
 
 /// Prints or sends the report.

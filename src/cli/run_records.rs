@@ -30,6 +30,10 @@ pub(super) struct Piece {
 impl RunRecords {
     /// Asks where the records of a deployment lie.
     pub(super) async fn of(settings: &Resolved, id: &str) -> Result<Self, Failure> {
+        if uuid::Uuid::try_parse(id).is_err() {
+            return Err(Failure::new(Exit::Usage, anyhow!("{id} is no deployment's id"))
+                .hint("`hadron status` shows the id of everything's last deployment, `hadron runs` all of them"));
+        }
         let remote = Remote::of(settings).await?;
         let deployment = remote.proton.deployment(id).await.map_err(|error| match error {
             ProtonError::NotFound { .. } => remote::failure(error).hint("`hadron status` lists the deployments"),

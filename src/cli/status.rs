@@ -229,7 +229,8 @@ fn table(rows: &[Row], now: i64) -> String {
         );
         writeln!(text, "{}", line.trim_end()).expect("text takes text");
         for line in row.message.lines().map(str::to_owned).chain(explained(row, now)) {
-            writeln!(text, "             {line}").expect("text takes text");
+            let line = format!("             {line}");
+            writeln!(text, "{}", line.trim_end()).expect("text takes text");
         }
     }
     text

@@ -52,7 +52,12 @@ struct Outcome {
 /// Starts the deployments, one after another; one refusal doesn't keep the others from being tried.
 pub(super) async fn run(settings: &Resolved, args: &UpgradeArgs, form: Form) -> Result<Exit, Failure> {
     let remote = Remote::of(settings).await?;
-    let rows = chosen(report::rows(settings, &args.filter, true).await?, &args.targets)?;
+    let rows = report::rows(settings, &args.filter, true).await?;
+    if rows.is_empty() && args.targets.is_empty() {
+        let what = args.filter.to_string();
+        writeln!(io::stderr(), "nothing is deployed {what}; `hadron report stale --all` lists every target")?;
+    }
+    let rows = chosen(rows, &args.targets)?;
     let mut outcomes = Vec::new();
     for row in &rows {
         outcomes.push(upgrade(&remote, row, args).await);

@@ -15,6 +15,8 @@ pub enum Age {
     OtherTags,
     /// Before values named their resource.
     NoComment,
+    /// Of pipelines.
+    PipelineId,
     /// Until March 2022.
     NoDeletedFlag,
     /// The preview of components.
@@ -39,13 +41,14 @@ pub enum Age {
 
 impl Age {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::InputsOfText,
         Self::ComponentsOfText,
         Self::NoComponents,
         Self::NoTags,
         Self::OtherTags,
         Self::NoComment,
+        Self::PipelineId,
         Self::NoDeletedFlag,
         Self::PreviewComponent,
         Self::NullDefault,
@@ -67,6 +70,7 @@ impl Age {
             Self::NoTags => "no-proton-tags",
             Self::OtherTags => "other-proton-tags",
             Self::NoComment => "no-comment",
+            Self::PipelineId => "pipeline-id",
             Self::NoDeletedFlag => "no-deleted-flag",
             Self::PreviewComponent => "preview-component",
             Self::NullDefault => "null-default",
@@ -89,6 +93,7 @@ impl Age {
             Self::NoTags => "until September 2022, and in some accounts later, Proton gave no proton_tags",
             Self::OtherTags => "Proton's proton_tags had fewer keys, or others, than Hadron's",
             Self::NoComment => "the first values didn't name their resource under \"//\"",
+            Self::PipelineId => "the ARN of a pipeline carried an id, which Hadron's has not",
             Self::NoDeletedFlag => "until March 2022 the metadata had no isResourceDeleted",
             Self::PreviewComponent => "components of the preview had a type of their own (CUSTOM_ISOLATED)",
             Self::NullDefault => "Proton gave a variable `default = null` in some years and not in others",

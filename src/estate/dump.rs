@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::rebuild::{inconsistent, note};
 use super::{Place, Trouble, TroubleKind};
-use crate::domain::Files;
+use crate::domain::{Files, Target};
 
 /// Answers of Proton's API, by the ARN of what they describe.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -150,11 +150,11 @@ impl Dump {
 
     fn describe(&mut self, description: &Value, place: &Place, troubles: &mut Vec<Trouble>) {
         let Some(members) = description.as_object() else { return };
-        let Some(arn) = members.get("arn").and_then(Value::as_str) else {
+        let Some(arn) = members.get("arn").and_then(Value::as_str).map(plain) else {
             return troubles.push(note(place, "describes something without an ARN: passed over"));
         };
         let new = || Fact { place: place.clone(), members: Map::new() };
-        let fact = self.facts.entry(arn.to_owned()).or_insert_with(new);
+        let fact = self.facts.entry(arn.clone()).or_insert_with(new);
         for (name, value) in members {
             let known = fact.members.entry(name.clone()).or_insert_with(|| value.clone());
             // Times and states change from one call to the next, what is deployed shouldn't.
@@ -167,6 +167,14 @@ impl Dump {
         if let Some(pipeline) = members.get("pipeline").filter(|pipeline| pipeline["arn"].is_string()) {
             self.describe(pipeline, place, troubles);
         }
+    }
+}
+
+/// An ARN as everything else names its resource: a pipeline's may carry an id.
+fn plain(arn: &str) -> String {
+    match Target::parse(arn) {
+        Ok((scope, pipeline @ Target::ServicePipeline { .. })) => pipeline.arn(&scope),
+        _ => arn.to_owned(),
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Estate {
 pub struct Resource {
     /// The directory.
     pub place: Place,
-    /// The resource's ARN as written in its metadata.
+    /// The resource's ARN by its metadata; a pipeline's without the id that it may carry there.
     pub arn: String,
     /// Account and region of the ARN.
     pub scope: Scope,

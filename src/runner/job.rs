@@ -201,7 +201,8 @@ impl Runner {
             beside.overlay(overlay, folder).map_err(JobError::io("laying an overlay into", folder))?;
         }
         beside.expect(folder.join(backend.override_file().0));
-        let env = child_env(env, &backend, &run_dir.path().join("home")).map_err(JobError::before)?;
+        let home = run_dir.path().join("home");
+        let env = child_env(env, &backend, &home, directory.deployment_id.as_deref()).map_err(JobError::before)?;
         let session = Session {
             terraform: self.terraform.clone(),
             supervisor: self.supervisor.clone(),

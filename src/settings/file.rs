@@ -30,6 +30,11 @@ pub struct Environment {
     pub gates: Option<Vec<Gate>>,
 }
 
+#[derive(Deserialize)]
+struct WithEnvironments {
+    environments: BTreeMap<String, Environment>,
+}
+
 /// Something that a plan must pass before it is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,10 +68,11 @@ impl File {
         let mut table: toml::Table =
             text.parse().map_err(|error: toml::de::Error| wrong(error.to_string().trim_end().to_owned()))?;
         let mut file = Self { path: path.to_owned(), ..Self::default() };
-        if let Some(environments) = table.remove("environments") {
-            file.environments = environments
-                .try_into()
-                .map_err(|error: toml::de::Error| wrong(error.to_string().trim_end().to_owned()))?;
+        if table.remove("environments").is_some() {
+            // Out of the text once more: only so does a mistake know its line.
+            let read: WithEnvironments =
+                toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
+            file.environments = read.environments;
         }
         if let Some(variables) = table.get_mut("agent").and_then(|agent| agent.as_table_mut()?.remove("env")) {
             file.child_environment = variables
@@ -77,8 +83,10 @@ impl File {
             file.sinks = events::sinks(text).map_err(&wrong)?;
         }
         flatten("", &table, &mut file.values).map_err(&wrong)?;
-        for name in file.values.keys() {
-            check_known(name).map_err(&wrong)?;
+        let mut unknown: Vec<String> = file.values.keys().filter_map(|name| unknown(name, text)).collect();
+        unknown.sort();
+        if !unknown.is_empty() {
+            return Err(wrong(unknown.join("; ")));
         }
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         for environment in file.environments.values_mut() {
@@ -106,15 +114,31 @@ fn flatten(prefix: &str, table: &toml::Table, values: &mut BTreeMap<String, Stri
     Ok(())
 }
 
-fn check_known(name: &str) -> Result<(), String> {
+/// What is wrong with a name that no setting has, and where it stands.
+fn unknown(name: &str, text: &str) -> Option<String> {
     if TABLE.iter().any(|setting| setting.name == name) {
-        return Ok(());
+        return None;
     }
     let nearest = TABLE
         .iter()
         .map(|setting| setting.name)
         .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    Err(format!("there is no setting `{name}`; did you mean `{}`?", nearest.unwrap_or_default()))
+    let line = line_of(name, text).map(|line| format!("line {line}: ")).unwrap_or_default();
+    Some(format!("{line}there is no setting `{name}`; did you mean `{}`?", nearest.unwrap_or_default()))
+}
+
+/// The line of a dotted name, in a text that is TOML.
+fn line_of(name: &str, text: &str) -> Option<usize> {
+    let mut table = toml::de::DeTable::parse(text).ok()?.into_inner();
+    let mut parts = name.split('.').peekable();
+    loop {
+        let part = parts.next()?;
+        let (key, value) = table.into_iter().find(|(key, _)| key.get_ref() == part)?;
+        match (parts.peek(), value.into_inner()) {
+            (Some(_), toml::de::DeValue::Table(inner)) => table = inner,
+            _ => return Some(text[..key.span().start].matches('\n').count() + 1),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +164,16 @@ mod tests {
     fn an_unknown_setting_names_the_nearest() {
         let message = parse("lissten = \"x\"").unwrap_err().to_string();
         assert!(message.contains("did you mean `listen`"), "{message}");
+    }
+
+    #[test]
+    fn every_unknown_setting_names_its_line() {
+        let message = parse("lissten = \"x\"\n\n[agent]\nname = \"a\"\nconcurency = 3").unwrap_err().to_string();
+        for words in ["line 1: there is no setting `lissten`", "line 5: there is no setting `agent.concurency`"] {
+            assert!(message.contains(words), "{message}");
+        }
+        let message = parse("[environments.dev]\ngates = [\"aproval\"]").unwrap_err().to_string();
+        assert!(message.contains("line 2") && message.contains("aproval"), "{message}");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Resolved;
 
-/// Names, or beginnings of names ending in `*`, that reach Terraform: AWS's own credential chain, proxies, and
-/// certificates. Everything else stays out; a site adds what it needs in `[agent.env]`.
+/// Names, or beginnings of names ending in `*`, that reach Terraform: AWS's own credential chain, proxies, certificates,
+/// and what a site says of itself in its user agent. Everything else stays out; a site adds what it needs in
+/// `[agent.env]`.
 pub const LET_THROUGH: &[&str] = &[
     "AWS_*",
     "HTTP_PROXY",
@@ -17,6 +18,7 @@ pub const LET_THROUGH: &[&str] = &[
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "SSH_AUTH_SOCK",
+    "TF_APPEND_USER_AGENT",
 ];
 
 /// The variables that Terraform gets from outside.
@@ -68,11 +70,12 @@ mod tests {
             ("AWS_PROFILE", "p"),
             ("HTTPS_PROXY", "x"),
             ("TF_VAR_a", "b"),
+            ("TF_APPEND_USER_AGENT", "shop/1"),
             ("HADRON_SECRET_ACCESS_KEY", "s"),
             ("AWS_ENDPOINT_URL", "http://x"),
             ("AWS_ENDPOINT_URL_S3", "http://x"),
         ]);
-        assert_eq!(passed.into_keys().collect::<Vec<_>>(), ["AWS_PROFILE", "HTTPS_PROXY"]);
+        assert_eq!(passed.into_keys().collect::<Vec<_>>(), ["AWS_PROFILE", "HTTPS_PROXY", "TF_APPEND_USER_AGENT"]);
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! The environment of Terraform, built from nothing: what stands here, what the backend needs, what the site lets through.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{Backend, TerraformError};
+use crate::support::USER_AGENT;
 
 /// Where programs are found: a provisioner's shell, `git` for modules, a credential helper.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What Terraform, its backends and most providers add to their user agent; CloudTrail shows it with every call.
+const APPEND_USER_AGENT: &str = "TF_APPEND_USER_AGENT";
 
 /// Why a variable must not come from the site, by how its name begins.
 pub const REFUSED: &[(&str, &str)] = &[
@@ -36,7 +42,8 @@ pub fn refusal(name: &str) -> Option<&'static str> {
 ///
 /// `site` may replace `PATH`, `TMPDIR`, `LANG` and `TF_CLI_CONFIG_FILE` (for provider mirrors), and adds whatever else
 /// it holds: credentials, proxies, `TF_PLUGIN_CACHE_DIR`. `home` is a folder of the run, so that `~/.aws` isn't found:
-/// a site that wants its profiles passes `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE`.
+/// a site that wants its profiles passes `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE`. Every request says that it
+/// comes of Hadron, and of which `deployment`.
 ///
 /// # Errors
 /// [`TerraformError::RefusedVariable`] if `site` holds a name that [`refusal`] explains.
@@ -44,8 +51,13 @@ pub fn child_env(
     site: &BTreeMap<String, String>,
     backend: &Backend,
     home: &Path,
+    deployment: Option<&str>,
 ) -> Result<BTreeMap<String, String>, TerraformError> {
     let mut env = bare_env(site, home)?;
+    if let (Some(id), Some(said)) = (deployment, env.get_mut(APPEND_USER_AGENT)) {
+        said.push_str(" deployment/");
+        said.push_str(id);
+    }
     env.extend(backend.env());
     Ok(env)
 }
@@ -66,7 +78,32 @@ pub(super) fn bare_env(
     env.extend(site.clone());
     env.extend(owned(&[("TF_IN_AUTOMATION", "1"), ("TF_INPUT", "0"), ("CHECKPOINT_DISABLE", "1")]));
     env.insert("HOME".into(), home.to_string_lossy().into_owned());
+    env.insert(APPEND_USER_AGENT.into(), user_agent(site));
     Ok(env)
+}
+
+/// Makes the folders that the environment names, and lets AWS's clients find there what `aws sso login` has left: they look
+/// for it below HOME alone, wherever the profile is. It lies beside the configuration file.
+pub(super) fn lay_home(env: &BTreeMap<String, String>) -> Result<(), TerraformError> {
+    let make = |folder: &Path| fs::create_dir_all(folder).map_err(TerraformError::io("creating", folder));
+    for folder in ["HOME", "TMPDIR"].into_iter().filter_map(|name| env.get(name)) {
+        make(folder.as_ref())?;
+    }
+    let (Some(home), Some(config)) = (env.get("HOME"), env.get("AWS_CONFIG_FILE")) else { return Ok(()) };
+    let (kept, own) = (Path::new(config).with_file_name("sso"), Path::new(home).join(".aws"));
+    let link = own.join("sso");
+    if !kept.is_dir() || link.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    make(&own)?;
+    // A client renews the token, and whoever comes next shall find the new one: hence no copy.
+    symlink(kept, &link).map_err(TerraformError::io("linking", &link))
+}
+
+/// What the site says of itself stays in front of what we say.
+fn user_agent(site: &BTreeMap<String, String>) -> String {
+    let own = site.get(APPEND_USER_AGENT).map(|own| own.trim()).filter(|own| !own.is_empty());
+    own.map_or_else(|| USER_AGENT.to_owned(), |own| format!("{own} {USER_AGENT}"))
 }
 
 /// A folder of the run, unless its name is too long: providers listen on a socket there, and a socket's path may have
@@ -93,7 +130,7 @@ mod tests {
 
     #[test]
     fn an_environment_is_built_from_nothing() {
-        let env = child_env(&BTreeMap::new(), &backend(), Path::new("/run/1/home")).unwrap();
+        let env = child_env(&BTreeMap::new(), &backend(), Path::new("/run/1/home"), Some("d-1")).unwrap();
         let lines: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             lines,
@@ -102,6 +139,7 @@ mod tests {
                 "HOME=/run/1/home",
                 "LANG=C.UTF-8",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                concat!("TF_APPEND_USER_AGENT=hadron/", env!("CARGO_PKG_VERSION"), " deployment/d-1"),
                 "TF_CLI_CONFIG_FILE=/dev/null",
                 "TF_HTTP_ADDRESS=http://127.0.0.1:1/state",
                 "TF_HTTP_LOCK_ADDRESS=http://127.0.0.1:1/state",
@@ -126,12 +164,31 @@ mod tests {
             ("TF_PLUGIN_CACHE_DIR", "/var/cache/tf"),
             ("HOME", "/root"),
             ("TF_INPUT", "1"),
+            ("TF_APPEND_USER_AGENT", "shop-platform/3 "),
         ]);
-        let env = child_env(&site, &backend(), Path::new("/run/1/home")).unwrap();
+        let env = child_env(&site, &backend(), Path::new("/run/1/home"), None).unwrap();
+        let said = concat!("shop-platform/3 hadron/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(env["TF_APPEND_USER_AGENT"], said);
         assert_eq!(env["AWS_ACCESS_KEY_ID"], "AK");
         assert_eq!(env["TF_CLI_CONFIG_FILE"], "/etc/mirror.tfrc");
         assert_eq!(env["TF_PLUGIN_CACHE_DIR"], "/var/cache/tf");
         assert_eq!((env["HOME"].as_str(), env["TF_INPUT"].as_str()), ("/run/1/home", "0"));
+    }
+
+    #[test]
+    fn a_token_that_is_renewed_in_a_runs_home_is_renewed_for_everybody() {
+        let folder = tempfile::tempdir().unwrap();
+        let (user, home) = (folder.path().join("user/.aws"), folder.path().join("run/home"));
+        fs::create_dir_all(user.join("sso/cache")).unwrap();
+        let site = owned(&[("AWS_CONFIG_FILE", user.join("config").to_str().unwrap())]);
+        let env = bare_env(&site, &home).unwrap();
+        lay_home(&env).unwrap();
+        fs::write(home.join(".aws/sso/cache/corp.json"), "renewed").unwrap();
+        assert_eq!(fs::read_to_string(user.join("sso/cache/corp.json")).unwrap(), "renewed");
+        // An agent that comes back finds it laid.
+        lay_home(&env).unwrap();
+        fs::remove_dir_all(&home).unwrap();
+        assert!(user.join("sso/cache/corp.json").exists());
     }
 
     #[test]
@@ -150,7 +207,7 @@ mod tests {
             "HADRON_SECRET_ACCESS_KEY",
             "tf_var_size",
         ] {
-            let error = child_env(&owned(&[(name, "x")]), &backend(), Path::new("/h")).unwrap_err();
+            let error = child_env(&owned(&[(name, "x")]), &backend(), Path::new("/h"), None).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
         assert_eq!(refusal("AWS_PROFILE"), None);

@@ -197,7 +197,7 @@ impl TerraformError {
             Self::SupervisorLost { .. } => "terraform and its supervisor were killed".to_owned(),
             Self::Failed { step, exit, diagnostics } if self.left_its_lock() => {
                 let (left, others): (Vec<_>, Vec<_>) = diagnostics.iter().cloned().partition(Diagnostic::is_lock_left);
-                let why = left.iter().filter_map(|diagnostic| diagnostic.detail.lines().next()).next();
+                let why = left.iter().find_map(|diagnostic| diagnostic.detail.lines().next());
                 format!(
                     "terraform {step} ended with exit code {exit}{}\nterraform could not release the state lock: {}",
                     told(&others),

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -332,14 +332,26 @@ fn package_hash(package: &Path) -> io::Result<String> {
     walk(package, &mut |path, kind| {
         if !kind.is_dir() {
             let name = path.strip_prefix(package).unwrap_or(path).to_string_lossy().into_owned();
-            let mut digest = Sha256::new();
-            io::copy(&mut File::open(path)?, &mut digest)?;
-            lines.insert(name.clone(), format!("{}  {name}\n", hex::encode(digest.finalize())));
+            lines.insert(name.clone(), format!("{}  {name}\n", file_hash(path)?));
         }
         Ok(())
     })?;
     let all: String = lines.into_values().collect();
     Ok(format!("h1:{}", STANDARD.encode(Sha256::digest(all))))
+}
+
+/// Piece by piece: a provider has hundreds of megabytes.
+fn file_hash(path: &Path) -> io::Result<String> {
+    let (mut file, mut digest) = (BufReader::with_capacity(1 << 16, File::open(path)?), Sha256::new());
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(hex::encode(digest.finalize()));
+        }
+        digest.update(piece);
+        let read = piece.len();
+        file.consume(read);
+    }
 }
 
 /// Whether any file may need a provider that Terraform doesn't hold itself. What can't be read may.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::applied::Journal;
-use super::env::bare_env;
+use super::env::{bare_env, lay_home};
 use super::session::judge;
 use super::step::Step;
 use super::{LOCK_FILE, ProviderStore, Terraform, TerraformError, args, child, lock_file, providers};
@@ -44,9 +44,7 @@ impl Relock {
         let (work, home) = (self.folder.join("work"), self.folder.join("home"));
         lay_out(&work, files)?;
         let env = bare_env(&self.site, &home)?;
-        for folder in ["HOME", "TMPDIR"].into_iter().filter_map(|name| env.get(name)) {
-            fs::create_dir_all(folder).map_err(TerraformError::io("creating", folder.as_ref()))?;
-        }
+        lay_home(&env)?;
         self.init(&work, &env, stop).await?;
         let lock = work.join(LOCK_FILE);
         if lock_file::read(&work).is_empty() {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::applied::Journal;
 use super::child::{self, Child};
+use super::env::lay_home;
 use super::memory::starved;
 use super::step::{Exit, Step, StepDir};
 use super::{
@@ -172,9 +173,7 @@ impl Session {
 
     /// Lays down what Terraform needs beside the author's files.
     fn prepare(&self) -> Result<(), TerraformError> {
-        for folder in ["HOME", "TMPDIR"].into_iter().filter_map(|name| self.env.get(name)) {
-            fs::create_dir_all(folder).map_err(TerraformError::io("creating", folder.as_ref()))?;
-        }
+        lay_home(&self.env)?;
         let (name, bytes) = self.backend.override_file();
         let path = self.work_dir.join(name);
         // An agent that comes back leaves alone what Terraform may be reading.

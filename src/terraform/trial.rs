@@ -84,6 +84,7 @@ impl Trial<'_> {
 
     fn run(&self, work: &Path, words: Vec<String>) -> Result<std::process::Output, TerraformError> {
         let child_env = env::bare_env(self.site, &self.folder.join("home"))?;
+        env::lay_home(&child_env)?;
         let command = duct::cmd(&self.terraform.binary, words).full_env(child_env).dir(work);
         let ran = command.stdin_null().stdout_capture().stderr_capture().unchecked().run();
         ran.map_err(TerraformError::io("starting", &self.terraform.binary))

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::domain::{BundleKind, Files, Role};
+use crate::domain::{BundleKind, Files, Problem, Role, nearest};
 
 /// The folders that make up a bundle, by their names of today and from before Proton's release.
 pub(super) const FOLDERS: [&str; 5] =
@@ -26,6 +26,20 @@ pub(super) fn begins_here(folder: &Path) -> bool {
     let code = FOLDERS[1..4].iter().any(|name| is(name));
     // A module that is called so, inside of a Terraform module, is no bundle.
     (folder.join("schema").exists() && !has_code(folder)) || (code && !has_code(folder))
+}
+
+/// A folder of the bundle whose name has a typing error, so that nothing in it would be read.
+pub(super) fn misnamed(root: &Path) -> Option<Problem> {
+    let manifest = |folder: &PathBuf| folder.join("manifest.yaml").is_file();
+    folders_in(root).into_iter().filter(manifest).find_map(|folder| {
+        let name = folder.file_name()?.to_str()?;
+        if FOLDERS.contains(&name) {
+            return None;
+        }
+        let meant = nearest(name, FOLDERS[1..].iter().copied()).filter(|meant| !root.join(meant).exists())?;
+        let (shown, message) = (folder.display().to_string(), "is no folder of a bundle, and nothing in it is read");
+        Some(Problem::of(shown, message, format!("rename it to {meant}/")))
+    })
 }
 
 fn has_code(folder: &Path) -> bool {
@@ -85,11 +99,23 @@ pub(super) fn kind(files: &Files) -> Option<BundleKind> {
         return Some(BundleKind::Service);
     }
     if !files.keys().any(|path| is_below(path, "schema")) {
-        return has("infrastructure").then_some(BundleKind::Component);
+        return has("infrastructure").then(|| kind_by_code(files));
     }
     // Before Proton's release a service had `infrastructure/` and `pipeline/`.
     let of_service = schema_has(files, "service_input_type") && !schema_has(files, "environment_input_type");
     Some(if of_service || has("pipeline") { BundleKind::Service } else { BundleKind::Environment })
+}
+
+/// What `infrastructure/` without a schema is: a component, unless its code speaks of an environment's own inputs. Then the
+/// schema is what is missing.
+fn kind_by_code(files: &Files) -> BundleKind {
+    let inside = |(path, bytes): (&String, &Vec<u8>)| {
+        path.strip_prefix("infrastructure/").map(|path| (path.to_owned(), bytes.clone()))
+    };
+    match role_by_code(&files.iter().filter_map(inside).collect()) {
+        Role::Environment => BundleKind::Environment,
+        _ => BundleKind::Component,
+    }
 }
 
 /// Whether the folder that would provision it isn't there, and the schema doesn't speak of it either.

@@ -6,8 +6,8 @@ use super::Source;
 use super::layout::FOLDERS;
 use crate::domain::Files;
 
-/// What Terraform leaves where an author tried a folder out. States hold secrets.
-const LEFTOVERS: [&str; 4] = [".tfstate", ".tfstate.backup", ".tfstate.lock.info", "crash.log"];
+/// What Terraform leaves where an author tried a folder out, and editors where one is written in. States hold secrets.
+const LEFTOVERS: [&str; 6] = [".tfstate", ".tfstate.backup", ".tfstate.lock.info", "crash.log", "~", ".swp"];
 
 /// A bundle's files, sorted out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,9 @@ mod tests {
             ".gitignore",
             "infrastructure/.terraform/providers/x",
             "infrastructure/.terraform.lock.hcl",
+            "infrastructure/.main.tf.swp",
             "infrastructure/main.tf",
+            "infrastructure/main.tf~",
             "infrastructure/modules/net/tests/x.tf",
             "infrastructure/terraform.tfstate",
             "infrastructure/terraform.tfstate.backup",
@@ -76,7 +78,14 @@ mod tests {
         );
         assert_eq!(
             parcel.left_out,
-            ["README.md", "infrastructure/terraform.tfstate", "infrastructure/terraform.tfstate.backup", "tests/"]
+            [
+                "README.md",
+                "infrastructure/.main.tf.swp",
+                "infrastructure/main.tf~",
+                "infrastructure/terraform.tfstate",
+                "infrastructure/terraform.tfstate.backup",
+                "tests/"
+            ]
         );
     }
 }

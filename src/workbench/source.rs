@@ -79,6 +79,9 @@ impl Source {
 
     fn of_folder(path: &Path) -> Result<Self, Problems> {
         if layout::begins_here(path) {
+            if let Some(problem) = layout::misnamed(path) {
+                return Err(problem.into());
+            }
             let mut intake = Intake::default();
             for folder in layout::FOLDERS {
                 take(&path.join(folder), folder, &mut intake, 0);
@@ -120,7 +123,8 @@ impl Source {
         let files = intake.finish().map_err(|problems| below(problems, &root))?;
         let kind = layout::kind(&files).unwrap_or(BundleKind::Environment);
         let role = layout::role(&name, kind);
-        Ok(Some(Self { root, files, kind, part: Some((name, role)), customer_managed: false }))
+        let customer_managed = layout::is_customer_managed(kind, &files, &layout::folders(&files));
+        Ok(Some(Self { root, files, kind, part: Some((name, role)), customer_managed }))
     }
 
     /// An infrastructure folder without a schema: what a component is, unless its code speaks of what components don't see.

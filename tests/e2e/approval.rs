@@ -128,6 +128,8 @@ async fn a_gated_environment_waits_for_people_even_across_a_crash_of_its_agent()
     scene.user.deployed("dev").await;
     assert_eq!(scene.user.outputs("dev").await["Size"], "m");
     eventually(async || scene.plan_files().is_empty()).await;
+    let no_attempt = shell.run(&format!("$HADRON runs show {id} --attempt 9"));
+    no_attempt.failed(2, &["this deployment has no attempt 9", "hint: its attempts are 1 to "]);
     let run = shell.ok(&format!("$HADRON runs {id}"));
     assert!(run.contains("APPROVED") && run.contains("user/admin") && run.contains("looks right"), "{run}");
 }

@@ -40,6 +40,12 @@ fn the_same_files_give_the_same_bytes_whoever_packs_them() {
     let changed = shell.json("$HADRON --output json bundle pack copy --out c.tar.gz 2>/dev/null");
     assert_ne!(changed["sha256"], first["sha256"]);
 
+    shell.ok("echo 'output \"x\" { value = var.environment.inputs.nope }' > copy/infrastructure/more.tf");
+    let warned = shell.run("$HADRON bundle pack copy --out d.tar.gz").succeeded();
+    let warning = "warning: copy/infrastructure/more.tf:1:24: `nope` is no input of the schema";
+    assert!(warned.stderr.contains(warning), "what registration doesn't see is told: {warned:?}");
+    shell.ok("rm d.tar.gz");
+
     shell.ok("echo 'resource {' > copy/infrastructure/main.tf");
     let refused = shell.run("$HADRON bundle pack copy --out d.tar.gz");
     refused.failed(4, &["the bundle has 1 problem", "infrastructure/main.tf:", "is no valid HCL"]);

@@ -392,6 +392,9 @@ fn a_terraform_that_is_absent_or_too_old_is_told_with_the_remedy() {
     let json: Value = serde_json::from_str(&told(json).out).unwrap();
     assert_eq!((&json[0]["ok"], &json[1]["ok"]), (&false.into(), &true.into()));
     assert_eq!(told(asking("doctor", folder.path())).code, 0, "nothing is missing");
+    let untouched = TempDir::new().unwrap();
+    assert_eq!(told(asking("doctor", untouched.path())).code, 0);
+    assert!(!untouched.path().join("data").exists(), "who only asks leaves no folder behind");
 }
 
 #[test]
@@ -431,6 +434,34 @@ fn two_processes_never_share_a_data_folder() {
 }
 
 #[test]
+fn commands_find_a_server_by_its_folder_and_by_the_profile_that_it_gave() {
+    let mut plane = Plane::serve(Start::default());
+    let home = TempDir::new().unwrap();
+    // Neither an address nor a key is said: the server listens where nobody would look for it.
+    let here = |verb: &str| hadron(verb, &Start::default(), plane.data().parent().unwrap());
+    let mut install = here("client");
+    install.arg("install").env("HOME", home.path());
+    assert_eq!(told(install).code, 0);
+    let mut doctor = here("doctor");
+    doctor.env("HADRON_LISTEN", plane.endpoint().trim_start_matches("http://"));
+    let doctor = told(doctor);
+    assert!(doctor.out.contains("is taken by the server of this data folder"), "{}", doctor.out);
+    let elsewhere = |profile: &str| {
+        let mut status = hadron("status", &Start::default(), home.path());
+        status.env("HOME", home.path()).env("AWS_PROFILE", profile);
+        told(status)
+    };
+    for status in [told(here("status")), elsewhere("hadron")] {
+        assert_eq!((status.code, status.out.as_str()), (0, "nothing is deployed yet\n"), "{}", status.err);
+    }
+    let nobodys = elsewhere("production");
+    assert!(nobodys.code == 3 && nobodys.err.contains("there is no access key"), "{}", nobodys.err);
+    assert!(plane.data().join("address").exists());
+    assert!(plane.process().terminate(Duration::from_secs(20)).success());
+    assert!(!plane.data().join("address").exists(), "the note goes with the server");
+}
+
+#[test]
 fn settings_are_shown_with_their_sources_and_secrets_masked() {
     let folder = TempDir::new().unwrap();
     let start = Start { settings: "lease_seconds = 30\n[agent]\nconcurrency = 2\n".into(), ..Start::default() };
@@ -458,7 +489,7 @@ fn settings_are_shown_with_their_sources_and_secrets_masked() {
 fn mistakes_in_the_settings_file_exit_3_and_mistakes_of_the_command_line_2() {
     let folder = TempDir::new().unwrap();
     let with = |settings: &str| hadron("up", &Start { settings: settings.into(), ..Start::default() }, folder.path());
-    refused(with("lissten = \"x\"\n"), &["hadron.toml: there is no setting `lissten`; did you mean `listen`?"]);
+    refused(with("lissten = \"x\"\n"), &["hadron.toml: line 1: there is no setting `lissten`; did you mean `listen`?"]);
     refused(with("[agent]\nconcurency = 2\n"), &["did you mean `agent.concurrency`?"]);
     refused(with("[environments.dev]\noverlays = \"x\"\n"), &["hadron.toml", "overlays", "overlay"]);
     refused(with("a = = 2\n"), &["hadron.toml", "line 1, column 5"]);

@@ -1,5 +1,5 @@
 //! Two identities, never mixed: Hadron's key goes to Hadron, AWS's to AWS, and neither to Terraform's child processes
-//! under a wrong name.
+//! under a wrong name. And what AWS hears of who asks.
 
 #![expect(deprecated, reason = "AWS marks the whole service as closed; its API is what we keep alive")]
 
@@ -16,10 +16,12 @@ use http::Request;
 use crate::client::{Client, ask, environment_bundle};
 use crate::proxy::{Middle, Proxy};
 use crate::support::moto::Moto;
-use crate::support::plane::{Plane, Start, agent, free_port};
+use crate::support::plane::{Plane, Start, agent, agent_folder, free_port};
 use crate::support::tools::Tools;
 
 const AWS: (&str, &str) = ("AKIDOFTHEAGENTATAWS", "secret-of-the-agent-at-aws");
+/// What an operator has Terraform say.
+const SITE: &str = "shop-platform/3";
 const SERVER: (&str, &str) = ("AKIDOFTHESERVER", "secret-of-the-server");
 
 /// One real resource of AWS, and everything that a child of Terraform can see.
@@ -39,7 +41,7 @@ resource "aws_cloudwatch_log_group" "jobs" {
   name = "${var.environment.name}-jobs"
 
   provisioner "local-exec" {
-    command = "env > '${var.environment.inputs.folder}/seen'"
+    command = "cd '${var.environment.inputs.folder}'; env > seen; cat ~/.aws/sso/cache/corp.json >> seen || true"
   }
 }
 
@@ -48,14 +50,18 @@ output "LogGroup" {
 }
 "#;
 
-/// Who asked, by what was asked.
+/// Who asked, by what was asked; and what Terraform and its providers said of themselves, by the same.
 #[derive(Default)]
-struct Recorder(Mutex<BTreeMap<String, BTreeSet<String>>>);
+struct Recorder(Mutex<BTreeMap<String, BTreeSet<String>>>, Mutex<BTreeMap<String, BTreeSet<String>>>);
 
 impl Middle for Recorder {
     fn request(&self, request: &mut Request<Bytes>) -> bool {
         let header = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
         let (service, who) = identity(header.as_deref().unwrap_or("nobody"));
+        let said = request.headers().get("user-agent").map_or("", |value| value.to_str().unwrap());
+        if said.contains("Terraform") {
+            self.1.lock().unwrap().entry(service.clone()).or_default().insert(said.to_owned());
+        }
         self.0.lock().unwrap().entry(service).or_default().insert(who);
         true
     }
@@ -76,6 +82,17 @@ impl Recorder {
     /// Who asked for what, since the last time.
     fn heard(&self) -> BTreeMap<String, BTreeSet<String>> {
         std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    /// Whether each request of Terraform's for these services says, after what the site says, that it comes of Hadron,
+    /// and of which deployment.
+    fn check_user_agents(&self, services: &[&str], deployment: &str) {
+        let said = std::mem::take(&mut *self.1.lock().unwrap());
+        let ours = format!(" {SITE} hadron/{} deployment/{deployment}", env!("CARGO_PKG_VERSION"));
+        for service in services {
+            let all = said.get(*service).unwrap_or_else(|| panic!("no {service}: {said:?}"));
+            assert!(all.iter().all(|one| one.contains(&ours)), "{all:?}");
+        }
     }
 }
 
@@ -114,6 +131,7 @@ impl Scene {
         env.insert("AWS_ENDPOINT_URL".into(), "http://127.0.0.1:9".into());
         env.insert("AWS_ENDPOINT_URL_S3".into(), "http://127.0.0.1:9".into());
         env.insert("HADRON_OBJECTS_ENDPOINT".into(), self.to_aws.url());
+        env.insert("TF_APPEND_USER_AGENT".into(), SITE.into());
         Start { settings, env, ..Start::default() }
     }
 
@@ -177,7 +195,13 @@ async fn what_hadron_keeps_is_asked_for_with_hadrons_key_and_aws_with_its_own() 
     // Around the proxy, which shall see the agent alone.
     let direct = format!("http://127.0.0.1:{port}");
     let user = Client::at(&direct, &key, (&direct, &key)).await;
-    let _agent = agent(&plane, "agent", &scene.agent(""));
+    // Where `aws sso login` leaves what every client of AWS looks for below HOME.
+    let mut start = scene.agent("");
+    let home = agent_folder(&plane, "agent");
+    fs::create_dir_all(home.join(".aws/sso/cache")).unwrap();
+    fs::write(home.join(".aws/sso/cache/corp.json"), "the token of a single sign-on").unwrap();
+    start.env.remove("AWS_CONFIG_FILE");
+    let _agent = agent(&plane, "agent", &start);
     deploy(&user, scene.folder.path()).await;
 
     let deployments = ask!(user.proton.list_deployments()).deployments;
@@ -189,6 +213,8 @@ async fn what_hadron_keeps_is_asked_for_with_hadrons_key_and_aws_with_its_own() 
     let at_aws = scene.aws.heard();
     assert!(at_aws.contains_key("logs") && !at_aws.contains_key("s3"), "{at_aws:?}");
     assert!(at_aws.values().all(|who| *who == only(AWS.0)), "{at_aws:?}");
+    scene.aws.check_user_agents(&["logs"], &deployments[0].id);
+    assert!(scene.seen().contains("the token of a single sign-on"));
     check_child(&scene.seen(), &plane, &to_hadron.url());
 }
 
@@ -215,9 +241,11 @@ async fn state_and_bundles_in_aws_are_asked_for_with_awss_key() {
     deploy(&user, scene.folder.path()).await;
 
     assert_eq!(hadron.heard(), BTreeMap::from([("proton".into(), only(&key.0))]));
+    let deployment = ask!(user.proton.list_deployments()).deployments[0].id.clone();
     let at_aws = scene.aws.heard();
     assert!(at_aws.contains_key("logs") && at_aws.contains_key("s3"), "{at_aws:?}");
     assert!(at_aws.values().all(|who| *who == only(AWS.0)), "{at_aws:?}");
+    scene.aws.check_user_agents(&["logs", "s3"], &deployment);
     assert_eq!(servers.heard(), BTreeMap::from([("s3".into(), only(SERVER.0))]));
     check_child(&scene.seen(), &plane, &to_hadron.url());
 }

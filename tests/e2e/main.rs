@@ -18,6 +18,7 @@ mod client;
 mod clients;
 mod cluster;
 mod commands;
+mod credentials;
 mod dead_agent;
 mod deployables;
 mod durability;

@@ -1,22 +1,16 @@
-//! The way out of a site: by its proxy, under its own authority, as whom AWS's own files and far ends say; and what we
-//! say of ourselves there.
+//! The way out of a site: by its proxy, under its own authority, and what we say of ourselves there.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::moto::Moto;
 use crate::support::plane::{Plane, Start, hadron};
-use crate::support::process::Running;
-use crate::support::tools::Tools;
 use crate::tls::Pki;
 
 /// A name that nobody but the proxy finds.
@@ -24,16 +18,16 @@ const HOST: &str = "hadron.test";
 
 /// The beginning of each connection that a far end has got.
 #[derive(Debug, Clone, Default)]
-struct Heads(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Heads(Arc<Mutex<Vec<String>>>);
 
 impl Heads {
-    fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
 /// Listens for ever; each connection's first head is noted and handed on.
-fn far_end(serve: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> (SocketAddr, Heads) {
+pub(crate) fn far_end(serve: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> (SocketAddr, Heads) {
     let (listener, heads) = (TcpListener::bind("127.0.0.1:0").unwrap(), Heads::default());
     let (address, noted, serve) = (listener.local_addr().unwrap(), heads.clone(), Arc::new(serve));
     thread::spawn(move || {
@@ -54,7 +48,7 @@ fn far_end(serve: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> (SocketAd
 }
 
 /// A site's proxy, which takes every name for `server`: it opens tunnels, and forwards what isn't asked of it by CONNECT.
-fn proxy(server: &str) -> (String, Heads) {
+pub(crate) fn proxy(server: &str) -> (String, Heads) {
     let server = server.rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
     let (address, heads) = far_end(move |head, mut client| {
         let mut there = TcpStream::connect(("127.0.0.1", server)).unwrap();
@@ -70,15 +64,15 @@ fn proxy(server: &str) -> (String, Heads) {
     (format!("http://user:pass@{address}"), heads)
 }
 
-struct Scene {
-    plane: Plane,
-    folder: TempDir,
+pub(crate) struct Scene {
+    pub(crate) plane: Plane,
+    pub(crate) folder: TempDir,
     /// The plane's address by the name that only the proxy knows.
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Scene {
-    fn new(scheme: &str, flags: &[String]) -> Self {
+    pub(crate) fn new(scheme: &str, flags: &[String]) -> Self {
         let plane = Plane::serve(Start { flags: flags.to_vec(), ..Start::default() });
         let port = plane.endpoint().rsplit_once(':').unwrap().1.to_owned();
         Self { plane, folder: TempDir::new().unwrap(), endpoint: format!("{scheme}://{HOST}:{port}") }
@@ -89,7 +83,7 @@ impl Scene {
         self.command(verb, flags, env).output().unwrap()
     }
 
-    fn command(&self, verb: &str, flags: &[&str], env: &[(&str, &str)]) -> Command {
+    pub(crate) fn command(&self, verb: &str, flags: &[&str], env: &[(&str, &str)]) -> Command {
         let mut all: BTreeMap<String, String> = BTreeMap::from([("HADRON_ENDPOINT".into(), self.endpoint.clone())]);
         if verb != "agent" {
             let (id, secret) = self.key();
@@ -100,13 +94,13 @@ impl Scene {
         hadron(verb, &Start { env: all, flags, ..Start::default() }, self.folder.path())
     }
 
-    fn key(&self) -> (String, String) {
+    pub(crate) fn key(&self) -> (String, String) {
         let exported = self.plane.exported();
         (exported["AWS_ACCESS_KEY_ID"].clone(), exported["AWS_SECRET_ACCESS_KEY"].clone())
     }
 
     /// Has an agent ask for work, and says whether it was let in.
-    fn agent_is_let_in(&self, env: &[(&str, &str)]) -> bool {
+    pub(crate) fn agent_is_let_in(&self, env: &[(&str, &str)]) -> bool {
         let done = self.run("agent", &["--once", "--output", "json"], env);
         let told: Value = serde_json::from_slice(&done.stdout).unwrap_or_default();
         if told["verdict"] != "done" {
@@ -170,57 +164,4 @@ fn every_request_says_who_asks_and_a_proxy_forwards_what_is_plain() {
     // Nobody asks a proxy for this machine itself.
     ok(&scene.run("status", &[], &[("HTTP_PROXY", &proxy), ("HADRON_ENDPOINT", scene.plane.endpoint())]));
     assert_eq!(heads.take(), [""; 0]);
-}
-
-#[test]
-fn a_profiles_program_and_a_container_say_who_the_agent_is() {
-    let mut scene = Scene::new("http", &[]);
-    scene.endpoint = scene.plane.endpoint().to_owned();
-    let (id, secret) = scene.key();
-    let home = scene.folder.path();
-    let program = json!({ "Version": 1, "AccessKeyId": id, "SecretAccessKey": secret });
-    fs::write(home.join("key.json"), program.to_string()).unwrap();
-    fs::create_dir_all(home.join(".aws")).unwrap();
-    let config = format!("[profile program]\ncredential_process = cat {}\n", home.join("key.json").display());
-    fs::write(home.join(".aws/config"), config).unwrap();
-    assert!(!scene.agent_is_let_in(&[("AWS_ACCESS_KEY_ID", "AKIANOBODY"), ("AWS_SECRET_ACCESS_KEY", "x")]));
-    assert!(scene.agent_is_let_in(&[("AWS_PROFILE", "program")]));
-
-    // What a container of ECS, and a pod of EKS, is given.
-    let answer = json!({
-        "AccessKeyId": id, "SecretAccessKey": secret, "Token": "t", "Expiration": "2099-01-01T00:00:00Z"
-    });
-    let (address, heads) = far_end(move |_, mut client| {
-        let body = answer.to_string();
-        write!(client, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
-    });
-    let url = format!("http://{address}/credentials");
-    let env = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*url), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "of-the-task")];
-    assert!(scene.agent_is_let_in(&env));
-    let head = heads.take().remove(0).to_lowercase();
-    assert!(head.starts_with("get /credentials ") && head.contains("authorization: of-the-task"), "{head}");
-}
-
-#[test]
-fn a_profile_that_takes_a_role_signs_as_that_role() {
-    let moto = Moto::start(Tools::get());
-    let scene = Scene::new("http", &[]);
-    let (proxy, heads) = proxy(&scene.endpoint);
-    let home = scene.folder.path();
-    fs::create_dir_all(home.join(".aws")).unwrap();
-    let config = "[profile base]\naws_access_key_id = test\naws_secret_access_key = test\n\
-                  [profile ops]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = base\n";
-    fs::write(home.join(".aws/config"), config).unwrap();
-    let env = [("AWS_PROFILE", "ops"), ("AWS_ENDPOINT_URL_STS", moto.endpoint()), ("HTTP_PROXY", &*proxy)];
-    // The plane doesn't know the role's key, and the agent would go on asking.
-    let _agent = Running::start(scene.command("agent", &["--once"], &env), &home.join("log"));
-    let began = Instant::now();
-    let head = loop {
-        if let Some(head) = heads.take().into_iter().next() {
-            break head;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "nobody asks");
-        thread::sleep(Duration::from_millis(50));
-    };
-    assert!(head.contains("Credential=ASIA") && head.contains("x-amz-security-token: "), "{head}");
 }

@@ -47,7 +47,7 @@ impl Deployment {
         Session {
             terraform: find(None, &std::env::var_os("PATH").unwrap()).unwrap(),
             supervisor: env!("CARGO_BIN_EXE_hadron").into(),
-            env: child_env(&BTreeMap::new(), &backend, &run_dir.join("home")).unwrap(),
+            env: child_env(&BTreeMap::new(), &backend, &run_dir.join("home"), None).unwrap(),
             run_dir,
             work_dir: self.work_dir(),
             backend,

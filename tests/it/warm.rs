@@ -49,7 +49,7 @@ impl Machine {
         Session {
             terraform: find(None, &std::env::var_os("PATH").unwrap()).unwrap(),
             supervisor: env!("CARGO_BIN_EXE_hadron").into(),
-            env: child_env(site, &backend, &run_dir.join("home")).unwrap(),
+            env: child_env(site, &backend, &run_dir.join("home"), None).unwrap(),
             work_dir: run_dir.join("work"),
             run_dir,
             backend,

@@ -138,7 +138,7 @@ impl<'r> Planner<'r> {
         let session = Session {
             terraform: self.terraform.clone(),
             supervisor: self.supervisor.clone(),
-            env: child_env(&site, &backend, &run_dir.join("home"))?,
+            env: child_env(&site, &backend, &run_dir.join("home"), None)?,
             run_dir: run_dir.to_owned(),
             work_dir,
             backend,

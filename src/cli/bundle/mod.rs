@@ -70,7 +70,15 @@ fn print_report(report: &Report, format: Format, source: Option<&Source>) -> Res
 }
 
 fn report_text(report: &Report, format: Format, source: Option<&Source>) -> String {
-    write_report(report, format, |file| source.map_or_else(|| file.to_owned(), |source| source.shown(file)))
+    let here = std::env::current_dir().unwrap_or_default();
+    write_report(report, format, |file| {
+        let shown = source.map_or_else(|| file.to_owned(), |source| source.shown(file));
+        // Specs come by their whole paths, so that they aren't taken for files of the bundle.
+        match Path::new(&shown).strip_prefix(&here) {
+            Ok(path) if path != Path::new("") => path.display().to_string(),
+            _ => shown,
+        }
+    })
 }
 
 /// How a report ends, in one line.

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::super::{Exit, Failure, Form, print};
 use super::{refused, talk};
-use crate::domain::{Bundle, BundleKind, Files, Problems, open_bundle, pack};
-use crate::workbench::Source;
+use crate::domain::{Bundle, BundleKind, Files, Problem, Problems, open_bundle, pack};
 use crate::workbench::parcel::parcel;
+use crate::workbench::{Options, Severity, Source, check};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PackArgs {
@@ -34,6 +34,7 @@ pub(super) struct Packed {
     pub(super) digest: String,
     pub(super) files: Files,
     pub(super) left_out: Vec<String>,
+    source: Source,
 }
 
 impl Packed {
@@ -57,7 +58,18 @@ impl Packed {
             archive,
             files: parcel.files,
             left_out: parcel.left_out,
+            source,
         })
+    }
+
+    /// Tells what deployments will trip over and registration doesn't see. It is the author's to decide.
+    pub(super) fn warn(&self) -> Result<(), Failure> {
+        let report = check(&self.source, &Options::default());
+        for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+            let file = self.source.shown(&finding.problem.file);
+            talk(&format!("warning: {}", Problem { file, ..finding.problem.clone() }))?;
+        }
+        Ok(())
     }
 
     /// Opens the archive as registration does.
@@ -79,6 +91,7 @@ struct Written {
 pub(super) fn run(args: &PackArgs, form: Form) -> Result<Exit, Failure> {
     let packed = Packed::of(&args.dir)?;
     packed.checked(packed.customer_managed).map_err(|problems| refused(&problems))?;
+    packed.warn()?;
     let path = match &args.out {
         Some(path) => path.clone(),
         None => PathBuf::from(format!("{}.tar.gz", name_of(&args.dir)?)),

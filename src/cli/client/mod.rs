@@ -5,7 +5,7 @@
 //! had ours.
 
 mod botocore;
-mod ini;
+pub(super) mod ini;
 
 use std::fs;
 use std::io;

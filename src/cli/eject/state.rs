@@ -16,7 +16,7 @@ use crate::cli::states::{self, Contents};
 use crate::cli::{Exit, Failure};
 use crate::domain::state_key;
 use crate::eject::StatePlace;
-use crate::objects::{ObjectUri, Objects};
+use crate::objects::{ObjectUri, Objects, ObjectsError};
 use crate::settings::Resolved;
 
 /// A target's state today.
@@ -183,7 +183,13 @@ fn bucket(url: &str, region: &str) -> Result<Store, Failure> {
 async fn put(objects: &Objects, uri: &ObjectUri, document: &Document) -> Result<(), Failure> {
     let writing = || format!("writing {uri}");
     let bytes = Bytes::from(document.text.clone());
-    if objects.put_new(uri, bytes.clone(), "application/json").await.with_context(writing)? {
+    let new = objects.put_new(uri, bytes.clone(), "application/json").await;
+    if let Err(ObjectsError::NotFound { .. }) = new {
+        let words = anyhow!("the bucket {} doesn't exist", uri.bucket);
+        return Err(Failure::new(Exit::Settings, words.context(writing()))
+            .hint(format!("make it: aws s3 mb s3://{}", uri.bucket)));
+    }
+    if new.with_context(writing)? {
         return Ok(());
     }
     let there = objects.get(uri).await.with_context(|| format!("reading {uri}"))?;

@@ -80,10 +80,23 @@ pub(in crate::cli) async fn finish(
             }
         }
     }
+    if args.apply {
+        tell_regions(&settings.value::<String>("region")?, rebuilt);
+    }
     if args.apply || args.outputs_from_state {
         tell_orphans(settings, estate, rebuilt).await;
     }
     Ok(exit)
+}
+
+/// Tells in which regions things lie where other commands, and agents, don't look for them.
+fn tell_regions(looked_in: &str, rebuilt: &[Rebuilt]) {
+    for region in rebuilt.iter().map(|estate| &estate.scope.region).filter(|region| *region != looked_in) {
+        tracing::warn!(
+            "what is registered lies in {region}, and commands and agents look in {looked_in}: set HADRON_REGION={region} for \
+             them, and --region {region} for the AWS CLI"
+        );
+    }
 }
 
 /// Tells which states hold resources and belong to nobody: what unmerged delete requests have left running. Without access

@@ -19,6 +19,12 @@ const READ: &[(&str, &[&str], &str)] = &[
     ("AWS", &["AWS_ENDPOINT_URL"], "the server that commands talk to, where no `HADRON_ENDPOINT` is set"),
     ("AWS", &["AWS_REGION"], "see `region`; handed to Terraform"),
     ("AWS", &["AWS_PROFILE"], "a profile of the default chain; `hadron run` then takes it for the pipeline's identity"),
+    (
+        "AWS",
+        &["AWS_CONFIG_FILE"],
+        "a file of profiles in place of `~/.aws/config`; what `aws sso login` left for Terraform is looked for in \
+         `sso` beside it",
+    ),
     ("AWS", &["AWS_WEB_IDENTITY_TOKEN_FILE"], "the file of an identity token, with which `hadron run` takes a role"),
     ("AWS", &["AWS_EC2_METADATA_SERVICE_ENDPOINT"], "where Spot notices are asked for, if not at EC2's own address"),
     ("the machine", &["PATH"], "where `terraform`, `tofu` and `git` are looked for"),

@@ -114,7 +114,7 @@ fn plain(address: SocketAddr) -> Failure {
 fn base_url(settings: &Resolved, address: SocketAddr, tls: Option<&Tls>) -> Result<String, Failure> {
     let Some(chosen) = settings.text("base_url") else {
         return match tls {
-            None => Ok(format!("http://{address}")),
+            None => Ok(told(address)),
             Some(tls) => covered(address, tls),
         };
     };
@@ -131,6 +131,18 @@ fn base_url(settings: &Resolved, address: SocketAddr, tls: Option<&Tls>) -> Resu
         }
     }
     Ok(chosen)
+}
+
+/// The address itself; one that is for listening only is none of any machine.
+fn told(address: SocketAddr) -> String {
+    let url = format!("http://{}", reachable(address));
+    if address.ip().is_unspecified() {
+        tracing::warn!(
+            "`base_url` isn't set; clients are told {url}, which leads here from this machine only: set it to the URL by \
+             which agents and Terraform on others reach this server"
+        );
+    }
+    url
 }
 
 /// The address itself if the certificate covers it, else `localhost` for a loopback address, else its first name.

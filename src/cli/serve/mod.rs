@@ -9,7 +9,7 @@ mod record;
 
 pub(super) use record::{Database, Place};
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use self::master_key::Unsealed;
 use super::failure::this_user;
 use super::keys::LocalKeys;
 use super::outside::{self, Numbers, Public, Routes};
+use super::running::Note;
 use super::{Exit, Failure, Form, policy, trust};
 use crate::control_plane::seal::reseal;
 use crate::control_plane::store::Sealed;
@@ -49,6 +50,8 @@ pub(super) struct Server {
     pub(super) trust: Option<Trust>,
     /// What this process counts; an agent beside the server adds its own.
     pub(super) numbers: Numbers,
+    /// Tells commands in the data folder where it is.
+    _note: Option<Note>,
 }
 
 impl Server {
@@ -72,7 +75,15 @@ impl Server {
         };
         let mut out = io::stdout().lock();
         out.write_all(lines.as_bytes())?;
-        Ok(out.flush()?)
+        out.flush()?;
+        if form == Form::Text && self.own_keys && io::stdout().is_terminal() {
+            let mut talk = io::stderr().lock();
+            writeln!(
+                talk,
+                "paste these lines into another terminal, or run `hadron client install` there; Ctrl-C ends this"
+            )?;
+        }
+        Ok(())
     }
 
     /// The lines that point AWS's clients here.
@@ -172,7 +183,13 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
     lifecycle.spawn("reseal", reseal::run(plane.clone(), record, lifecycle.soft.clone()));
     lifecycle.spawn("events", event_sinks::run(plane.clone(), lifecycle.serving.clone()));
     lifecycle.spawn("upkeep", deployments::upkeep(plane, lifecycle.soft.clone()));
-    Ok(Server { base_url, region, keys: local, own_keys, trust, numbers })
+    Ok(Server { _note: note(&data, &base_url), base_url, region, keys: local, own_keys, trust, numbers })
+}
+
+/// A server goes without it if it must.
+fn note(data: &Path, url: &str) -> Option<Note> {
+    let left = Note::leave(data, url);
+    left.inspect_err(|error| tracing::warn!("commands in {} aren't told of {url}: {error}", data.display())).ok()
 }
 
 /// Takes renewed certificates into use; those who ask our own port know them before it shows them.

@@ -11,6 +11,8 @@ use crate::control_plane::store::{Postgres, PostgresDump, Schema, Sqlite, Sqlite
 use crate::settings::Resolved;
 use crate::support::address;
 
+const OPENING: &str = "opening the record";
+
 /// The database that the settings name.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Database {
@@ -76,7 +78,7 @@ impl Database {
             Place::Sqlite(path) => Sqlite::open(path).map(Store::new),
             Place::Postgres(url) => Postgres::open(url, self.ca_bundle.as_deref()).map(Store::new),
         };
-        opened.map_err(|error| self.refused("opening the record", error))
+        opened.map_err(|error| self.refused(OPENING, error))
     }
 
     /// Which schema it has and which this program knows; changes nothing.
@@ -122,10 +124,16 @@ impl Database {
         let failure =
             Failure::new(Exit::Settings, anyhow::Error::from(error).context(format!("{doing} {}", self.shown())));
         match (&self.place, away) {
+            (Place::Postgres(_), true) if failure.words().contains("does not support TLS") => failure
+                .hint("switch TLS on in PostgreSQL (`ssl = on`), or take `sslmode` out of `database` on a network that you trust"),
             (Place::Postgres(_), true) => failure
-                .hint("check that PostgreSQL runs and can be reached from here, and the host and port of `database`"),
+                .hint("check that PostgreSQL runs and can be reached from here, and the host and port of `database`")
+                .hint("in its user and password, @ : / ? # and % are written %40 %3A %2F %3F %23 and %25"),
             (Place::Postgres(_), false) if !told => {
                 failure.hint("check the user, password and database name in `database`")
+            }
+            (Place::Sqlite(_), false) if !told && doing == OPENING => {
+                failure.hint("a backup is put in its place by `hadron restore FILE --replace`, which keeps this file too")
             }
             (Place::Postgres(_) | Place::Sqlite(_), _) => failure,
         }

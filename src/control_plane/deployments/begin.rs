@@ -9,6 +9,7 @@ use crate::control_plane::records::{Action, BundleRef, Deployment, TargetState};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Target;
+use crate::objects::ObjectUri;
 
 /// The kind of the blobs that wait to be put into the bucket; their key is the object's address.
 pub(super) const UNPUBLISHED: &str = "unpublished";
@@ -64,7 +65,7 @@ impl Deployments {
         let inputs = self.inputs_upload(&begin.inputs.document)?;
         let mut deployment = self.draft(tx, &record, &begin.target, (begin.action, begin.target_state))?;
         deployment.initial_state = self.state_before(tx, &record)?;
-        deployment.bundle = begin.bundle;
+        deployment.bundle = BundleRef { uri: self.in_todays_bucket(&begin.bundle.uri), ..begin.bundle };
         deployment.sealed_inputs = begin.inputs.sealed;
         deployment.inputs_uri.clone_from(&inputs.address);
         self.leave_to_be_published(tx, &mut deployment, begin.uploads.into_iter().chain([inputs]))?;
@@ -112,6 +113,14 @@ impl Deployments {
                 Err(ProtonError::conflict(format!("{target} is {}: deployment {id} is still under way", last.status)))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// An address in the record, in the bucket that the settings name now. Objects keep their keys when they move.
+    pub(super) fn in_todays_bucket(&self, address: &str) -> String {
+        match address.parse::<ObjectUri>() {
+            Ok(uri) => ObjectUri::new(&self.settings.bucket, uri.key).to_string(),
+            Err(_) => address.to_owned(),
         }
     }
 

@@ -69,6 +69,11 @@ impl Deployments {
         if let Some(last) = last {
             deployment.bundle = last.bundle;
             deployment.inputs_uri = last.inputs_uri;
+            // What still waits to be published waits under the address that it was given.
+            if last.unpublished.is_empty() {
+                deployment.bundle.uri = self.in_todays_bucket(&deployment.bundle.uri);
+                deployment.inputs_uri = self.in_todays_bucket(&deployment.inputs_uri);
+            }
             deployment.sealed_inputs = last.sealed_inputs;
             deployment.unpublished = last.unpublished;
         }

@@ -1,5 +1,6 @@
 //! The promises of cancel and delete, and of what is shown meanwhile, each through the operations and the real store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hadron_model::{
@@ -152,6 +153,21 @@ pub(super) fn get(id: &str) -> GetDeploymentInput {
         service_instance_name: None,
         service_name: None,
     }
+}
+
+#[tokio::test]
+async fn what_a_record_names_is_looked_for_in_the_bucket_of_today() {
+    let mut test = TestPlane::new().await;
+    let first = test.settled_environment("dev", &[]).await;
+    test.advance(10);
+    // The record was moved to a server whose objects lie elsewhere.
+    Arc::make_mut(&mut test.plane.settings).bucket = "team".into();
+    let deletion = delete(&test, "dev").await.unwrap();
+    let moved = |address: &str| address.replace("s3://hadron/", "s3://team/");
+    assert_eq!(deletion.inputs_uri, moved(&first.inputs_uri));
+    assert_eq!(deletion.bundle.uri, moved(&first.bundle.uri));
+    let prod = test.environment("prod").await;
+    assert_eq!(prod.bundle.uri, "s3://team/bundles/sha256/d", "a version that was registered before");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::manifest::{MANIFEST, Manifest};
 use super::{Bundle, BundleKind, Engine, Files, Part, Role, terraform, unpack};
 use crate::domain::schema::SCHEMA_FILE;
-use crate::domain::{Problem, Problems, Schema, Target};
+use crate::domain::{Problem, Problems, Schema, Target, nearest};
 
 /// Unpacks and checks a bundle: its schema, its manifests, the files that they name, and the syntax of Terraform files.
 ///
@@ -90,6 +90,15 @@ pub fn examine_bundle(kind: BundleKind, files: Files, customer_managed: bool) ->
     (bundle, check.problems.in_order())
 }
 
+/// The folder with a manifest that was probably meant to be called `name`.
+fn misnamed<'f>(files: &'f Files, name: &str) -> Option<&'f str> {
+    let with_manifest = files.keys().filter_map(|path| path.strip_suffix(MANIFEST)?.strip_suffix('/'));
+    let known = ["infrastructure", INSTANCE[0], PIPELINE[0], PIPELINE[1]];
+    with_manifest
+        .filter(|folder| !folder.contains('/') && !known.contains(folder))
+        .find(|folder| nearest(folder, known) == Some(name))
+}
+
 /// The folder's name, and the one from before Proton's release.
 const INSTANCE: [&str; 2] = ["instance_infrastructure", "infrastructure"];
 const PIPELINE: [&str; 2] = ["pipeline_infrastructure", "pipeline"];
@@ -136,6 +145,10 @@ impl Check {
     /// The part in the first of these folders, which has to be there.
     fn required(&mut self, names: &[&'static str], role: Role) -> Option<Part> {
         let Some(folder) = self.folder(names) else {
+            if let Some(other) = misnamed(&self.files, names[0]) {
+                self.problems.push(Problem::of(format!("{}/", names[0]), "is missing", format!("rename {other}/")));
+                return None;
+            }
             let mut remedy = format!("add the folder with a {MANIFEST}");
             if names[0] == PIPELINE[0] {
                 remedy += ", or create the template with pipelineProvisioning CUSTOMER_MANAGED";
@@ -157,7 +170,14 @@ impl Check {
                 Manifest::parse(&name, &text).and_then(|manifest| Ok((manifest.select(&files)?, manifest)))
             }
             Some(Err(_)) => Err(Problem::of(name, "isn't UTF-8", "save it as UTF-8").into()),
-            None => Err(Problem::of(name, "is missing", "add it; it names the engine and the templates").into()),
+            None => {
+                let other = files.keys().find(|path| is_manifest_by_another_name(path));
+                let remedy = match other {
+                    Some(other) => format!("rename {folder}/{other}"),
+                    None => "add it; it names the engine and the templates".into(),
+                };
+                Err(Problem::of(name, "is missing", remedy).into())
+            }
         };
         let read = self.problems.note(manifest);
         let engine = read.as_ref().map_or(Engine::Hcl, |(_, manifest)| manifest.engine);
@@ -176,6 +196,11 @@ impl Check {
         }
         readable.then_some(part)
     }
+}
+
+/// Whether a file was probably meant to be the manifest: `manifest.yml`, `Manifest.yaml`, `manifest.json`.
+fn is_manifest_by_another_name(path: &str) -> bool {
+    matches!(path.to_lowercase().as_str(), "manifest.yaml" | "manifest.yml" | "manifest.json")
 }
 
 /// Whether Terraform reads a file of the folder itself by its name alone, so that it has to stay out unless it's

@@ -32,9 +32,14 @@ pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
             problems.push(Problem::of(file, "isn't UTF-8", "save it as UTF-8"));
             continue;
         };
-        // Terraform skips a byte order mark, the parsers don't.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // Terraform skips a byte order mark in its own syntax, the parsers don't.
+        let marked = text.strip_prefix('\u{feff}');
+        let text = marked.unwrap_or(text);
         if json {
+            if marked.is_some() {
+                let message = "begins with a byte order mark, which Terraform refuses in JSON";
+                problems.push(Problem::of(&file, message, "save it as UTF-8 without one").at(1, 1));
+            }
             if let Some(document) = problems.note(read_json(&file, text))
                 && own
                 && is_override(path)
@@ -73,7 +78,11 @@ fn read_hcl(file: &str, text: &str) -> Result<Body, Problems> {
     hcl_edit::parser::parse_body(text).map_err(|error| {
         let at = error.location();
         let message = format!("is no valid HCL: {}", error.message().replace('\n', ", "));
-        let remedy = format!("the line is: {}", error.line().trim());
+        let line = error.line().trim();
+        let remedy = match line.chars().find(|char| matches!(char, '“' | '”' | '„' | '‘' | '’')) {
+            Some(curly) => format!("write \" instead of {curly}"),
+            None => format!("the line is: {line}"),
+        };
         Problem::of(file, message, remedy).at(at.line(), at.column()).into()
     })
 }
@@ -82,7 +91,8 @@ fn read_json(file: &str, text: &str) -> Result<Node, Problems> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-        let problem = Problem::of(file, format!("is no valid JSON: {message}"), "");
+        let remedy = "check the brackets, the commas and the quotes here and right before";
+        let problem = Problem::of(file, format!("is no valid JSON: {message}"), remedy);
         return Err(problem.at(error.line(), error.column().max(1)).into());
     }
     yaml::parse(file, text)

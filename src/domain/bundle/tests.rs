@@ -219,7 +219,7 @@ fn every_mistake_of_a_bundle_is_told_at_once() {
     infrastructure/main.tf:2:11: is no valid HCL: invalid expression; expected `"`, `[`, `{`, `-`, `!`, `(`, `_`, `<`, letter or digit (the line is: input =)
     infrastructure/manifest.yaml:5:13: there is no file `mian.tf` (did you mean `main.tf`?)
     infrastructure/modules/m/x.tf:1:10: is no valid HCL: invalid block body; expected `}`, newline or identifier (the line is: locals {)
-    infrastructure/modules/m/y.tf.json:2:14: is no valid JSON: expected value
+    infrastructure/modules/m/y.tf.json:2:14: is no valid JSON: expected value (check the brackets, the commas and the quotes here and right before)
     schema/schema.yaml:2:3: Environment template schema is not valid: Missing property [environmentInputType] (add `environment_input_type` with the name of one of `types`)
     "#);
 }
@@ -245,6 +245,29 @@ fn a_missing_part_is_named() {
     );
     let managed = refusal(open_bundle(BundleKind::Environment, &tar_gz(&ENVIRONMENT), true));
     assert!(managed.contains("infrastructure/: the template is CUSTOMER_MANAGED"), "{managed}");
+}
+
+#[test]
+fn what_was_probably_meant_is_named() {
+    let said = |files: &[(&str, &str)]| refusal(open_bundle(BundleKind::Environment, &tar_gz(files), false));
+    let manifest = said(&[ENVIRONMENT[0], ("infrastructure/manifest.yml", HCL), ENVIRONMENT[2]]);
+    assert_eq!(manifest, "infrastructure/manifest.yaml: is missing (rename infrastructure/manifest.yml)");
+    let folder = said(&[ENVIRONMENT[0], ("infrastucture/manifest.yaml", HCL), ("infrastucture/main.tf", MAIN)]);
+    assert_eq!(folder, "infrastructure/: is missing (rename infrastucture/)");
+    let quotes = with(&ENVIRONMENT, &[("infrastructure/x.tf", "locals {\n  a = “b”\n}\n")]);
+    let quotes = refusal(open_bundle(BundleKind::Environment, &quotes, false));
+    assert!(quotes.ends_with("(write \" instead of “)"), "{quotes}");
+}
+
+#[test]
+fn a_byte_order_mark_is_refused_only_where_terraform_refuses_it() {
+    let marked = |path: &str, text: &str| {
+        let files = with(&ENVIRONMENT, &[(path, &format!("\u{feff}{text}"))]);
+        open_bundle(BundleKind::Environment, &files, false)
+    };
+    assert!(marked("infrastructure/x.tf", "locals {}\n").is_ok());
+    let json = refusal(marked("infrastructure/x.tf.json", "{}"));
+    assert!(json.starts_with("infrastructure/x.tf.json:1:1: begins with a byte order mark"), "{json}");
 }
 
 #[test]

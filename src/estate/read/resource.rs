@@ -54,7 +54,8 @@ pub(super) fn read(directory: &Directory<'_>, troubles: &mut Vec<Trouble>) -> Re
         environment,
         inputs: inputs(&note.target, &values),
         service: service(&note.target, &values),
-        arn: note.arn,
+        // The id that some pipelines' ARNs carry is nothing that a control plane could make anew.
+        arn: note.target.arn(&note.scope),
         scope: note.scope,
         target: note.target,
         version,

@@ -162,9 +162,16 @@ fn age(path: &[&str], read: Option<&Value>, made: Option<&Value>) -> Option<Age>
         ["proton_tags"] if read.is_none() => Some(Age::NoTags),
         ["proton_tags", _] if read.is_none() || made.is_none() => Some(Age::OtherTags),
         ["//"] if read.is_none() => Some(Age::NoComment),
+        ["//"] if is_pipeline_with_id(read?, made?) => Some(Age::PipelineId),
         ["service_instance", "components"] if read.is_none() => Some(Age::NoComponents),
         _ => None,
     }
+}
+
+/// Whether one ARN names the pipeline that the other does, with an id behind it.
+fn is_pipeline_with_id(read: &Value, made: &Value) -> bool {
+    let target = |value: &Value| value.as_str().and_then(|arn| Target::parse(arn).ok());
+    target(read).is_some_and(|read| matches!(read.1, Target::ServicePipeline { .. }) && target(made) == Some(read))
 }
 
 /// The place and the kind of the difference, without the values, which may be secrets.

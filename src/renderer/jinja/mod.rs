@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn mistakes_of_syntax_are_named_with_their_line() {
-        insta::assert_snapshot!(refusal("a\n{% if x %}"), @"cloudformation.yaml:2:9: unexpected end of input, expected end of block, in `%}`");
-        insta::assert_snapshot!(refusal("a\n{{ 'x' | nope }}"), @"cloudformation.yaml:2:10: filter nope is unknown");
+        insta::assert_snapshot!(refusal("a\n{% if x %}"), @"cloudformation.yaml:2:9: unexpected end of input, expected end of block, in `%}` (close each {{ by }} and each {% by %}, and if, for and macro by their end)");
+        insta::assert_snapshot!(refusal("a\n{{ 'x' | nope }}"), @"cloudformation.yaml:2:10: filter nope is unknown (correct its name: there are those of Jinja2 and Proton's own)");
         insta::assert_snapshot!(refusal("{{ 'x' | center(1, 2) }}"), @"cloudformation.yaml:1:10: takes at most 1 arguments, not 2, in `center(1, 2)`");
         insta::assert_snapshot!(refusal("{{ 'x' | indent(wdth=2) }}"), @"cloudformation.yaml:1:10: takes no argument `wdth`, only width, first, blank, in `indent(wdth=2)`");
         insta::assert_snapshot!(refusal("{{ [1] | random }}"), @"cloudformation.yaml:1:10: `random` isn't allowed: a deployment must be repeatable");

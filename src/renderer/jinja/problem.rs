@@ -52,6 +52,12 @@ fn say(error: &Error) -> (String, String) {
             "a template can't include or extend another".to_owned(),
             "put everything into the one file that the manifest names".to_owned(),
         ),
+        ErrorKind::SyntaxError => {
+            (otherwise(), "close each {{ by }} and each {% by %}, and if, for and macro by their end".to_owned())
+        }
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest => {
+            (otherwise(), "correct its name: there are those of Jinja2 and Proton's own".to_owned())
+        }
         _ => (otherwise(), String::new()),
     }
 }

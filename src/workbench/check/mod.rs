@@ -102,6 +102,10 @@ pub(super) fn examine(source: &Source) -> (Bundle, Problems) {
 pub(super) fn parts<'b>(source: &Source, bundle: &'b Bundle) -> Vec<(Role, &'b Part)> {
     match &source.part {
         Some((_, role)) => bundle.parts().into_iter().map(|(_, part)| (*role, part)).collect(),
+        // Without a schema the bundle itself can't tell an environment's part from a component.
+        None if source.kind == BundleKind::Environment => {
+            bundle.parts().into_iter().map(|(_, part)| (Role::Environment, part)).collect()
+        }
         None => bundle.parts(),
     }
 }

@@ -223,6 +223,54 @@ fn outputs_of_an_environment_are_known_with_its_bundle() {
 }
 
 #[test]
+fn one_folder_of_a_service_without_a_pipeline_has_nothing_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = SCHEMA.replace("environment_input_type", "service_input_type");
+    for (path, text) in [
+        ("schema/schema.yaml", schema.as_str()),
+        ("instance_infrastructure/manifest.yaml", MANIFEST),
+        ("instance_infrastructure/main.tf", "output \"x\" {\n  value = var.service_instance.inputs.vpc_cidr\n}\n"),
+    ] {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let part = Source::open(&folder.path().join("instance_infrastructure")).unwrap();
+    assert_eq!(said(&part, &Options::default()), "");
+}
+
+#[test]
+fn where_the_schema_is_missing_nothing_else_is_blamed() {
+    let main = "output \"x\" {\n  value = var.environment.inputs.vpc_cidr\n}\n";
+    let code = [("infrastructure/manifest.yaml", MANIFEST), ("infrastructure/main.tf", main)];
+    let beside = source(&[code[0], code[1], ("schema.yaml", SCHEMA)]);
+    insta::assert_snapshot!(said(&beside, &Options::default()), @r"
+    schema/schema.yaml: error: is missing [schema]
+      = add it, and pack the folder that has schema/ in it
+    ");
+    let named = source(&[code[0], code[1], ("schema/schema.yml", SCHEMA)]);
+    insta::assert_snapshot!(said(&named, &Options::default()), @r"
+    schema/schema.yaml: error: is missing [schema]
+      = rename schema/schema.yml
+    ");
+}
+
+#[test]
+fn a_folder_with_a_typing_error_in_its_name_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in [("schema/schema.yaml", SCHEMA), ("infrastucture/manifest.yaml", MANIFEST)] {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let problems = Source::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        problems.contains("infrastucture: is no folder of a bundle")
+            && problems.contains("rename it to infrastructure/")
+    );
+}
+
+#[test]
 fn a_narrower_minor_and_a_wrong_spec_are_told() {
     let new = source(&[
         ("schema/schema.yaml", &SCHEMA.replace("note: { type: string }", "note: { type: integer }")),
@@ -287,11 +335,13 @@ fn a_cloudformation_template_is_checked_too() {
     infrastructure/cloudformation.yaml:2:21: error: unexpected end of input, expected end of variable block, in `name` [jinja]
       2 |   A: {{ environment.name
         |                     ^
+      = close each {{ by }} and each {% by %}, and if, for and macro by their end
     "#);
     insta::assert_snapshot!(of("Resources:\n  A: {{ environment.inputs | nope }}\n"), @r#"
     infrastructure/cloudformation.yaml:2:30: error: filter nope is unknown [jinja]
       2 |   A: {{ environment.inputs | nope }}
         |                              ^
+      = correct its name: there are those of Jinja2 and Proton's own
     "#);
 }
 

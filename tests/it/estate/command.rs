@@ -106,6 +106,25 @@ fn every_live_resource_is_proved() {
 }
 
 #[test]
+fn a_pipeline_whose_arn_carries_an_id_is_that_of_its_service() {
+    let folder = checkout();
+    let pipeline = folder.path().join("pipelines/pay/pipeline");
+    for file in
+        [".proton/deployment-metadata.json", "proton.auto.tfvars.json", "proton.pipeline.variables.tf", "main.tf"]
+    {
+        let text = std::fs::read_to_string(pipeline.join(file)).unwrap();
+        assert!(text.contains("service/pay/pipeline"), "{file}");
+        let text = text.replace("service/pay/pipeline", "service/pay/pipeline/a1b2c3d4-5678-90ab-cdef-111111111111");
+        std::fs::write(pipeline.join(file), text).unwrap();
+    }
+    let output = import(folder.path(), &["infrastructure", "pipelines", "--verify"]);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let row = "aged   service/pay/pipeline                   pipelines: pay/pipeline                 pipeline-id, earlier-facts";
+    assert!(said.contains(row), "{said}");
+}
+
+#[test]
 fn a_work_tree_is_read_as_it_lies_and_a_branch_as_it_was_committed() {
     let folder = checkout();
     let path = folder.path().join("infrastructure/prod/proton.auto.tfvars.json");

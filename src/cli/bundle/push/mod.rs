@@ -93,6 +93,7 @@ pub(super) async fn run(settings: &Resolved, args: &PushArgs, form: Form) -> Res
     let kind = registrable(packed.kind)?;
     if !args.force {
         packed.checked(packed.customer_managed).map_err(|problems| refused(&problems))?;
+        packed.warn()?;
     }
     let remote = Remote::of(settings).await?;
     let name = match &args.template {

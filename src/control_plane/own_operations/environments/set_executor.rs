@@ -61,7 +61,8 @@ fn set(
         Some(environment) => environment,
         None if ahead => return set_ahead(tx, scope, name, next, requests),
         None => {
-            let words = format!("environment {name} doesn't exist; what it shall begin with can be said ahead");
+            let words =
+                format!("environment {name} doesn't exist; what it shall begin with can be said ahead (--ahead)");
             return Err(ProtonError::not_found(words));
         }
     };

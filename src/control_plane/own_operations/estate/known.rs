@@ -49,7 +49,11 @@ pub(super) fn standing(
             return Ok(Standing::Here(result(arn, ImportOutcome::Unchanged, None)));
         }
         let when = jiff::Timestamp::from_millisecond(before.at).map(|at| at.to_string()).unwrap_or_default();
-        let why = format!("was imported on {when} with other {}; what is here stays", differing.join(", "));
+        let why = format!(
+            "was imported on {when} with other {}; what is here stays; \
+             only a new control plane can take it otherwise",
+            differing.join(", ")
+        );
         return Ok(Standing::Here(conflict(arn, &why)));
     }
     Ok(match there {

@@ -53,7 +53,7 @@ impl Address {
     /// # Errors
     /// The URL or the certificates can't be read.
     pub(super) fn parse(url: &str, ca_bundle: Option<&Path>) -> Result<Self, StoreError> {
-        let (url, tls) = tls_options(url);
+        let (url, tls) = tls_options(url).map_err(refused("reading its URL"))?;
         let mut config: Config = url.parse().map_err(refused("reading its URL"))?;
         let roots = tls.roots.as_deref().or(ca_bundle);
         let tls = match tls.verified {
@@ -100,13 +100,24 @@ struct Tls {
     roots: Option<PathBuf>,
 }
 
+/// A word that `sslmode` doesn't have. Taken for none it would be plain text where somebody wanted TLS.
+#[derive(Debug, thiserror::Error)]
+#[error("`sslmode` is {0}; write verify-full for TLS, or disable for a network that you trust")]
+struct UnknownMode(String);
+
 /// Takes out of a URL what the driver doesn't understand.
-fn tls_options(url: &str) -> (String, Tls) {
-    let Some((front, query)) = url.split_once('?') else { return (url.to_owned(), Tls::default()) };
+fn tls_options(url: &str) -> Result<(String, Tls), UnknownMode> {
+    let Some((front, query)) = url.split_once('?') else { return Ok((url.to_owned(), Tls::default())) };
     let (mut tls, mut kept) = (Tls::default(), Vec::new());
     for pair in query.split('&') {
         match pair.split_once('=') {
-            Some(("sslmode", mode)) => tls.verified = matches!(mode, "require" | "verify-ca" | "verify-full"),
+            Some(("sslmode", mode)) => {
+                tls.verified = match mode {
+                    "require" | "verify-ca" | "verify-full" => true,
+                    "disable" | "allow" | "prefer" => false,
+                    unknown => return Err(UnknownMode(unknown.to_owned())),
+                }
+            }
             Some(("sslrootcert", path)) => {
                 tls.roots = Some(percent_encoding::percent_decode_str(path).decode_utf8_lossy().as_ref().into());
             }
@@ -114,7 +125,7 @@ fn tls_options(url: &str) -> (String, Tls) {
         }
     }
     let url = if kept.is_empty() { front.to_owned() } else { format!("{front}?{}", kept.join("&")) };
-    (url, tls)
+    Ok((url, tls))
 }
 
 #[cfg(test)]
@@ -123,11 +134,19 @@ mod tests {
 
     #[test]
     fn tls_is_used_when_the_url_says_so_and_the_rest_is_the_drivers() {
-        let (url, tls) = tls_options("postgres://a@h/d?sslmode=verify-full&connect_timeout=2&sslrootcert=%2Fca.pem");
+        let read = |url| tls_options(url).unwrap();
+        let (url, tls) = read("postgres://a@h/d?sslmode=verify-full&connect_timeout=2&sslrootcert=%2Fca.pem");
         assert_eq!(url, "postgres://a@h/d?connect_timeout=2");
         assert_eq!(tls, Tls { verified: true, roots: Some("/ca.pem".into()) });
-        assert!(!tls_options("postgres://a@h/d?sslmode=disable").1.verified);
-        assert_eq!(tls_options("postgres://a@h/d?sslmode=require").0, "postgres://a@h/d");
+        assert!(!read("postgres://a@h/d?sslmode=disable").1.verified);
+        assert_eq!(read("postgres://a@h/d?sslmode=require").0, "postgres://a@h/d");
+    }
+
+    #[test]
+    fn a_mistyped_mode_isnt_taken_for_none() {
+        let error = Address::parse("postgres://a@h/d?sslmode=verify_full", None).unwrap_err();
+        let words = crate::support::causes(&error);
+        assert!(words.contains("`sslmode` is verify_full; write verify-full"), "{words}");
     }
 
     #[test]

@@ -106,6 +106,13 @@ fn a_services_spec_is_the_dumped_one_only_if_it_says_what_was_deployed() {
 }
 
 #[test]
+fn a_dumped_pipeline_with_an_id_in_its_arn_is_that_of_the_repository() {
+    let pipeline = json!({ "arn": arn("service/pay/pipeline/a1b2c3d4-5678-90ab-cdef-111111111111"), "lastSucceededDeploymentId": "x" });
+    let said = dump(&[("pipeline.json", json!({ "pipeline": pipeline }))]);
+    assert_eq!(said.text(&arn("service/pay/pipeline"), "lastSucceededDeploymentId"), Some("x"));
+}
+
+#[test]
 fn files_of_any_kind_are_read_or_told() {
     let utf16: Vec<u8> =
         [0xff, 0xfe].into_iter().chain("{\"counts\":{}}".encode_utf16().flat_map(u16::to_le_bytes)).collect();
