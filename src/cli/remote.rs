@@ -1,6 +1,6 @@
 //! The control plane as a command sees it: over the wire, with the settings' key or this machine's own.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use super::agent::Access;
@@ -15,8 +15,6 @@ use crate::support::{AwsAccess, Secret, Trust, causes, remedy};
 
 /// How long a port of this machine is waited for.
 const NEXT_DOOR: Duration = Duration::from_millis(500);
-
-const SPEAKS_TLS: &str = "if the server speaks TLS, its address begins with https://: set HADRON_ENDPOINT so";
 
 const UNANSWERED: &str = "is `hadron up` running, and does HADRON_ENDPOINT name it?";
 
@@ -74,21 +72,21 @@ impl Way {
     }
 }
 
-/// The port that the server of this folder has, if somebody listens there, and the certificate that it must show.
+/// The port that a server with these settings has, if it has another name for others and somebody listens there, and the
+/// certificate that it must show.
 fn next_door(settings: &Resolved) -> Result<Option<(String, Option<Trust>)>, Failure> {
+    let named = settings.text("base_url").map(|url| url.trim_end_matches('/').to_owned());
+    // A server that runs here under another URL isn't one of these settings.
+    if named.is_none() || running::url(settings).is_some_and(|url| Some(url) != named) {
+        return Ok(None);
+    }
+    let Ok(address) = settings.value::<String>("listen")?.parse().map(listener::reachable) else { return Ok(None) };
     // A certificate that this user can't read is another one's server.
     let Ok(tls) = listener::certificate(settings) else { return Ok(None) };
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    // Its flags may have put it elsewhere than the settings; of a URL for others the port can't be told.
-    let noted = running::url(settings).filter(|_| settings.text("base_url").is_none());
-    let told: Option<SocketAddr> = match &noted {
-        Some(url) => url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")?.parse().ok()),
-        None => settings.value::<String>("listen")?.parse().ok(),
-    };
-    let Some(address) = told.map(listener::reachable) else { return Ok(None) };
     if TcpStream::connect_timeout(&address, NEXT_DOOR).is_err() {
         return Ok(None);
     }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     Ok(Some((format!("{scheme}://{address}"), tls.map(|tls| Trust::our_own(&tls.certificates())))))
 }
 
@@ -105,7 +103,8 @@ pub(super) fn hadron(settings: &Resolved) -> Result<Client, Failure> {
 /// # Errors
 /// As [`hadron`].
 pub(super) fn hadron_in(settings: &Resolved, region: &str) -> Result<Client, Failure> {
-    let Way { endpoint, key, trust } = Way::of(&profile::over(settings))?;
+    let settings = &profile::over(settings);
+    let Way { endpoint, key, trust } = Way::of(settings)?;
     client(&endpoint, region, key, trust.as_ref())
 }
 
@@ -156,9 +155,10 @@ impl Address {
     }
 }
 
-/// How others reach the server of this folder.
+/// How others reach a server with these settings.
 fn by_url(settings: &Resolved) -> Result<String, Failure> {
-    settings.text("base_url").or_else(|| running::url(settings)).map_or_else(|| listener::url(settings), Ok)
+    let here = settings.text("base_url").or_else(|| running::url(settings));
+    here.map_or_else(|| listener::url(settings), Ok)
 }
 
 /// What the lines that `hadron up` printed have set in this shell.
@@ -168,6 +168,8 @@ pub(super) fn exported(settings: &Resolved) -> Option<(String, KeyPair)> {
     let key = (variable("AWS_ACCESS_KEY_ID")?, Secret::new(variable("AWS_SECRET_ACCESS_KEY")?));
     Some((variable("AWS_ENDPOINT_URL")?, key))
 }
+
+const SPEAKS_TLS: &str = "if the server speaks TLS, its address begins with https://: set HADRON_ENDPOINT so";
 
 /// A refusal of the control plane, in words.
 pub(super) fn failure(error: ProtonError) -> Failure {
@@ -187,8 +189,8 @@ pub(super) fn failure(error: ProtonError) -> Failure {
 /// A refusal of Hadron's own API, in words and with its hint.
 pub(super) fn refused(error: HadronError) -> Failure {
     let hint = match &error {
-        HadronError::Unanswered(error) if causes(error).contains("invalid HTTP version") => Some(SPEAKS_TLS),
-        HadronError::Unanswered(error) => Some(remedy(&causes(error)).unwrap_or(UNANSWERED)),
+        HadronError::Unanswered(http) if causes(http).contains("invalid HTTP version") => Some(SPEAKS_TLS),
+        HadronError::Unanswered(http) => Some(remedy(&causes(http)).unwrap_or(UNANSWERED)),
         _ if error.code() == Some("UnknownOperationException") => Some("the server is older than this hadron"),
         _ => None,
     };
