@@ -93,8 +93,8 @@ fn up_prints_its_lines_in_one_write_and_serves_every_service_on_one_port() {
     assert!(!log.contains("answered"), "requests that ended well are nobody's concern:\n{log}");
 }
 
-/// A template whose apply notes its beginning and its end in `notes` and takes this long between them.
-fn slow(notes: &Path, seconds: u32) -> String {
+/// A template whose apply notes its beginning and its end in `notes` and does this between them, in a shell.
+fn slow(notes: &Path, meanwhile: &str) -> String {
     let notes = notes.display();
     format!(
         r#"variable "owner" {{
@@ -104,7 +104,7 @@ fn slow(notes: &Path, seconds: u32) -> String {
 
 resource "terraform_data" "slow" {{
   provisioner "local-exec" {{
-    command = "echo began >> {notes}; echo halfway there; sleep {seconds}; echo ended >> {notes}"
+    command = "echo began >> {notes}; echo halfway there; {meanwhile}; echo ended >> {notes}"
   }}
 }}
 
@@ -113,6 +113,11 @@ output "Owner" {{
 }}
 "#
     )
+}
+
+/// Waits for a file, so that nothing ends before a busy machine has looked at it.
+fn until_there(file: &Path) -> String {
+    format!("until [ -e {} ]; do sleep 0.1; done", file.display())
 }
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
@@ -128,11 +133,11 @@ fn lines(notes: &Path) -> Vec<String> {
 }
 
 /// A plane with an environment whose apply is under way.
-async fn under_way(notes: &Path, seconds: u32) -> (Plane, Site) {
+async fn under_way(notes: &Path, meanwhile: &str) -> (Plane, Site) {
     let settings = "[environments.dev.variables]\nowner = \"team \\\"a\\\"\"\nunheard_of = \"x\"\n";
     let plane = Plane::up(Start { settings: settings.into(), port: free_port(), ..Start::default() });
     let site = Site::of(&plane).await;
-    site.environment_template("slow", &slow(notes, seconds)).await;
+    site.environment_template("slow", &slow(notes, meanwhile)).await;
     site.begin_environment("dev", "slow", false).await;
     wait_until("the apply", || !lines(notes).is_empty());
     (plane, site)
@@ -142,7 +147,7 @@ async fn under_way(notes: &Path, seconds: u32) -> (Plane, Site) {
 async fn the_first_signal_lets_terraform_finish_and_report() {
     let folder = TempDir::new().unwrap();
     let notes = folder.path().join("notes");
-    let (mut plane, _) = under_way(&notes, 3).await;
+    let (mut plane, _) = under_way(&notes, "sleep 3").await;
     let ended = plane.process().terminate(PATIENCE);
     assert_eq!(ended.code(), Some(0));
     assert_eq!(lines(&notes), ["began", "ended"]);
@@ -159,7 +164,7 @@ async fn the_first_signal_lets_terraform_finish_and_report() {
 async fn the_second_signal_ends_at_once_and_the_next_start_takes_the_run_over() {
     let folder = TempDir::new().unwrap();
     let notes = folder.path().join("notes");
-    let (mut plane, _) = under_way(&notes, 5).await;
+    let (mut plane, _) = under_way(&notes, "sleep 5").await;
     let pid = plane.process().id();
     let signal = || {
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
@@ -181,7 +186,8 @@ async fn the_second_signal_ends_at_once_and_the_next_start_takes_the_run_over() 
 async fn status_and_logs_follow_a_running_deployment_to_its_end() {
     let folder = TempDir::new().unwrap();
     let notes = folder.path().join("notes");
-    let (plane, site) = under_way(&notes, 4).await;
+    let enough = folder.path().join("enough");
+    let (plane, site) = under_way(&notes, &until_there(&enough)).await;
     let rows = told(beside(&plane, "status", &["--output", "json"])).out;
     let rows: Value = serde_json::from_str(&rows).unwrap();
     assert_eq!((&rows[0]["kind"], &rows[0]["status"]), (&"environment".into(), &"IN_PROGRESS".into()));
@@ -194,6 +200,7 @@ async fn status_and_logs_follow_a_running_deployment_to_its_end() {
         seen.push(following.line(PATIENCE));
     }
     assert_eq!(lines(&notes), ["began"], "the line is shown while the deployment runs");
+    fs::write(&enough, "").unwrap();
     assert_eq!(following.wait(PATIENCE).and_then(|status| status.code()), Some(0), "it ends with the deployment");
     let rest = told(beside(&plane, "logs", &[&id]));
     assert!(rest.out.contains("Apply complete! Resources: 1 added"), "{}", rest.out);
@@ -214,7 +221,8 @@ async fn status_and_logs_follow_a_running_deployment_to_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_shown_while_it_goes_on_and_its_log_is_read_on_where_it_was_left() {
     let folder = TempDir::new().unwrap();
-    let (plane, site) = under_way(&folder.path().join("notes"), 4).await;
+    let enough = folder.path().join("enough");
+    let (plane, site) = under_way(&folder.path().join("notes"), &until_there(&enough)).await;
     let rows: Value = serde_json::from_str(&told(beside(&plane, "status", &["--output", "json"])).out).unwrap();
     let id = rows[0]["deployment"].as_str().unwrap().to_owned();
 
@@ -233,6 +241,7 @@ async fn a_run_is_shown_while_it_goes_on_and_its_log_is_read_on_where_it_was_lef
     let pid = rustix::process::Pid::from_raw(i32::try_from(following.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(following.wait().unwrap().code(), Some(130));
+    fs::write(&enough, "").unwrap();
     let said = fs::read_to_string(&err).unwrap();
     let command = said.trim().strip_prefix("to go on: hadron logs ").unwrap_or_else(|| panic!("{said}"));
     let first = fs::read_to_string(&out).unwrap();

@@ -13,8 +13,8 @@ use std::sync::OnceLock;
 use super::process::command;
 use super::tools::Tools;
 
-const SERVER: &str = include_str!("aws_server.py");
-const CLIENT: &str = include_str!("aws_client.py");
+const HOLDER: &str = include_str!("aws_server.py");
+const ASKER: &str = include_str!("aws_client.py");
 
 struct Server {
     folder: PathBuf,
@@ -33,7 +33,7 @@ fn start(tools: &Tools) -> Server {
         fs::write(folder.join(name), contents).expect("its folder takes files");
         folder.join(name)
     };
-    let (server, client) = (file("aws_server.py", SERVER), file("aws_client.py", CLIENT));
+    let (server, client) = (file("aws_server.py", HOLDER), file("aws_client.py", ASKER));
     // Without its site's packages the interpreter starts in a tenth of the time.
     let python = tools.python();
     let aws = file("aws", &format!("#!/bin/sh\nexec '{}' -IS '{}' \"$@\"\n", python.display(), client.display()));
