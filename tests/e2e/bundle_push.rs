@@ -42,7 +42,7 @@ fn the_same_files_give_the_same_bytes_whoever_packs_them() {
 
     shell.ok("echo 'output \"x\" { value = var.environment.inputs.nope }' > copy/infrastructure/more.tf");
     let warned = shell.run("$HADRON bundle pack copy --out d.tar.gz").succeeded();
-    let warning = "warning: copy/infrastructure/more.tf:1:24: `nope` is no input of the schema";
+    let warning = "warning: copy/infrastructure/more.tf:1:22: `nope` is no input of the schema";
     assert!(warned.stderr.contains(warning), "what registration doesn't see is told: {warned:?}");
     shell.ok("rm d.tar.gz");
 
