@@ -69,9 +69,9 @@ fn every_root_plans_without_changes_when_hadron_is_gone() {
     let moto = Moto::start(tools);
     let (mut serve, endpoint) = served(folder.path());
     let shell = operator(folder.path(), &endpoint, &moto);
-    let no_bucket = shell.run("$HADRON eject roots --state s3://states/team");
-    no_bucket.failed(3, &["the bucket states doesn't exist", "hint: make it: aws s3 mb s3://states"]);
-    shell.ok("rm -r roots && aws s3 mb s3://states");
+    let no_bucket = shell.run("$HADRON eject roots --state s3://stats/team");
+    no_bucket.failed(3, &["the bucket stats doesn't exist", "hint: make it: aws s3 mb s3://stats"]);
+    shell.ok("test ! -e roots && aws s3 mb s3://states");
     shell.run("$HADRON eject roots --state states").failed(2, &["s3://BUCKET"]);
     let before = shell.ok("$HADRON state pull environment/dev");
 

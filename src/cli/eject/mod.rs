@@ -78,6 +78,7 @@ pub(super) async fn run(settings: &Resolved, args: &EjectArgs, form: Form) -> Re
     }
     targets::must_be_at_rest(&all)?;
     let roots = roots(settings, &remote, &states, all).await?;
+    states.bucket_must_be_there().await?;
     write(&args.dir, &roots, &states)?;
     for root in &roots {
         if !args.rehearse {

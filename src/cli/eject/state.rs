@@ -131,6 +131,18 @@ impl<'s> States<'s> {
         }
     }
 
+    /// Refuses a bucket that isn't there, while nothing is written and nobody's target is blocked.
+    pub(super) async fn bucket_must_be_there(&self) -> Result<(), Failure> {
+        let Store::Bucket { bucket, prefix, region } = &self.store else { return Ok(()) };
+        let uri = ObjectUri::new(bucket, prefix);
+        // Behind every key: what there is doesn't matter.
+        match self.buckets()?.client(Some(region)).await.list(&uri, Some("\u{10ffff}")).await {
+            Err(ObjectsError::NotFound { .. }) => Err(no_bucket(bucket)),
+            // Whoever may write need not be allowed to list.
+            _ => Ok(()),
+        }
+    }
+
     /// Puts a root's state there, byte for byte, so that lineage and serial stay. What is there already must be an earlier
     /// state of the same lineage.
     pub(super) async fn keep(&self, root: &Root, dir: &Path) -> Result<(), Failure> {
@@ -180,14 +192,17 @@ fn bucket(url: &str, region: &str) -> Result<Store, Failure> {
     Ok(Store::Bucket { bucket: bucket.to_owned(), prefix, region: region.to_owned() })
 }
 
+fn no_bucket(bucket: &str) -> Failure {
+    Failure::new(Exit::Settings, anyhow!("the bucket {bucket} doesn't exist"))
+        .hint(format!("make it: aws s3 mb s3://{bucket}"))
+}
+
 async fn put(objects: &Objects, uri: &ObjectUri, document: &Document) -> Result<(), Failure> {
     let writing = || format!("writing {uri}");
     let bytes = Bytes::from(document.text.clone());
     let new = objects.put_new(uri, bytes.clone(), "application/json").await;
     if let Err(ObjectsError::NotFound { .. }) = new {
-        let words = anyhow!("the bucket {} doesn't exist", uri.bucket);
-        return Err(Failure::new(Exit::Settings, words.context(writing()))
-            .hint(format!("make it: aws s3 mb s3://{}", uri.bucket)));
+        return Err(no_bucket(&uri.bucket));
     }
     if new.with_context(writing)? {
         return Ok(());
