@@ -1,12 +1,14 @@
 //! Real Terraform, the real AWS provider, the real AWS CLI, an emulated AWS.
 //!
 //! Most of the time these tests wait for the AWS provider, which sleeps ten seconds after it made a VPC and sixty after
-//! a load balancer. They overlap, so the binary takes as long as its longest test.
+//! a load balancer. They overlap, so the binary takes as long as its longest test, `article`; tests start in the order of
+//! their names, and it among the first.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod adopt;
 mod approval;
+mod article;
 mod at_rest;
 mod audit;
 mod backup;
@@ -56,7 +58,6 @@ mod stock_endpoint;
 mod taken_over;
 mod tls;
 mod two_agents;
-mod walkthrough;
 mod way_out;
 
 #[expect(dead_code, reason = "each test binary uses its own part")]
