@@ -12,7 +12,7 @@ use crate::support::USER_AGENT;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What Terraform, its backends and most providers add to their user agent; CloudTrail shows it with every call.
-const APPEND_USER_AGENT: &str = "TF_APPEND_USER_AGENT";
+pub(super) const APPEND_USER_AGENT: &str = "TF_APPEND_USER_AGENT";
 
 /// Why a variable must not come from the site, by how its name begins.
 pub const REFUSED: &[(&str, &str)] = &[

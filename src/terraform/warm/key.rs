@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::{DATA, LOCK, Warm};
+use crate::terraform::env::APPEND_USER_AGENT;
 use crate::terraform::tree::walk;
 use crate::terraform::{Session, TerraformError};
 
@@ -51,9 +52,10 @@ impl Warm {
     }
 }
 
-/// Variables that change what `init` does, but for the state's address and password.
+/// Variables that change what `init` does, but for the state's address and password, and for what requests say of their
+/// deployment.
 fn configures(name: &str) -> bool {
-    name.starts_with("TF_") && !name.starts_with("TF_HTTP_")
+    name.starts_with("TF_") && !name.starts_with("TF_HTTP_") && name != APPEND_USER_AGENT
 }
 
 /// The files that `init` may read, by their names.
@@ -103,4 +105,13 @@ pub(super) fn laid_out(work: &Path) -> io::Result<String> {
 
 pub(super) fn is_provider(name: &Path) -> bool {
     name.components().next() == Some(Component::Normal("providers".as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_differs_with_every_deployment_makes_no_other_init() {
+        let names = ["TF_CLI_ARGS_init", "TF_HTTP_ADDRESS", "TF_APPEND_USER_AGENT", "HOME"];
+        assert_eq!(names.map(super::configures), [true, false, false, false]);
+    }
 }
