@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StepError;
 use super::poll::Candidate;
+use super::settle;
 use crate::domain::Files;
 use crate::proton::Lease;
 use crate::support::files::{create_private_folder, write_atomically};
@@ -176,8 +177,9 @@ impl RunDir {
         i64::try_from(written.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
     }
 
-    /// Notes how it ended, and lets go of the providers, which are large and can be had again. The note isn't synced: if a
-    /// power cut takes it, the next life reports once more, and is answered like this one.
+    /// Notes how it ended, and lets go of the providers, which are large and can be had again; not where the command that
+    /// clears the target runs here and needs them. The note isn't synced: if a power cut takes it, the next life reports
+    /// once more, and is answered like this one.
     pub(super) fn mark_reported(&self, how: &str) -> Result<(), StepError> {
         let (path, new) = (self.path.join(REPORTED), self.path.join(".reported.new"));
         let written = fs::write(&new, how).and_then(|()| fs::rename(&new, &path));
@@ -190,6 +192,9 @@ impl RunDir {
                 Err(error) => return Err(StepError::io("removing", &plan)(error)),
                 Ok(()) => {}
             }
+        }
+        if settle::holds_the_only_copy(self) {
+            return Ok(());
         }
         let providers = self.work().join(".terraform").join("providers");
         match fs::remove_dir_all(&providers) {
@@ -251,6 +256,21 @@ mod tests {
         assert!(RunDir::find(data.path(), "d1", 3).unwrap().is_none());
         made.mark_reported("SUCCEEDED").unwrap();
         assert!(RunDir::unreported(data.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_printed_command_needs_outlives_the_report() {
+        let data = tempfile::tempdir().unwrap();
+        for (id, kept) in [("d1", false), ("d2", true)] {
+            let made = RunDir::create(data.path(), record(id), &files(&[])).unwrap();
+            let providers = made.work().join(".terraform/providers");
+            fs::create_dir_all(&providers).unwrap();
+            if kept {
+                fs::write(made.work().join("errored.tfstate"), "{}").unwrap();
+            }
+            made.mark_reported("StateAtRisk").unwrap();
+            assert_eq!(providers.exists(), kept, "{id}");
+        }
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub struct StateObject {
 }
 
 impl State {
-    /// Reads a state file. Nothing at all, as `state pull` prints it where there is no state yet, is `None`.
+    /// Reads a state file. What `state pull` prints where there is no state yet is `None`: nothing at all, or, by some
+    /// backends, a state without a lineage that holds nothing. Terraform gives each state that it writes a lineage.
     ///
     /// # Errors
     /// [`TerraformError::State`] when it is something else.
@@ -42,6 +43,9 @@ impl State {
             return Ok(None);
         }
         let file: StateFile = serde_json::from_slice(bytes).map_err(TerraformError::State)?;
+        if file.lineage.is_empty() && file.resources.is_empty() {
+            return Ok(None);
+        }
         let objects = file.resources.into_iter().filter(|resource| resource.mode == "managed");
         let objects = objects.flat_map(WireResource::objects).collect();
         Ok(Some(Self { lineage: file.lineage, serial: file.serial, objects }))
@@ -146,6 +150,9 @@ mod tests {
     #[test]
     fn no_state_yet_is_none_and_what_is_no_state_is_an_error() {
         assert_eq!(State::parse(b"\n").unwrap(), None);
+        let of_bucket =
+            br#"{"version": 4, "serial": 0, "lineage": "", "outputs": {}, "resources": [], "check_results": null}"#;
+        assert_eq!(State::parse(of_bucket).unwrap(), None);
         assert!(matches!(State::parse(b"{\"serial\": 1}"), Err(TerraformError::State(_))));
     }
 }

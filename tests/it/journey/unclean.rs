@@ -145,6 +145,20 @@ async fn where_no_server_blocks_a_target_the_agent_keeps_from_it_until_the_print
 }
 
 #[tokio::test]
+async fn a_first_state_that_a_bucket_did_not_take_is_pushed() {
+    let scene = Scene::stock().await;
+    let fault = Fault { method: "PUT", at: "terraform.tfstate?", harm: Harm::DeniedOnce };
+    scene.s3.store.faults.lock().unwrap().push(fault);
+    scene.deploys("d1", "dev", ONE);
+    let verdict = drains_in_bucket(&scene).await;
+    let message = scene.proton.deployment("d1").message;
+    assert!(verdict == Verdict::ApplyFailed && message.contains("was pushed"), "{verdict:?}: {message}");
+    let state: Value = serde_json::from_slice(&scene.s3.get("state/dev/terraform.tfstate").unwrap()).unwrap();
+    assert_eq!(state["resources"].as_array().unwrap().len(), 1);
+    assert!(!errored(&scene, "d1").exists(), "its copy on the disk is gone");
+}
+
+#[tokio::test]
 async fn what_earlier_runs_have_left_and_nobody_could_settle_is_left_to_the_next_claim() {
     let scene = scene().await;
     scene.proton.far.claim_headers.lock().unwrap().push(("x-hadron-unsettled", "d0.1".into()));
