@@ -42,6 +42,19 @@ impl ProcessId {
         }
     }
 
+    /// Whether anybody but it is at work in its process group.
+    pub(super) fn has_left_somebody(self) -> bool {
+        let Some(leader) = Pid::from_raw(self.pid) else { return false };
+        if rustix::process::test_kill_process_group(leader).is_err() {
+            return false;
+        }
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        // A zombie may stay for ever where nobody buries it.
+        let works = |pid| stat(pid).is_ok_and(|(state, _)| !matches!(state, 'Z' | 'X'));
+        pids.any(|pid| pid != self.pid && group(pid) == Some(self.pid) && works(pid))
+    }
+
     /// Sends SIGINT, if the process is still the one that was meant.
     pub(super) fn interrupt(self) -> io::Result<()> {
         match Pid::from_raw(self.pid) {

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::process::{Pid, Signal};
@@ -22,6 +23,10 @@ use super::step::{Command, Exit, StepDir, Usage};
 
 /// By how much a step that can wait stands back; the kernel takes this for the most there is.
 const BEHIND: i32 = 19;
+
+/// How long what an interrupted Terraform has left may take to end by itself, and how often it is looked for.
+const LINGER: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Starts the Terraform that `step_dir/command.json` describes and waits until it ends. Whatever happens is written to
 /// `exit.json`; a step that already has one is left alone.
@@ -57,6 +62,9 @@ fn run(step: &StepDir) -> Result<Exit, TerraformError> {
     let oom = killed_before.zip(kills()).is_some_and(|(before, now)| now > before);
     let exit = Exit { code: output.status.code(), signal: output.status.signal(), oom, ..Exit::default() };
     clear_up(&terraform, output.status);
+    if step.interrupted() && !output.status.success() {
+        outwait(step)?;
+    }
     // It is told beside the exit; a full disk must not take the exit along.
     step.write_usage(&usage(group.as_ref())).ok();
     Ok(exit)
@@ -131,6 +139,17 @@ fn clear_up(terraform: &duct::Handle, status: ExitStatus) {
         // Usually nobody is left, which is an error here and fine.
         rustix::process::kill_process_group(group, Signal::KILL).ok();
     }
+}
+
+/// An interrupted Terraform kills the shells of its provisioners, and not what these have started. That goes on, and the
+/// target's next run must not begin beside it. What has not ended after a while was left to stay.
+fn outwait(step: &StepDir) -> Result<(), TerraformError> {
+    let Some(terraform) = step.terraform()? else { return Ok(()) };
+    let until = Instant::now() + LINGER;
+    while terraform.has_left_somebody() && Instant::now() < until {
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 fn pid_of(terraform: &duct::Handle) -> Option<i32> {

@@ -148,6 +148,20 @@ async fn a_killed_process_is_told_by_its_signal_and_takes_its_group_along() {
     });
 }
 
+/// As Terraform does it: it kills the shell of a provisioner, and what that has started goes on.
+#[tokio::test]
+async fn what_an_interrupted_process_has_begun_ends_before_its_end_is_told() {
+    let step = folder();
+    let script = "trap 'exit 1' INT; (sleep 1; touch done) & touch ready; wait";
+    let child = start(step.path(), script);
+    until(|| step.path().join("ready").exists().then_some(()));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let exit = child.wait(&stop, &mut |_| {}).await.unwrap();
+    assert_eq!(exit.code, Some(1));
+    assert!(step.path().join("done").exists());
+}
+
 #[tokio::test]
 async fn a_lost_supervisor_is_told_once_the_process_it_left_is_gone() {
     let step = folder();
