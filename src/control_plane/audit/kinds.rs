@@ -15,6 +15,8 @@ const BOOKKEEPING: &[&str] = &[
     "turn",
     "duty",
     "unpublished",
+    "s3_object",
+    "s3_bytes",
     "outbox",
     "counts",
     "counts_delta",

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Deployments, TargetRecord};
+use crate::control_plane::object_server::put_within;
 use crate::control_plane::records::{Action, BundleRef, Deployment, TargetState};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -72,7 +73,8 @@ impl Deployments {
         self.start(tx, record, &deployment)
     }
 
-    /// Leaves bytes that a deployment names in the record, until they are in the bucket.
+    /// Puts what a deployment names into the bucket, where that can be done here and now, in this very transaction; else
+    /// leaves it in the record until somebody has put it there.
     pub(super) fn leave_to_be_published(
         &self,
         tx: &mut dyn Transaction,
@@ -80,10 +82,18 @@ impl Deployments {
         uploads: impl Iterator<Item = Upload>,
     ) -> Result<(), StoreError> {
         for upload in uploads {
+            if self.settings.serves_objects && self.put_now(tx, &upload)? {
+                continue;
+            }
             tx.put_blob(&self.scope, UNPUBLISHED, &upload.address, &upload.bytes)?;
             deployment.unpublished.push(upload.address);
         }
         Ok(())
+    }
+
+    fn put_now(&self, tx: &mut dyn Transaction, upload: &Upload) -> Result<bool, StoreError> {
+        let Ok(uri) = upload.address.parse::<ObjectUri>() else { return Ok(false) };
+        put_within(tx, self.now, &uri, content_type(&upload.address), &upload.bytes)
     }
 
     /// The target's document.
@@ -217,4 +227,10 @@ impl Deployments {
         self.note_change(tx, &deployment.target, previous, Some(deployment.status))?;
         Ok(tx.get(&self.scope, &deployment.id)?.expect("a document that was just added is there"))
     }
+}
+
+/// What an object of the bucket is served as.
+pub(super) fn content_type(address: &str) -> &'static str {
+    let json = std::path::Path::new(address).extension().is_some_and(|ending| ending == "json");
+    if json { "application/json" } else { "application/gzip" }
 }

@@ -8,7 +8,7 @@ use hadron_model::DeploymentStatus;
 use tokio_util::sync::CancellationToken;
 
 use super::Deployments;
-use super::begin::UNPUBLISHED;
+use super::begin::{UNPUBLISHED, content_type};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::Deployment;
 use crate::control_plane::state_server::release_dead;
@@ -143,11 +143,6 @@ pub(crate) fn published(tx: &mut dyn Transaction, scope: &Scope, address: &str) 
         tx.save(scope, &mut deployment)?;
     }
     tx.remove_blob(scope, UNPUBLISHED, address)
-}
-
-fn content_type(address: &str) -> &'static str {
-    let json = std::path::Path::new(address).extension().is_some_and(|ending| ending == "json");
-    if json { "application/json" } else { "application/gzip" }
 }
 
 /// Cuts leases that end later than any can: they were renewed while the clock was ahead, and whoever waits for them

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use bytes::Bytes;
 use s3s::{S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
@@ -34,11 +35,17 @@ impl Document for Bucket {
     }
 }
 
-/// A file that holds bytes of an object.
+/// The kind of the blobs that hold the bytes of small objects, by their pieces' names.
+const BYTES: &str = "s3_bytes";
+
+/// Bytes of an object: a file, or a blob of the record where they are few.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Piece {
     pub(super) file: String,
     pub(super) size: u64,
+    /// Whether they are in the record; then there is no file, and the object has no other piece.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) in_record: bool,
 }
 
 /// What a client says of an object, to be said again to whoever reads it.
@@ -188,12 +195,35 @@ pub(super) fn object(tx: &mut dyn Transaction, bucket_name: &str, key: &str) -> 
     Ok(tx.get::<Object>(&scope(), &Object::key_of(bucket_name, key))?)
 }
 
+/// The bytes of a small object; none of any other.
+///
+/// # Errors
+/// The record lacks what it says it has.
+pub(super) fn bytes(tx: &mut dyn Transaction, object: &Object) -> S3Result<Option<Bytes>> {
+    let [Piece { file, in_record: true, .. }] = object.pieces.as_slice() else { return Ok(None) };
+    let bytes = tx.blob(&scope(), BYTES, file)?;
+    let bytes = bytes.ok_or_else(|| s3_error!(InternalError, "the bytes of the object {} are missing", object.key))?;
+    Ok(Some(bytes.into()))
+}
+
+/// Puts the bytes of a small object beside its document.
+pub(super) fn keep_bytes(tx: &mut dyn Transaction, piece: &Piece, bytes: &[u8]) -> Result<(), StoreError> {
+    tx.put_blob(&scope(), BYTES, &piece.file, bytes)
+}
+
+/// Removes the bytes of a small object that is gone; returns the pieces that are files, for their folder to remove.
+pub(super) fn let_go(tx: &mut dyn Transaction, pieces: Vec<Piece>) -> Result<Vec<Piece>, StoreError> {
+    let (within, files): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(|piece| piece.in_record);
+    within.iter().try_for_each(|piece| tx.remove_blob(&scope(), BYTES, &piece.file))?;
+    Ok(files)
+}
+
 /// Of our own bucket, what is written once: deployments rely on a lock's staying what it is.
 fn is_written_once(object: &Object) -> bool {
     object.bucket == super::OWN_BUCKET && object.key.starts_with("locks/")
 }
 
-/// Puts an object in the place of whatever was there; returns the pieces that nothing names any more.
+/// Puts an object in the place of whatever was there; returns the files that nothing names any more.
 pub(super) fn replace(tx: &mut dyn Transaction, object: Object) -> S3Result<Vec<Piece>> {
     match tx.get::<Object>(&scope(), &object.key())? {
         None => {
@@ -206,7 +236,7 @@ pub(super) fn replace(tx: &mut dyn Transaction, object: Object) -> S3Result<Vec<
         Some(mut stored) => {
             let before = std::mem::replace(&mut stored.value, object);
             tx.save(&scope(), &mut stored)?;
-            Ok(before.pieces)
+            Ok(let_go(tx, before.pieces)?)
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The files that hold the bytes: written once, synced, read while anyone reads them, then removed.
+//! The files that hold the bytes: written once, synced, read while anyone reads them, then removed. Where the bytes are
+//! few there is no file: they lie in the record, and come and go with the object's document.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -17,6 +18,7 @@ use super::access::broken;
 use super::catalog::Piece;
 use super::digest::{Announced, Digests, Hasher};
 use super::frames;
+use super::intake::Intake;
 use crate::control_plane::seal::Sealer;
 use crate::support::files::{create_private_folder, sync_folder};
 
@@ -43,6 +45,8 @@ struct Uses {
 pub(super) struct Draft {
     contents: Contents,
     pub(super) piece: Piece,
+    /// What is to be kept in the record, in the place of a file.
+    pub(super) bytes: Option<Bytes>,
     kept: AtomicBool,
 }
 
@@ -66,6 +70,8 @@ impl Drop for Draft {
 pub(super) struct Reading {
     contents: Contents,
     pieces: Vec<Piece>,
+    /// Those of an object that has no file.
+    bytes: Option<Bytes>,
 }
 
 impl Drop for Reading {
@@ -109,29 +115,34 @@ impl Contents {
         Ok(removed)
     }
 
-    /// Writes a body into a file of its own, and returns once both are synced and it is what was announced.
+    /// Takes in a body, and returns once it is what was announced. More than `few` bytes are in a file of their own then,
+    /// which is synced, as is the folder.
     pub(super) async fn receive(
         &self,
         body: Option<StreamingBlob>,
         mut announced: Announced,
         trailers: Option<TrailingHeaders>,
+        few: usize,
     ) -> S3Result<(Draft, Digests)> {
         let mut draft = self.draft();
         let path = self.path(&draft.piece.file);
-        let mut file = frames::Writer::create(&path, &self.0.sealer).await.map_err(broken)?;
+        let mut intake = Intake::new(&path, &self.0.sealer, few);
         let mut hasher = Hasher::new(&announced);
         let mut body = body.unwrap_or_else(|| StreamingBlob::from(s3s::Body::empty()));
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| s3_error!(IncompleteBody, "the body broke off: {error}"))?;
             hasher.update(&chunk);
             draft.piece.size += chunk.len() as u64;
-            file.write(&chunk).await.map_err(broken)?;
+            intake.take(&chunk).await.map_err(broken)?;
         }
         announced.complete(trailers.as_ref());
         let digests = hasher.finish();
         digests.check(&announced)?;
-        file.finish().await.map_err(broken)?;
-        self.sync().await?;
+        draft.bytes = intake.finish().await.map_err(broken)?;
+        draft.piece.in_record = draft.bytes.is_some();
+        if !draft.piece.in_record {
+            self.sync().await?;
+        }
         Ok((draft, digests))
     }
 
@@ -141,6 +152,10 @@ impl Contents {
         for piece in &reading.pieces {
             let mut draft = self.draft();
             draft.piece.size = piece.size;
+            if reading.bytes.is_some() {
+                (draft.piece.in_record, draft.bytes) = (true, reading.bytes.clone());
+                return Ok(vec![draft]);
+            }
             let (from, to) = (self.path(&piece.file), self.path(&draft.piece.file));
             tokio::fs::hard_link(from, to).await.map_err(broken)?;
             drafts.push(draft);
@@ -152,7 +167,7 @@ impl Contents {
     /// Removes files that no document names any more, now or when their last reader is done.
     pub(super) fn discard(&self, pieces: &[Piece]) {
         let mut uses = self.uses();
-        for Piece { file, .. } in pieces {
+        for Piece { file, .. } in pieces.iter().filter(|piece| !piece.in_record) {
             if uses.readers.contains_key(file) {
                 uses.doomed.insert(file.clone());
             } else {
@@ -161,20 +176,27 @@ impl Contents {
         }
     }
 
-    /// Holds on to the files of an object; none if they have been discarded since its document was read.
-    pub(super) fn hold(&self, pieces: &[Piece]) -> Option<Reading> {
+    /// Reads an object's files, or the bytes that the record has of it; none if the files have been discarded since its
+    /// document was read.
+    pub(super) fn hold(&self, pieces: &[Piece], bytes: Option<Bytes>) -> Option<Reading> {
+        if bytes.is_some() {
+            return Some(Reading { contents: self.clone(), pieces: pieces.to_vec(), bytes });
+        }
         let mut uses = self.uses();
         for piece in pieces {
             *uses.readers.entry(piece.file.clone()).or_default() += 1;
         }
         drop(uses);
-        let reading = Reading { contents: self.clone(), pieces: pieces.to_vec() };
+        let reading = Reading { contents: self.clone(), pieces: pieces.to_vec(), bytes };
         // An object's files are discarded together.
         pieces.first().is_none_or(|piece| self.path(&piece.file).exists()).then_some(reading)
     }
 
     /// Reads `length` bytes from `start` on.
     pub(super) fn read(&self, reading: Reading, start: u64, length: u64) -> StreamingBlob {
+        if let Some(bytes) = &reading.bytes {
+            return StreamingBlob::from(s3s::Body::from(part(bytes, start, length)));
+        }
         let contents = self.clone();
         let spans = futures::stream::iter(spans(&reading.pieces, start, length).into_iter().map(Ok::<_, io::Error>));
         let bytes = spans.map_ok(move |span| contents.span(span)).try_flatten();
@@ -192,8 +214,8 @@ impl Contents {
     }
 
     fn draft(&self) -> Draft {
-        let piece = Piece { file: uuid::Uuid::new_v4().simple().to_string(), size: 0 };
-        Draft { contents: self.clone(), piece, kept: AtomicBool::new(false) }
+        let piece = Piece { file: uuid::Uuid::new_v4().simple().to_string(), size: 0, in_record: false };
+        Draft { contents: self.clone(), piece, bytes: None, kept: AtomicBool::new(false) }
     }
 
     async fn sync(&self) -> S3Result<()> {
@@ -231,6 +253,12 @@ fn remove_idle(entry: &fs::DirEntry, idle: Duration) -> io::Result<bool> {
     Ok(due)
 }
 
+/// A range of bytes that lie in memory; whoever asks has held it against their length.
+fn part(bytes: &Bytes, start: u64, length: u64) -> Bytes {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(place(start)..place(start + length))
+}
+
 /// A stretch of one file.
 #[derive(Debug, PartialEq, Eq)]
 struct Span {
@@ -242,7 +270,7 @@ struct Span {
 /// Which stretches of which files make up a range of an object.
 fn spans(pieces: &[Piece], mut start: u64, mut length: u64) -> Vec<Span> {
     let mut spans = Vec::new();
-    for Piece { file, size } in pieces {
+    for Piece { file, size, .. } in pieces {
         if length == 0 {
             break;
         }
@@ -263,7 +291,7 @@ mod tests {
     use super::*;
 
     fn piece(file: &str, size: u64) -> Piece {
-        Piece { file: file.into(), size }
+        Piece { file: file.into(), size, in_record: false }
     }
 
     #[test]
@@ -288,13 +316,13 @@ mod tests {
         let path = folder.path().join("a");
         fs::write(&path, "x").unwrap();
         let pieces = [piece("a", 1)];
-        let (one, two) = (contents.hold(&pieces).unwrap(), contents.hold(&pieces).unwrap());
+        let (one, two) = (contents.hold(&pieces, None).unwrap(), contents.hold(&pieces, None).unwrap());
         contents.discard(&pieces);
         drop(one);
         assert!(path.exists());
         drop(two);
         assert!(!path.exists());
-        assert!(contents.hold(&pieces).is_none());
+        assert!(contents.hold(&pieces, None).is_none());
         assert!(contents.uses().readers.is_empty() && contents.uses().doomed.is_empty());
     }
 

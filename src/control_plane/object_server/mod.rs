@@ -1,8 +1,8 @@
 //! The embedded S3 of one machine: the protocol is the crate `s3s`'s, the storage is ours.
 //!
 //! What an object *is* (its key, its headers, which files hold its bytes) is a document in the record; the bytes lie in
-//! files that are never changed once written. So a put writes a new file, syncs it, and then changes the record in one
-//! transaction. That transaction checks the conditions too, and the record's single writer makes `If-None-Match` and
+//! files that are never changed once written, or in the record too where they are few. So a put writes a new file, syncs
+//! it, and then changes the record in one transaction; a small one is that transaction alone. That transaction checks the conditions too, and the record's single writer makes `If-None-Match` and
 //! `If-Match` atomic without any lock of our own. A crash leaves at worst a file that no document names; the next start
 //! removes it.
 //!
@@ -16,9 +16,11 @@ mod content;
 mod digest;
 mod explain;
 mod frames;
+mod intake;
 mod listing;
 mod multipart;
 mod objects;
+mod own;
 mod service;
 
 use std::fmt;
@@ -33,6 +35,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 pub(crate) use self::access::object;
 use self::access::{Access, Keys, Names, ServerKey};
 use self::content::Contents;
+pub(crate) use self::own::put_within;
 use self::service::Objects;
 use super::authority::Authority;
 use super::seal::Sealer;

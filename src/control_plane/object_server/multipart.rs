@@ -26,6 +26,8 @@ use crate::control_plane::store::{Document, Stored, Transaction, Typed};
 const SMALLEST: u64 = 5 * 1024 * 1024;
 /// The highest number of a part.
 const MOST: i32 = 10_000;
+/// So many bytes of a part stay in the record; all but the last part are large anyway.
+const IN_FILES: usize = 0;
 
 pub(super) async fn create(
     server: &Objects,
@@ -60,7 +62,7 @@ pub(super) async fn upload_part(server: &Objects, request: S3Request<UploadPartI
     let S3Request { input, trailing_headers, .. } = request;
     let whose = Whose { bucket: input.bucket, key: input.key, upload: input.upload_id };
     expected(server, &whose, input.part_number).await?;
-    let (draft, digests) = server.contents.receive(input.body, announced, trailing_headers).await?;
+    let (draft, digests) = server.contents.receive(input.body, announced, trailing_headers, IN_FILES).await?;
     let checksums = digests.checksums();
     let part = record(server, whose, input.part_number, draft, &digests).await?;
     Ok(UploadPartOutput {
@@ -95,7 +97,7 @@ pub(super) async fn upload_part_copy(
         None => 0..source.size,
     };
     let body = server.contents.read(reading, range.start, range.end - range.start);
-    let (draft, digests) = server.contents.receive(Some(body), Announced::default(), None).await?;
+    let (draft, digests) = server.contents.receive(Some(body), Announced::default(), None, IN_FILES).await?;
     let part = record(server, whose, input.part_number, draft, &digests).await?;
     let result = CopyPartResult {
         e_tag: Some(ETag::Strong(part.etag)),

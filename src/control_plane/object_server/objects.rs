@@ -18,6 +18,10 @@ use super::digest::Announced;
 use super::service::Objects;
 use crate::control_plane::store::{Transaction, Typed};
 
+/// So many bytes lie in the record with the object's document, and a put is one write of the record's: a file of its own
+/// would be synced, and so would its folder, before the record is. Run records, inputs and most bundles are smaller.
+pub(super) const FEW: usize = 16 << 10;
+
 /// S3 takes no more keys in one DeleteObjects.
 const MOST_DELETED: usize = 1000;
 
@@ -40,7 +44,7 @@ pub(super) async fn put(server: &Objects, request: S3Request<PutObjectInput>) ->
     let (early, bucket, key) = (conditions.clone(), input.bucket.clone(), input.key.clone());
     let check = move |tx: &mut dyn Transaction| early.check(catalog::object(tx, &bucket, &key)?.as_deref());
     server.store.read(check).await?;
-    let (draft, digests) = server.contents.receive(input.body, announced, trailing_headers).await?;
+    let (draft, digests) = server.contents.receive(input.body, announced, trailing_headers, FEW).await?;
     let object = Object {
         bucket: input.bucket,
         key: input.key,
@@ -66,6 +70,9 @@ async fn record(server: &Objects, object: Object, conditions: WriteIf, drafts: V
     let replaced = server.store.write(move |tx| {
         conditions.check(catalog::object(tx, &object.bucket, &object.key)?.as_deref())?;
         let replaced = catalog::replace(tx, object.clone())?;
+        for Draft { piece, bytes, .. } in drafts.iter() {
+            bytes.iter().try_for_each(|bytes| catalog::keep_bytes(tx, piece, bytes))?;
+        }
         drafts.iter().for_each(Draft::keep);
         Ok::<_, s3s::S3Error>(replaced)
     });
@@ -124,13 +131,18 @@ pub(super) async fn head(server: &Objects, request: S3Request<HeadObjectInput>) 
     Ok(output)
 }
 
-/// An object, with a hold on its files.
+/// An object, with a hold on its bytes.
 async fn find(server: &Objects, bucket: &str, key: &str) -> S3Result<(Object, Reading)> {
     loop {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let object = server.store.read(move |tx| catalog::object(tx, &bucket, &key)).await?;
-        let object = object.ok_or_else(|| s3_error!(NoSuchKey, "the specified key does not exist"))?.value;
-        match server.contents.hold(&object.pieces) {
+        let found = server.store.read(move |tx| {
+            let object = catalog::object(tx, &bucket, &key)?;
+            let object = object.ok_or_else(|| s3_error!(NoSuchKey, "the specified key does not exist"))?.value;
+            let bytes = catalog::bytes(tx, &object)?;
+            Ok::<_, s3s::S3Error>((object, bytes))
+        });
+        let (object, bytes) = found.await?;
+        match server.contents.hold(&object.pieces, bytes) {
             Some(reading) => return Ok((object, reading)),
             None if !still(server, &object).await? => {}
             None => {
@@ -230,7 +242,7 @@ fn remove(tx: &mut dyn Transaction, bucket: &str, key: &str, if_match: Option<&E
     WriteIf { matches: if_match.cloned(), none_matches: None }.check(present.as_deref())?;
     let Some(object) = present else { return Ok(Vec::new()) };
     tx.delete(&scope(), &object)?;
-    Ok(object.value.pieces)
+    Ok(catalog::let_go(tx, object.value.pieces)?)
 }
 
 pub(super) async fn delete_many(

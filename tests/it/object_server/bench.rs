@@ -92,6 +92,13 @@ impl Bench {
         let entries = std::fs::read_dir(Path::new(self.folder.path()).join("objects")).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
+
+    /// How many objects have their bytes in the record.
+    pub(crate) fn blobs(&self) -> u64 {
+        let record = rusqlite::Connection::open(self.folder.path().join("hadron.db")).unwrap();
+        let count = "SELECT count(*) FROM blobs WHERE kind = 's3_bytes'";
+        record.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
+    }
 }
 
 fn add_key(tx: &mut dyn Transaction) -> Result<(), StoreError> {

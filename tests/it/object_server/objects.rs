@@ -10,6 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::bench::{Bench, bytes, refusal};
 
+/// More bytes than the record takes for an object.
+const NOT_FEW: usize = 20_000;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_comes_back_byte_for_byte_with_all_that_was_said_of_it() {
     let (bench, _) = Bench::with_buckets().await;
@@ -99,19 +102,13 @@ async fn any_key_is_one_file_and_none_escapes_the_folder() {
     let long = "ü".repeat(512);
     let keys =
         ["../../escape", "a//b", "a/./b", "ünï →/💥", "a+b c%20&=?#", "dir/", ".", "..", "con\\:*\"<>|", long.as_str()];
+    let body = |key: &str| [key.as_bytes(), &bytes(NOT_FEW)].concat();
     for key in keys {
-        client
-            .put_object()
-            .bucket("one")
-            .key(key)
-            .body(ByteStream::from(key.as_bytes().to_vec()))
-            .send()
-            .await
-            .unwrap();
+        client.put_object().bucket("one").key(key).body(body(key).into()).send().await.unwrap();
     }
     for key in keys {
         let got = client.get_object().bucket("one").key(key).send().await.unwrap();
-        assert_eq!(got.body.collect().await.unwrap().to_vec(), key.as_bytes());
+        assert!(got.body.collect().await.unwrap().to_vec() == body(key), "{key}");
     }
     let listed = client.list_objects_v2().bucket("one").send().await.unwrap();
     let mut expected = keys.to_vec();
@@ -149,7 +146,7 @@ async fn copies_stand_on_their_own() {
 async fn deletes_are_idempotent_and_leave_no_files() {
     let (bench, client) = Bench::with_buckets().await;
     for n in 0..5 {
-        let body = ByteStream::from_static(b"x");
+        let body = ByteStream::from(bytes(NOT_FEW));
         client.put_object().bucket("one").key(format!("k{n}")).body(body).send().await.unwrap();
     }
     for _ in 0..2 {
@@ -276,5 +273,27 @@ async fn a_restart_reads_everything_back_and_clears_what_nobody_names() {
         assert_eq!(got.metadata().unwrap()["n"], n.to_string());
         assert!(got.body.collect().await.unwrap().to_vec() == bytes(n * 10_000), "{n}");
     }
-    assert_eq!(bench.files().len(), 20);
+    assert_eq!((bench.files().len(), bench.blobs()), (18, 2), "an empty one and one of 10,000 bytes are in the record");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_object_lies_in_the_record_and_leaves_nothing_there_when_it_goes() {
+    let (bench, client) = Bench::with_buckets().await;
+    let put = |length| client.put_object().bucket("one").key("a").body(bytes(length).into()).send();
+    for (length, lie) in [(9, (0, 1)), (16_384, (0, 1)), (16_385, (1, 0)), (300, (0, 1))] {
+        put(length).await.unwrap();
+        assert_eq!((bench.files().len(), bench.blobs()), lie, "{length}");
+    }
+    client.copy_object().copy_source("one/a").bucket("two").key("b").send().await.unwrap();
+    client.delete_object().bucket("one").key("a").send().await.unwrap();
+    drop(client);
+    let bench = bench.restart().await;
+    let client = bench.client();
+    let part = client.get_object().bucket("two").key("b").range("bytes=7-9").send().await.unwrap();
+    assert_eq!(part.content_range(), Some("bytes 7-9/300"));
+    assert_eq!(part.body.collect().await.unwrap().to_vec(), bytes(300)[7..10]);
+    let named = ObjectIdentifier::builder().key("b").build().unwrap();
+    let delete = Delete::builder().objects(named).build().unwrap();
+    client.delete_objects().bucket("two").delete(delete).send().await.unwrap();
+    assert_eq!((bench.files().len(), bench.blobs()), (0, 0));
 }
