@@ -66,6 +66,17 @@ impl Bell {
     }
 }
 
+/// The kernel closes a watch only once nobody can be hearing of it any more, which takes it up to some hundredths of a
+/// second; the end of a run doesn't wait for that.
+impl Drop for Bell {
+    fn drop(&mut self) {
+        let Some(watch) = self.watch.take().map(AsyncFd::into_inner) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(watch));
+        }
+    }
+}
+
 enum News {
     Nothing,
     /// A file was written to.

@@ -15,7 +15,6 @@ use crate::terraform::{Event, EventKind, Lines, Phase, SET_ASIDE, Step};
 const STEPS: [Step; 3] = [Step::Plan, Step::Apply, Step::Destroy];
 
 /// Init; what was set aside, and the init after it; then the steps of each round.
-const MOST_STEPS: usize = ROUNDS + STEPS.len() * MOST_PLANS;
 const SECOND_INIT: usize = 1 + STEPS.len();
 const ROUNDS: usize = SECOND_INIT + 1;
 
@@ -33,9 +32,15 @@ fn step(run_dir: &Path, number: usize) -> (PathBuf, Step) {
     (folder.join(step.folder()), step)
 }
 
+/// The number behind the last step that there can be by now: rounds follow each other without a gap.
+fn end(run_dir: &Path) -> usize {
+    let later = (1..MOST_PLANS).take_while(|round| round_folder(run_dir, *round).exists()).count();
+    ROUNDS + STEPS.len() * (1 + later)
+}
+
 /// The steps that a run has, in their order.
 pub(super) fn steps(run_dir: &Path) -> impl Iterator<Item = (PathBuf, Step)> {
-    (0..MOST_STEPS).map(|number| step(run_dir, number)).filter(|(folder, _)| folder.exists())
+    (0..end(run_dir)).map(|number| step(run_dir, number)).filter(|(folder, _)| folder.exists())
 }
 
 /// What was read at once.
@@ -95,7 +100,8 @@ impl Source {
     /// completed.
     pub(super) fn read(&mut self, last: bool, said: &mut Said) -> io::Result<()> {
         self.look_back();
-        while self.step < MOST_STEPS {
+        let end = end(&self.run_dir);
+        while self.step < end {
             let (folder, _) = step(&self.run_dir, self.step);
             let ended = last || folder.join("exit.json").exists();
             if self.read_stdout(&folder, ended, said)? {
@@ -104,7 +110,7 @@ impl Source {
             if ended {
                 self.lines.finish(&mut |line| said.line(line));
                 said.log.extend(std::fs::read(folder.join("stderr.log")).unwrap_or_default());
-            } else if folder.exists() || !self.later_step_exists() {
+            } else if folder.exists() || !self.later_step_exists(end) {
                 return Ok(());
             }
             // Whoever has come by here in order has read it.
@@ -116,8 +122,8 @@ impl Source {
         Ok(())
     }
 
-    fn later_step_exists(&self) -> bool {
-        (self.step + 1..MOST_STEPS).any(|number| step(&self.run_dir, number).0.exists())
+    fn later_step_exists(&self, end: usize) -> bool {
+        (self.step + 1..end).any(|number| step(&self.run_dir, number).0.exists())
     }
 
     /// Takes in whole lines, as long as more can be hoped for; true if there may be more now.
