@@ -153,7 +153,7 @@ impl Metrics {
     /// Notes what became of a poll.
     pub(super) fn polled(&self, poll: &Result<Poll, ProtonError>) {
         let (outcome, last) = match poll {
-            Ok(Poll::Offered(found) | Poll::Everything(found)) if found.is_empty() => ("empty", Ok(())),
+            Ok(Poll::Offered { pending: found, .. } | Poll::Everything(found)) if found.is_empty() => ("empty", Ok(())),
             Ok(_) => ("offered", Ok(())),
             Err(error) => ("failed", Err(error.to_string())),
         };
@@ -212,7 +212,7 @@ mod tests {
         assert!(report.reasons().contains("proton: it hasn't answered yet"), "{}", report.reasons());
         assert!(report.reasons().contains("terraform: ") && report.reasons().contains("can't be found"));
         std::fs::write(&terraform, "").unwrap();
-        metrics.polled(&Ok(Poll::Offered(Vec::new())));
+        metrics.polled(&Ok(Poll::Offered { pending: Vec::new(), claimable: 0 }));
         assert_eq!(metrics.readiness(data.path(), &terraform, 1).reasons(), "");
         metrics.late.inc();
         metrics.polled(&Err(ProtonError::Conflict { message: "no".into() }));

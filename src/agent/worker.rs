@@ -1,6 +1,6 @@
 //! Several journeys at once: polls for work while there are hands free, never two of one target.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::recovery;
 use super::requests;
 use super::{AgentError, Config, HostConfig, Outcome, Shutdown, departure, protection, spot};
 use crate::domain::Verdict;
-use crate::proton::{Poll, ProtonError};
+use crate::proton::{Pending, Poll, ProtonError};
 use crate::support::health::Report;
 
 /// An endpoint that can't tell what is claimable is asked this often.
@@ -34,6 +34,12 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// An endpoint that took this long for its answer has held it until there was something to say.
 const HELD: Duration = Duration::from_millis(200);
+
+/// Where so many times more can be claimed than this agent does at a time, it asks for as many more as it does at a time.
+const PLENTY: usize = 4;
+
+/// What was offered beyond the hands that were free is taken up within this time; it is withheld from others for longer.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// Waits after polls that failed: the first, doubling up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -199,6 +205,11 @@ struct Shift {
     busy: BTreeSet<String>,
     /// Deployments that somebody else had, and until when they aren't tried again.
     cooling: HashMap<String, Instant>,
+    /// What was offered for the hands that come free next, and when: a poll makes the server look through all that waits.
+    ahead: VecDeque<Pending>,
+    offered_at: Instant,
+    /// How many more than free hands are asked for.
+    more: usize,
     /// A drain takes each deployment once.
     done: BTreeSet<String>,
     worst: Verdict,
@@ -217,6 +228,9 @@ impl Shift {
             journeys: JoinSet::new(),
             busy: BTreeSet::new(),
             cooling: HashMap::new(),
+            ahead: VecDeque::new(),
+            offered_at: Instant::now(),
+            more: 0,
             done: BTreeSet::new(),
             worst: Verdict::Done,
             outcomes: Vec::new(),
@@ -234,6 +248,9 @@ impl Shift {
                 continue;
             }
             beat.beat();
+            if self.take_ahead(free) {
+                continue;
+            }
             let asked = Instant::now();
             match self.poll(free).await {
                 None => {}
@@ -279,7 +296,7 @@ impl Shift {
             Stay::UntilDrained => Duration::ZERO,
         };
         // Others are withheld what we are shown, so we ask for no more than we can take, unless we must choose.
-        let limit = if context.config.bound_to.is_empty() { free } else { 100 };
+        let limit = if context.config.bound_to.is_empty() { free + self.more } else { 100 };
         tokio::select! {
             () = self.stop.cancelled() => None,
             poll = context.proton.poll(context.identity.id(), hold, limit) => {
@@ -295,24 +312,20 @@ impl Shift {
 
     /// Sets out with what is new; true when a drain is over. `held` says that the answer was waited for.
     async fn take(&mut self, poll: Poll, free: usize, held: bool) -> bool {
-        let (pending, stock) = match poll {
-            Poll::Offered(pending) => (pending, false),
-            Poll::Everything(pending) => (pending, true),
+        let concurrency = self.context.config.concurrency.max(1);
+        let (pending, claimable, stock) = match poll {
+            Poll::Offered { pending, claimable } => (pending, claimable, false),
+            Poll::Everything(pending) => (pending, 0, true),
         };
-        let mut taken = 0;
-        for pending in pending {
-            let ours = self.context.config.works_for(&pending.environment);
-            if ours && taken < free && self.may_take(&pending.id, &pending.target_arn) {
-                let delay = self.context.config.clock.now() - pending.created_at;
-                self.context
-                    .metrics
-                    .delay
-                    .observe(Duration::from_millis(u64::try_from(delay).unwrap_or(0)).as_secs_f64());
-                self.set_out(pending.into());
-                taken += 1;
-            }
+        self.more = if claimable > PLENTY * concurrency { concurrency } else { 0 };
+        self.ahead = pending.into();
+        self.offered_at = Instant::now();
+        let taken = self.take_ahead(free);
+        // A stock endpoint withholds nothing from others.
+        if stock || self.more == 0 {
+            self.ahead.clear();
         }
-        if taken > 0 {
+        if taken {
             return false;
         }
         if self.stay == Stay::UntilDrained && self.journeys.is_empty() {
@@ -325,6 +338,27 @@ impl Shift {
             _ => {}
         }
         false
+    }
+
+    /// Sets out with what was offered lately, as far as there are hands; whether there was anything.
+    fn take_ahead(&mut self, free: usize) -> bool {
+        if self.offered_at.elapsed() > FRESH {
+            self.ahead.clear();
+        }
+        let mut taken = 0;
+        while taken < free
+            && let Some(pending) = self.ahead.pop_front()
+        {
+            let ours = self.context.config.works_for(&pending.environment);
+            if ours && self.may_take(&pending.id, &pending.target_arn) {
+                let delay = self.context.config.clock.now() - pending.created_at;
+                let delay = Duration::from_millis(u64::try_from(delay).unwrap_or(0));
+                self.context.metrics.delay.observe(delay.as_secs_f64());
+                self.set_out(pending.into());
+                taken += 1;
+            }
+        }
+        taken > 0
     }
 
     fn may_take(&mut self, id: &str, target: &str) -> bool {

@@ -4,12 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts;
-use super::records::{Environment, Pipeline, ServiceInstance, StateLock};
+use super::records::{Deployment, Environment, Pipeline, ServiceInstance, StateLock};
 use super::store::{Document, Store, StoreError, Transaction, Typed};
 use crate::domain::Scope;
 
 /// Grows whenever a document's terms or their order change.
-const TERMS: u32 = 3;
+const TERMS: u32 = 4;
 
 /// Documents that one transaction indexes.
 const AT_ONCE: usize = 500;
@@ -48,6 +48,7 @@ pub async fn upgrade(store: &Store) -> Result<(), StoreError> {
         index_anew::<ServiceInstance>(store).await?;
         index_anew::<Pipeline>(store).await?;
         index_anew::<StateLock>(store).await?;
+        index_under_way(store).await?;
         let noted =
             store.write(move |tx: &mut dyn Transaction| match tx.get::<Indexed>(&everywhere, Indexed::KEY)? {
                 Some(mut known) => {
@@ -84,6 +85,20 @@ async fn index_anew<T: Document>(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The same for the deployments under way; of all the others no term has changed, and there may be a million.
+async fn index_under_way(store: &Store) -> Result<(), StoreError> {
+    for scope in store.read(|tx| tx.scopes(Deployment::KIND)).await? {
+        let written = store.write(move |tx: &mut dyn Transaction| {
+            for mut it in tx.by_term::<Deployment>(&scope, "in_flight", "")? {
+                tx.save(&scope, &mut it)?;
+            }
+            Ok(())
+        });
+        unless_another_did(written.await)?;
+    }
+    Ok(())
+}
+
 fn unless_another_did(outcome: Result<(), StoreError>) -> Result<(), StoreError> {
     match outcome {
         Err(StoreError::Stale { .. } | StoreError::Exists { .. }) => Ok(()),
@@ -95,7 +110,7 @@ fn unless_another_did(outcome: Result<(), StoreError>) -> Result<(), StoreError>
 mod tests {
     use super::*;
     use crate::control_plane::counts::{current, full_count};
-    use crate::control_plane::store::Sqlite;
+    use crate::control_plane::store::{Sqlite, Term};
     use crate::control_plane::test_plane::TestPlane;
 
     /// A record as an earlier release left it: written without the layer that counts, and without the newer terms.
@@ -103,10 +118,13 @@ mod tests {
         let test = TestPlane::new().await;
         test.settled_environment("dev", &[]).await;
         test.settled_instance("shop", "one", "dev").await;
+        let claimed = test.environment("new").await;
+        test.publish().await;
+        test.agent("a").claim(&claimed).await.unwrap();
         let (scope, within) = (test.scope.clone(), test.scope.clone());
         let rows = test.plane.store.read::<_, StoreError, _>(move |tx| {
             let mut rows = Vec::new();
-            for kind in [Environment::KIND, ServiceInstance::KIND, "service", "template"] {
+            for kind in [Environment::KIND, ServiceInstance::KIND, Deployment::KIND, "service", "template"] {
                 let all =
                     super::super::store::Select { term: "all", value: "", after: None, descending: false, limit: 99 };
                 rows.extend(tx.select(&within, kind, &all)?.into_iter().map(|row| (kind, row)));
@@ -117,7 +135,11 @@ mod tests {
         let within = scope.clone();
         let copied = store.write::<_, StoreError, _>(move |tx| {
             for (kind, row) in &rows {
-                tx.insert(&within, kind, &row.key, &row.body, &[super::super::store::Term::new("all", "")])?;
+                let mut terms = vec![Term::new("all", "")];
+                if row.body.contains(r#""status":"IN_PROGRESS""#) && *kind == Deployment::KIND {
+                    terms.push(Term::new("in_flight", ""));
+                }
+                tx.insert(&within, kind, &row.key, &row.body, &terms)?;
             }
             Ok(())
         });
@@ -132,11 +154,13 @@ mod tests {
         upgrade(&store).await.unwrap();
         let found = store.read::<_, StoreError, _>(move |tx| {
             let by_name = tx.by_term::<ServiceInstance>(&scope, "name", "one")?;
-            Ok((by_name.len(), by_name[0].version, current(tx, &scope)?, full_count(tx, &scope)?))
+            let leased = tx.by_term::<Deployment>(&scope, Deployment::LEASED, "")?;
+            Ok(((by_name.len(), by_name[0].version), leased.len(), current(tx, &scope)?, full_count(tx, &scope)?))
         });
-        let (found, version, kept, counted) = found.await.unwrap();
-        assert_eq!((found, version), (1, 2), "found by its new term, written back once");
-        assert_eq!((kept.instances.total, kept.environments.total), (1, 1));
+        let (found, leased, kept, counted) = found.await.unwrap();
+        assert_eq!(found, (1, 2), "found by its new term, written back once");
+        assert_eq!(leased, 1, "only what is under way, and claimed");
+        assert_eq!((kept.instances.total, kept.environments.total), (1, 2));
         assert_eq!(kept, counted);
     }
 }

@@ -29,8 +29,13 @@ pub struct Pending {
 /// What a poll brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Poll {
-    /// Hadron chose: only what this agent may claim now, oldest first.
-    Offered(Vec<Pending>),
+    /// Hadron chose: only what this agent may claim now, in the order to claim it.
+    Offered {
+        /// As many as were asked for, at most.
+        pending: Vec<Pending>,
+        /// How many there are, those included.
+        claimable: usize,
+    },
     /// A stock endpoint ignored our headers: everything that is in progress, oldest first, whoever works on it.
     Everything(Vec<Pending>),
 }
@@ -51,10 +56,11 @@ impl Proton {
             .interceptor(OurHeaders::new(vec![("x-hadron-agent", agent), ("x-hadron-wait", wait)]))
             .send()
             .await?;
-        if headers.get("x-hadron-claimable").is_none() {
+        let Some(claimable) = headers.get("x-hadron-claimable") else {
             return self.everything_pending().await.map(Poll::Everything);
-        }
-        answer.deployments.iter().map(pending).collect::<Result<_, _>>().map(Poll::Offered)
+        };
+        let pending: Vec<_> = answer.deployments.iter().map(pending).collect::<Result<_, _>>()?;
+        Ok(Poll::Offered { claimable: claimable.parse().unwrap_or(pending.len()), pending })
     }
 
     /// Pages through all deployments, since the stock API knows no filter for those in progress.

@@ -55,6 +55,14 @@ impl ProcessId {
         pids.any(|pid| pid != self.pid && group(pid) == Some(self.pid) && works(pid))
     }
 
+    /// Sends a signal to whoever is left in its process group.
+    pub(super) fn signal_group(self, signal: Signal) {
+        if let Some(leader) = Pid::from_raw(self.pid) {
+            // Nobody may be left by now, which is fine.
+            rustix::process::kill_process_group(leader, signal).ok();
+        }
+    }
+
     /// Sends SIGINT, if the process is still the one that was meant.
     pub(super) fn interrupt(self) -> io::Result<()> {
         match Pid::from_raw(self.pid) {

@@ -24,9 +24,9 @@ use super::step::{Command, Exit, StepDir, Usage};
 /// By how much a step that can wait stands back; the kernel takes this for the most there is.
 const BEHIND: i32 = 19;
 
-/// How long what an interrupted Terraform has left may take to end by itself, and how often it is looked for.
-const LINGER: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(50);
+/// How long what an interrupted Terraform has left may take to end once it is asked to, and how often it is looked for.
+const GRACE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Starts the Terraform that `step_dir/command.json` describes and waits until it ends. Whatever happens is written to
 /// `exit.json`; a step that already has one is left alone.
@@ -63,7 +63,7 @@ fn run(step: &StepDir) -> Result<Exit, TerraformError> {
     let exit = Exit { code: output.status.code(), signal: output.status.signal(), oom, ..Exit::default() };
     clear_up(&terraform, output.status);
     if step.interrupted() && !output.status.success() {
-        outwait(step)?;
+        end_the_rest(step)?;
     }
     // It is told beside the exit; a full disk must not take the exit along.
     step.write_usage(&usage(group.as_ref())).ok();
@@ -141,12 +141,20 @@ fn clear_up(terraform: &duct::Handle, status: ExitStatus) {
     }
 }
 
-/// An interrupted Terraform kills the shells of its provisioners, and not what these have started. That goes on, and the
-/// target's next run must not begin beside it. What has not ended after a while was left to stay.
-fn outwait(step: &StepDir) -> Result<(), TerraformError> {
+/// An interrupted Terraform kills the shells of its provisioners, and not what these have started, which would go on beside
+/// the target's next run. It is asked to end, and killed if it doesn't.
+fn end_the_rest(step: &StepDir) -> Result<(), TerraformError> {
     let Some(terraform) = step.terraform()? else { return Ok(()) };
-    let until = Instant::now() + LINGER;
-    while terraform.has_left_somebody() && Instant::now() < until {
+    if !terraform.has_left_somebody() {
+        return Ok(());
+    }
+    terraform.signal_group(Signal::TERM);
+    let until = Instant::now() + GRACE;
+    while terraform.has_left_somebody() {
+        if Instant::now() >= until {
+            terraform.signal_group(Signal::KILL);
+            break;
+        }
         std::thread::sleep(LOOK);
     }
     Ok(())

@@ -137,7 +137,9 @@ async fn write_services(user: Client, ledger: Arc<Ledger>) {
 /// Claims whatever is offered, and reports that it is done.
 async fn work(proton: Proton, ledger: Arc<Ledger>, agent: String) {
     loop {
-        let Ok(Poll::Offered(found)) = proton.poll(&agent, Duration::from_secs(2), 5).await else { continue };
+        let Ok(Poll::Offered { pending: found, .. }) = proton.poll(&agent, Duration::from_secs(2), 5).await else {
+            continue;
+        };
         if found.is_empty() && ledger.is_over() {
             return;
         }

@@ -29,7 +29,9 @@ async fn a_poll_is_offered_what_this_agent_may_claim() {
     let far = start().await;
     far.add("d1", Deployment::of_environment("dev"));
     far.add("d2", Deployment { holder: Some("other".into()), ..Deployment::of_environment("prod") });
-    let Poll::Offered(offered) = client(&far).await.poll("me", Duration::from_secs(7), 3).await.unwrap() else {
+    let Poll::Offered { pending: offered, .. } =
+        client(&far).await.poll("me", Duration::from_secs(7), 3).await.unwrap()
+    else {
         panic!("the endpoint understands our headers")
     };
     assert_eq!(offered.len(), 1);

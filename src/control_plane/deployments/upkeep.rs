@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hadron_model::DeploymentStatus;
 use tokio_util::sync::CancellationToken;
 
 use super::Deployments;
@@ -181,7 +180,7 @@ impl Deployments {
     /// What is held by a lease that ends more than a lease later than one that begins now.
     fn too_long(&self, tx: &mut dyn Transaction) -> Result<Vec<Stored<Deployment>>, StoreError> {
         let latest = 2 * self.lease_end() - self.now;
-        let mut held = tx.by_term::<Deployment>(&self.scope, "in_flight", "")?;
+        let mut held = tx.by_term::<Deployment>(&self.scope, Deployment::LEASED, "")?;
         held.retain(|deployment| deployment.live_lease(latest).is_some());
         Ok(held)
     }
@@ -189,10 +188,7 @@ impl Deployments {
     /// Whether anything that is being cancelled has lost its agent, and how long until the next one does.
     fn silent(&self, tx: &mut dyn Transaction) -> Result<(bool, Duration), StoreError> {
         let (mut due, mut next) = (false, LONGEST);
-        for deployment in tx.by_term::<Deployment>(&self.scope, "in_flight", "")? {
-            if deployment.status != DeploymentStatus::Cancelling {
-                continue;
-            }
+        for deployment in tx.by_term::<Deployment>(&self.scope, Deployment::CANCELLING, "")? {
             match deployment.live_lease(self.now) {
                 None => due = true,
                 Some(lease) => {
@@ -206,8 +202,8 @@ impl Deployments {
 
     /// Ends everything that is being cancelled and has lost its agent.
     pub(crate) fn call_off_silent(&self, tx: &mut dyn Transaction) -> Result<(), ProtonError> {
-        for mut deployment in tx.by_term::<Deployment>(&self.scope, "in_flight", "")? {
-            if deployment.status == DeploymentStatus::Cancelling && deployment.live_lease(self.now).is_none() {
+        for mut deployment in tx.by_term::<Deployment>(&self.scope, Deployment::CANCELLING, "")? {
+            if deployment.live_lease(self.now).is_none() {
                 self.call_off(tx, &mut deployment)?;
             }
         }

@@ -195,6 +195,11 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// The term of those under way that somebody has claimed, be the lease alive or not.
+    pub const LEASED: &'static str = "leased";
+    /// The term of those that are being cancelled.
+    pub const CANCELLING: &'static str = "cancelling";
+
     /// Whether it still waits for, or has, someone at work.
     pub fn in_flight(&self) -> bool {
         use DeploymentStatus as S;
@@ -255,6 +260,12 @@ impl Document for Deployment {
         }
         if self.in_flight() {
             terms.push(Term::new("in_flight", "").sorted_by(sort));
+            if self.lease.is_some() {
+                terms.push(Term::new(Self::LEASED, ""));
+            }
+        }
+        if self.status == DeploymentStatus::Cancelling {
+            terms.push(Term::new(Self::CANCELLING, ""));
         }
         if !self.unpublished.is_empty() {
             terms.push(Term::new("unpublished", ""));
