@@ -300,6 +300,17 @@ async fn a_failed_apply_is_reported_with_terraforms_own_words_and_the_way_out() 
     assert!(scene.run_dir("d1").join("work/main.tf").exists(), "the run directory is kept");
 }
 
+/// Whatever a run is called, and whatever Terraform is told of that.
+#[tokio::test]
+async fn another_deployment_of_the_same_files_needs_no_init() {
+    let scene = Scene::hadron().await;
+    for (id, environment, initialises) in [("d1", "dev", true), ("d2", "prod", false), ("d3", "dev", false)] {
+        scene.deploys(id, environment, THREE_OUTPUTS);
+        assert_eq!(scene.drains().await, Verdict::Done, "{}", scene.proton.deployment(id).message);
+        assert_eq!(scene.run_dir(id).join("1-init").exists(), initialises, "{id}");
+    }
+}
+
 #[tokio::test]
 async fn a_plan_that_fails_says_that_nothing_was_changed() {
     let scene = Scene::hadron().await;
