@@ -1,7 +1,7 @@
 //! Room one: does the work that Proton hands out.
 //!
 //! [`journey`] is the file to read first: one deployment through poll → claim → fetch → validate → render → run →
-//! report, each step a verb with a file of its own that consumes the proof of the one before. [`worker`] takes several
+//! report, each step a verb with a file of its own that consumes the proof of the one before. [`shift`] takes several
 //! deployments on such journeys at once. The agent knows Proton, an object store and Terraform; it reads no environment
 //! variable and no settings file, only the [`Config`] that it is handed.
 
@@ -46,6 +46,7 @@ mod metrics;
 mod steps;
 
 mod protection;
+mod shift;
 mod site;
 mod spot;
 mod worker;
