@@ -175,8 +175,8 @@ impl Shift {
         self.ahead = pending.into();
         self.offered_at = Instant::now();
         let taken = self.take_ahead(free);
-        // A stock endpoint withholds nothing from others.
-        if stock || self.more == 0 {
+        // Where there isn't plenty, what is over is somebody else's; a stock endpoint withholds nothing anyway.
+        if self.more == 0 {
             self.ahead.clear();
         }
         if taken {

@@ -32,27 +32,23 @@ impl ProcessId {
     /// Kills what a Terraform that is gone has left in its process group: providers, which would go on changing things
     /// unobserved. Only processes with the same HOME count, since a group's number is used again too.
     pub(super) fn end_group(self, home: &Path) {
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        for pid in pids.filter(|pid| *pid != self.pid && group(*pid) == Some(self.pid) && has_home(*pid, home)) {
-            if let Some(pid) = Pid::from_raw(pid) {
-                // One that has just gone is fine.
-                rustix::process::kill_process(pid, Signal::KILL).ok();
-            }
+        for pid in self.others().filter(|pid| has_home(*pid, home)).filter_map(Pid::from_raw) {
+            // One that has just gone is fine.
+            rustix::process::kill_process(pid, Signal::KILL).ok();
         }
     }
 
-    /// Whether anybody but it is at work in its process group.
+    /// Whether anybody but it is at work in its process group. A zombie isn't, and may stay where nobody buries it.
     pub(super) fn has_left_somebody(self) -> bool {
-        let Some(leader) = Pid::from_raw(self.pid) else { return false };
-        if rustix::process::test_kill_process_group(leader).is_err() {
-            return false;
-        }
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        // A zombie may stay for ever where nobody buries it.
         let works = |pid| stat(pid).is_ok_and(|(state, _)| !matches!(state, 'Z' | 'X'));
-        pids.any(|pid| pid != self.pid && group(pid) == Some(self.pid) && works(pid))
+        self.others().any(works)
+    }
+
+    /// The other processes of its group.
+    fn others(self) -> impl Iterator<Item = i32> {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(move |pid| *pid != self.pid && group(*pid) == Some(self.pid))
     }
 
     /// Sends a signal to whoever is left in its process group.

@@ -61,10 +61,7 @@ fn run(step: &StepDir) -> Result<Exit, TerraformError> {
     // The kernel counts before it kills, so whoever is dead has been counted.
     let oom = killed_before.zip(kills()).is_some_and(|(before, now)| now > before);
     let exit = Exit { code: output.status.code(), signal: output.status.signal(), oom, ..Exit::default() };
-    clear_up(&terraform, output.status);
-    if step.interrupted() && !output.status.success() {
-        end_the_rest(step)?;
-    }
+    clear_up(step, &terraform, output.status);
     // It is told beside the exit; a full disk must not take the exit along.
     step.write_usage(&usage(group.as_ref())).ok();
     Ok(exit)
@@ -129,35 +126,34 @@ fn environment(names: &[String]) -> Result<BTreeMap<String, String>, TerraformEr
         .collect()
 }
 
-/// A Terraform that was killed leaves its providers running, and they would go on changing things unobserved. One that
-/// ended by itself has stopped them; what else it left, an author's provisioner has started on purpose.
-fn clear_up(terraform: &duct::Handle, status: ExitStatus) {
-    if status.signal().is_none() {
-        return;
-    }
-    if let Some(group) = pid_of(terraform).and_then(Pid::from_raw) {
-        // Usually nobody is left, which is an error here and fine.
-        rustix::process::kill_process_group(group, Signal::KILL).ok();
+/// Ends what a Terraform has left that didn't end in peace, for it would go on changing things unobserved, beside the target's
+/// next run. A killed one leaves its providers; an interrupted one kills the shells of its provisioners, and leaves what
+/// these have started. What any other has left, an author's provisioner has started on purpose.
+fn clear_up(step: &StepDir, terraform: &duct::Handle, status: ExitStatus) {
+    if status.signal().is_some() {
+        if let Some(group) = pid_of(terraform).and_then(Pid::from_raw) {
+            // Usually nobody is left, which is an error here and fine.
+            rustix::process::kill_process_group(group, Signal::KILL).ok();
+        }
+    } else if step.interrupted() && !status.success() {
+        // Whatever keeps us from reading who it was, how it ended must be told.
+        step.terraform().ok().flatten().inspect(|terraform| ask_to_end(*terraform));
     }
 }
 
-/// An interrupted Terraform kills the shells of its provisioners, and not what these have started, which would go on beside
-/// the target's next run. It is asked to end, and killed if it doesn't.
-fn end_the_rest(step: &StepDir) -> Result<(), TerraformError> {
-    let Some(terraform) = step.terraform()? else { return Ok(()) };
+/// Asks everybody in the process group to end, and kills who doesn't.
+fn ask_to_end(terraform: ProcessId) {
     if !terraform.has_left_somebody() {
-        return Ok(());
+        return;
     }
     terraform.signal_group(Signal::TERM);
     let until = Instant::now() + GRACE;
     while terraform.has_left_somebody() {
         if Instant::now() >= until {
-            terraform.signal_group(Signal::KILL);
-            break;
+            return terraform.signal_group(Signal::KILL);
         }
         std::thread::sleep(LOOK);
     }
-    Ok(())
 }
 
 fn pid_of(terraform: &duct::Handle) -> Option<i32> {

@@ -9,7 +9,7 @@ use crate::control_plane::records::{
 use crate::control_plane::store::Document;
 
 /// Documents and blobs whose comings and goings are nobody's doing: client tokens, whose turn it is, which server does
-/// what, which runs are unsettled (claims and reports are entries of their own), who has asked for work, bytes on their way to the bucket, events on their way out, and the log itself.
+/// what, which runs are unsettled (claims and reports are entries of their own), who has asked for work, bytes on their way to the bucket or in it, events on their way out, and the log itself.
 const BOOKKEEPING: &[&str] = &[
     "idempotency_token",
     "turn",

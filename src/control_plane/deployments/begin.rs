@@ -69,13 +69,13 @@ impl Deployments {
         deployment.bundle = BundleRef { uri: self.in_todays_bucket(&begin.bundle.uri), ..begin.bundle };
         deployment.sealed_inputs = begin.inputs.sealed;
         deployment.inputs_uri.clone_from(&inputs.address);
-        self.leave_to_be_published(tx, &mut deployment, begin.uploads.into_iter().chain([inputs]))?;
+        self.put_or_leave(tx, &mut deployment, begin.uploads.into_iter().chain([inputs]))?;
         self.start(tx, record, &deployment)
     }
 
     /// Puts what a deployment names into the bucket, where that can be done here and now, in this very transaction; else
     /// leaves it in the record until somebody has put it there.
-    pub(super) fn leave_to_be_published(
+    pub(super) fn put_or_leave(
         &self,
         tx: &mut dyn Transaction,
         deployment: &mut Deployment,

@@ -35,7 +35,7 @@ impl Deployments {
         deployment.bundle = begin.bundle;
         deployment.sealed_inputs = begin.inputs.sealed;
         deployment.inputs_uri.clone_from(&inputs.address);
-        self.leave_to_be_published(tx, &mut deployment, begin.uploads.into_iter().chain([inputs]))?;
+        self.put_or_leave(tx, &mut deployment, begin.uploads.into_iter().chain([inputs]))?;
         tx.add(&self.scope, &deployment)?;
         self.tag(tx, &deployment)?;
         let progress = record.progress_mut();
