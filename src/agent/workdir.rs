@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::StepError;
 use super::poll::Candidate;
 use super::settle;
-use crate::domain::Files;
+use crate::domain::{Files, is_left_by_terraform};
 use crate::proton::Lease;
 use crate::support::files::{create_private_folder, write_atomically};
 use crate::terraform::{Mode, Step};
@@ -100,7 +100,8 @@ impl RunDir {
         let new = new.map_err(StepError::io("creating a directory in", &folder))?.keep();
         let work = new.join("work");
         fs::create_dir(&work).map_err(StepError::io("creating", &work))?;
-        for (name, bytes) in files {
+        // Whatever a bundle or an overlay holds, the only state in a run's directory is the run's own.
+        for (name, bytes) in files.iter().filter(|(name, _)| !is_left_by_terraform(name)) {
             write_inside(&work, Path::new(name), bytes)?;
         }
         let text = serde_json::to_vec_pretty(&record).expect("a run's record can be written");
@@ -256,6 +257,15 @@ mod tests {
         assert!(RunDir::find(data.path(), "d1", 3).unwrap().is_none());
         made.mark_reported("SUCCEEDED").unwrap();
         assert!(RunDir::unreported(data.path()).is_empty());
+    }
+
+    #[test]
+    fn no_state_is_laid_out_that_could_pass_for_the_targets_own() {
+        let data = tempfile::tempdir().unwrap();
+        let files = files(&["main.tf", "errored.tfstate", "terraform.tfstate"]);
+        let made = RunDir::create(data.path(), record("d1"), &files).unwrap();
+        let laid: Vec<_> = fs::read_dir(made.work()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(laid, ["main.tf"]);
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::fs;
 
 use super::Source;
 use super::layout::FOLDERS;
-use crate::domain::Files;
+use crate::domain::{Files, is_left_by_terraform};
 
-/// What Terraform leaves where an author tried a folder out, and editors where one is written in. States hold secrets.
-const LEFTOVERS: [&str; 6] = [".tfstate", ".tfstate.backup", ".tfstate.lock.info", "crash.log", "~", ".swp"];
+/// What editors leave where a folder is written in.
+const LEFT_BY_EDITORS: [&str; 2] = ["~", ".swp"];
 
 /// A bundle's files, sorted out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub struct Parcel {
 /// Sorts a bundle's files out: a deployment sees nothing but the infrastructure folders and the schema, so tests, notes and
 /// what a run has left are not packed, and don't make it another archive when they change.
 pub fn parcel(source: &Source) -> Parcel {
-    let is_left_over = |path: &str| LEFTOVERS.iter().any(|end| path.ends_with(end));
+    let by_editors = |path: &str| LEFT_BY_EDITORS.iter().any(|end| path.ends_with(end));
+    let is_left_over = |path: &str| by_editors(path) || is_left_by_terraform(path);
     let (left_over, files): (Files, Files) = source.files.clone().into_iter().partition(|(path, _)| is_left_over(path));
     let mut left_out: Vec<String> = left_over.into_keys().chain(beside(source)).collect();
     left_out.sort();

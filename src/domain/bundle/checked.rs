@@ -1,7 +1,7 @@
 //! From files to a bundle that can be rendered, or every mistake that keeps it from being one.
 
 use super::manifest::{MANIFEST, Manifest};
-use super::{Bundle, BundleKind, Engine, Files, Part, Role, terraform, unpack};
+use super::{Bundle, BundleKind, Engine, Files, Part, Role, is_left_by_terraform, terraform, unpack};
 use crate::domain::schema::SCHEMA_FILE;
 use crate::domain::{Problem, Problems, Schema, Target, nearest};
 
@@ -164,6 +164,7 @@ impl Check {
         let prefix = format!("{folder}/");
         let below = |(path, bytes): (&String, &Vec<u8>)| Some((path.strip_prefix(&prefix)?.to_owned(), bytes.clone()));
         let mut files: Files = self.files.iter().filter_map(below).collect();
+        files.retain(|path, _| !is_left_by_terraform(path));
         let name = format!("{folder}/{MANIFEST}");
         let manifest = match files.remove(MANIFEST).map(String::from_utf8) {
             Some(Ok(text)) => {

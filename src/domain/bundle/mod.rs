@@ -7,6 +7,7 @@ mod checked;
 mod component;
 mod intake;
 mod layout;
+mod left_over;
 mod manifest;
 mod pack;
 mod terraform;
@@ -17,6 +18,7 @@ pub use archive::unpack;
 pub use checked::{check_alone, check_bundle, check_part, examine_bundle, has_pipeline, open_bundle, open_bundle_of};
 pub use component::pack_component;
 pub use intake::Intake;
+pub use left_over::is_left_by_terraform;
 pub use pack::pack;
 
 use super::{Schema, Target};

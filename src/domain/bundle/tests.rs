@@ -94,6 +94,9 @@ fn sub_directories_and_other_files_are_kept_and_junk_is_not() {
         ("infrastructure/._main.tf", "\u{0}junk"),
         ("__MACOSX/schema/._schema.yaml", "junk"),
         ("infrastructure/.DS_Store", "junk"),
+        ("infrastructure/errored.tfstate", "{}"),
+        ("infrastructure/terraform.tfstate", "{}"),
+        ("infrastructure/terraform.tfstate.backup", "{}"),
     ])
     .unwrap();
     let part = bundle.part_for(&Target::Environment { name: "dev".into() }).unwrap();
