@@ -109,6 +109,19 @@ async fn a_resting_connection_lives_longer_than_an_unfinished_head_but_not_for_e
     assert_eq!(answer, "");
 }
 
+/// What botocore sends for an empty object: some of its releases misread whatever follows on that connection.
+#[tokio::test]
+async fn nothing_follows_on_a_connection_where_somebody_wanted_to_be_asked_for_nothing() {
+    let bench = bench().await;
+    let mut stream = connect(&bench).await;
+    let request = "PUT /one/key HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 0\r\n\r\n";
+    let began = Instant::now();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let answer = until_closed(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 ") && answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert!(!answer.contains("100 Continue") && began.elapsed() < IDLE, "{:?}: {answer}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_head_too_large_or_of_too_many_headers_is_refused() {
     let bench = bench().await;
