@@ -134,6 +134,7 @@ pub(super) const GROUPS: &[Group] = &[
             ("the state's lineage is", "look whose state it is; `hadron state versions TARGET` lists the history"),
             ("the state's serial is", "pull the newest state first"),
             ("the upload is torn", ""),
+            ("the upload is larger than", "split the template: a state of half a gigabyte is slow everywhere"),
             ("the upload is no terraform state", "push what `terraform state pull` or `hadron state pull` gives"),
             ("the body doesn't describe a lock", "only Terraform asks here"),
             ("the body doesn't say why", "only agents ask here: bring agent and server to the same release"),

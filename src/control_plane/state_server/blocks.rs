@@ -11,7 +11,7 @@ use super::block::{Trouble, block_for_run};
 use super::caller::{self, Credential};
 use super::upload::Upload;
 use super::ways_out::ways_out;
-use super::{LARGEST_STATE, StateError, body};
+use super::{LARGEST_STATE, StateError, body, is_large};
 use crate::control_plane::Plane;
 use crate::control_plane::records::{BlockingRun, StateLock, Suspect, TargetRuns};
 use crate::control_plane::store::{Transaction, Typed};
@@ -40,7 +40,13 @@ pub(super) async fn handle(
 ) -> Result<Response<Body>, StateError> {
     match *request.method() {
         Method::GET => adoptions(plane, address, credential).await,
-        Method::POST => block(plane, address, credential, body(request, LARGEST_STATE).await?).await,
+        Method::POST => {
+            if is_large(&request) {
+                let (address, credential, now) = (address.clone(), credential.clone(), plane.clock.now());
+                plane.store.read(move |tx| caller::identify_run(tx, &address, &credential, now).map(drop)).await?;
+            }
+            block(plane, address, credential, body(request, LARGEST_STATE).await?).await
+        }
         _ => Err(StateError::Method),
     }
 }

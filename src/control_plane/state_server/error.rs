@@ -46,6 +46,9 @@ pub enum StateError {
     /// The upload isn't what its sender meant.
     #[error("the upload is torn: its digest or length doesn't fit; send it again")]
     Torn,
+    /// More than is kept.
+    #[error("the upload is larger than {} KiB, which is the most that is taken here", limit >> 10)]
+    TooLarge { limit: usize },
     /// It isn't a state.
     #[error("the upload is no terraform state")]
     NotState(#[source] serde_json::Error),
@@ -89,6 +92,7 @@ impl StateError {
             Self::Torn | Self::NotState(_) | Self::NotLockInfo(_) | Self::NotBlock(_) | Self::NoLockId => {
                 StatusCode::BAD_REQUEST
             }
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoSuchAddress => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Interrupted | Self::Store(StoreError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 pub use self::address::{sealed_url, state_url};
 pub use self::block::block;
@@ -60,6 +61,9 @@ fn patience(lease: Duration) -> i64 {
 
 /// A lock's description is a few hundred bytes.
 const LARGEST_LOCK: usize = 1 << 16;
+
+/// What is read of anybody. Whoever sends more has to be known first: else anybody could fill the memory.
+const OF_ANYBODY: u64 = LARGEST_LOCK as u64;
 
 /// Answers a request below `/_hadron/state/`, `/_hadron/blocks/` or `/_hadron/sealed/`.
 pub async fn handle(plane: &Plane, request: Request<Body>) -> Response<Body> {
@@ -123,6 +127,10 @@ async fn post(
     request: Request<Body>,
 ) -> Result<Response<Body>, StateError> {
     let (lock_id, digest) = (lock_id(&request), request.headers().get("content-md5").cloned());
+    if is_large(&request) {
+        let (address, credential, now) = (address.clone(), credential.clone(), plane.clock.now());
+        plane.store.read(move |tx| caller::identify(tx, &address, &credential, now).map(drop)).await?;
+    }
     let bytes = body(request, LARGEST_STATE).await?;
     let checked = tokio::task::spawn_blocking(move || Upload::check(bytes, digest.as_ref()));
     let upload = checked.await.map_err(|_| StateError::Interrupted)??;
@@ -188,9 +196,19 @@ async fn unlock(
     Ok(status(StatusCode::OK))
 }
 
+/// Whether a body is more than is read of anybody, or may be.
+fn is_large(request: &Request<Body>) -> bool {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.is_none_or(|length: u64| length > OF_ANYBODY)
+}
+
 /// A body that breaks off is the client's to send again.
 async fn body(request: Request<Body>, limit: usize) -> Result<Bytes, StateError> {
-    axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| StateError::Torn)
+    match Limited::new(request.into_body(), limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(StateError::TooLarge { limit }),
+        Err(_) => Err(StateError::Torn),
+    }
 }
 
 /// Terraform names the lock it writes under in the query.

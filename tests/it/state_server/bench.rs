@@ -226,6 +226,15 @@ impl Run {
         self.ask_blocks("GET", String::new()).await
     }
 
+    /// Offers a body that is no state and must not be read, to the state's address or to its blocks'.
+    pub(crate) async fn offer(&self, path: &str) -> Answer {
+        let url = self.url.replace("/_hadron/state/", path);
+        let basic = STANDARD.encode(format!("{}:{}", self.username, self.password));
+        let request = Request::builder().method("POST").uri(url).header("authorization", format!("Basic {basic}"));
+        let unread = futures::stream::once(async { panic!("the body was read") as Result<&str, std::io::Error> });
+        answer(&self.plane, request.body(Body::from_stream(unread)).unwrap()).await
+    }
+
     async fn ask_blocks(&self, method: &str, body: String) -> Answer {
         let url = self.url.replace("/_hadron/state/", "/_hadron/blocks/");
         let basic = STANDARD.encode(format!("{}:{}", self.username, self.password));

@@ -65,6 +65,15 @@ async fn other_addresses_and_methods_are_refused_and_nothing_breaks() {
 }
 
 #[tokio::test]
+async fn a_large_body_of_somebody_unknown_is_not_read() {
+    let bench = Bench::new().await;
+    let stranger = bench.run("d9", 1, "AKIA1", "dev");
+    for path in ["/_hadron/state/", "/_hadron/blocks/"] {
+        assert_eq!(stranger.offer(path).await.0, 401, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn sealed_inputs_are_opened_for_the_live_claim_only() {
     let bench = Bench::new().await;
     let ciphertext = bench.plane.sealer.seal("geheim", &output_context(&scope(), "a/b~c")).unwrap();
