@@ -126,6 +126,22 @@ impl Deployments {
         }
     }
 
+    /// Refuses to answer the repeat of a create with a target that is about to vanish.
+    ///
+    /// # Errors
+    /// As [`Self::must_be_idle`].
+    pub(crate) fn must_not_be_leaving(
+        &self,
+        tx: &mut dyn Transaction,
+        record: &TargetRecord,
+        target: &Target,
+    ) -> Result<(), ProtonError> {
+        match record.progress().status {
+            DeploymentStatus::DeleteInProgress => self.must_be_idle(tx, record, target),
+            _ => Ok(()),
+        }
+    }
+
     /// An address in the record, in the bucket that the settings name now. Objects keep their keys when they move.
     pub(super) fn in_todays_bucket(&self, address: &str) -> String {
         match address.parse::<ObjectUri>() {

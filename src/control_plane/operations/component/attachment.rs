@@ -1,9 +1,10 @@
 //! Which instance a component is attached to: one at most on either side.
 
-use hadron_model::{ServiceStatus, ServiceTemplateSupportedComponentSourceType as Source};
+use hadron_model::ServiceTemplateSupportedComponentSourceType as Source;
 
 use crate::control_plane::deployments::{Deployments, TargetRecord};
-use crate::control_plane::records::{Service, ServiceInstance, TemplateKind, TemplateVersion};
+use crate::control_plane::operations::service::refuse_leaving;
+use crate::control_plane::records::{ServiceInstance, TemplateKind, TemplateVersion};
 use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
 use crate::domain::Target;
@@ -57,6 +58,7 @@ pub(super) fn instance_for(
     let found = tx.get::<ServiceInstance>(&engine.scope, &ServiceInstance::key_of(service, name))?;
     let instance = found.ok_or_else(|| ProtonError::not_found(format!("{target} doesn't exist")))?;
     engine.must_be_idle(tx, &TargetRecord::Instance(instance.clone()), &target)?;
+    // What its service is about to remove is no place for a component any more.
     refuse_leaving(tx, engine, &instance)?;
     if let Some(other) = instance.component.as_deref().filter(|other| *other != component) {
         return Err(ProtonError::conflict(format!("{target} has a component already: {other}")));
@@ -70,22 +72,6 @@ pub(super) fn instance_for(
         )));
     }
     Ok(instance)
-}
-
-/// What its service is about to remove is no place for a component any more.
-fn refuse_leaving(
-    tx: &mut dyn Transaction,
-    engine: &Deployments,
-    instance: &ServiceInstance,
-) -> Result<(), ProtonError> {
-    let Some(service) = tx.get::<Service>(&engine.scope, &instance.service)? else { return Ok(()) };
-    if service.status == ServiceStatus::DeleteInProgress || service.pending_removed.contains(&instance.name) {
-        return Err(ProtonError::conflict(format!(
-            "service {} is {} and removes instance {}",
-            service.name, service.status, instance.name
-        )));
-    }
-    Ok(())
 }
 
 /// The template version that an instance shows.

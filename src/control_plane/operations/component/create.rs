@@ -4,7 +4,7 @@ use hadron_model::{CreateComponentInput, CreateComponentOutput, Operation, Tag};
 
 use super::attachment::{Place, Wish, instance_for};
 use super::{get::by_name, plan::Plan, view};
-use crate::control_plane::deployments::Deployments;
+use crate::control_plane::deployments::{Deployments, TargetRecord};
 use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::idempotency::Once;
 use crate::control_plane::operations::tags::create_tags;
@@ -12,7 +12,7 @@ use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Component, Progress, ServiceInstance};
 use crate::control_plane::store::{ALL, Document, Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
-use crate::domain::Scope;
+use crate::domain::{Scope, Target};
 
 /// The most components of an account and region.
 ///
@@ -33,7 +33,10 @@ pub(crate) async fn create_component(
             let earlier = once.earlier(tx, &engine.scope, engine.now)?;
             let known = tx.get::<Component>(&engine.scope, &input.name)?;
             match (earlier, known) {
-                (Some(name), Some(known)) if name == known.name => {}
+                (Some(name), Some(known)) if name == known.name => {
+                    let target = Target::Component { name };
+                    engine.must_not_be_leaving(tx, &TargetRecord::Component(known), &target)?;
+                }
                 (_, Some(known)) => {
                     return Err(ProtonError::conflict(format!("component {} exists already", known.name)));
                 }

@@ -301,6 +301,21 @@ async fn a_client_token_makes_a_repeat_harmless() {
 }
 
 #[tokio::test]
+async fn a_repeat_is_refused_while_the_component_is_being_deleted() {
+    let test = plane().await;
+    let again = || CreateComponentInput { client_token: Some("t1".into()), ..detached() };
+    create(&test, again()).await.unwrap();
+    succeed(&test).await;
+    delete(&test).await.unwrap();
+    let refused = create(&test, again()).await;
+    assert!(is_conflict(&refused));
+    let told = refused.unwrap_err().to_string();
+    assert!(told.starts_with("component queue is DELETE_IN_PROGRESS: deployment "), "{told}");
+    succeed(&test).await;
+    assert_eq!(create(&test, again()).await.unwrap().deployment_status, S::InProgress, "it is a new one then");
+}
+
+#[tokio::test]
 async fn components_are_listed_by_where_they_are() {
     let test = plane().await;
     create(&test, at("api")).await.unwrap();

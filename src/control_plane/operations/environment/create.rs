@@ -4,7 +4,7 @@ use hadron_model::{CreateEnvironmentInput, CreateEnvironmentOutput, Operation, T
 
 use super::plan::Plan;
 use super::{get::by_name, provisioning, view};
-use crate::control_plane::deployments::Deployments;
+use crate::control_plane::deployments::{Deployments, TargetRecord};
 use crate::control_plane::operations::arn::arn_of_new;
 use crate::control_plane::operations::idempotency::Once;
 use crate::control_plane::operations::tags::create_tags;
@@ -14,7 +14,7 @@ use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Action, Environment, Executor, ExecutorAhead, Progress, TemplateKind, VersionRef};
 use crate::control_plane::store::{ALL, Document, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
-use crate::domain::Scope;
+use crate::domain::{Scope, Target};
 
 /// The most environments of an account and region.
 ///
@@ -38,7 +38,10 @@ pub(crate) async fn create_environment(
                 Some(known) if once.earlier(tx, &engine.scope, engine.now)?.is_none() => {
                     return Err(ProtonError::conflict(format!("environment {} exists already", known.name)));
                 }
-                Some(_) => {}
+                Some(known) => {
+                    let target = Target::Environment { name: input.name.clone() };
+                    engine.must_not_be_leaving(tx, &TargetRecord::Environment(known), &target)?;
+                }
             }
             let created = by_name(tx, &engine.scope, &input.name)?;
             Ok(view::full(tx, &engine.scope, &created)?)

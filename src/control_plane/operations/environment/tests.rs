@@ -151,6 +151,21 @@ async fn the_repeat_of_a_create_finds_the_first_result_and_a_different_one_is_re
 }
 
 #[tokio::test]
+async fn the_repeat_of_a_create_is_refused_while_the_environment_is_being_deleted() {
+    let test = up().await;
+    test.advance(10);
+    let input = DeleteEnvironmentInput { name: "dev".into() };
+    test.plane.delete_environment(&mut test.call(), input).await.unwrap();
+    let deletion = last(&test).await;
+    let refused = create(&test, dev()).await.unwrap_err();
+    assert!(matches!(refused, ProtonError::Conflict(_)), "{refused}");
+    let told = format!("environment dev is DELETE_IN_PROGRESS: deployment {} is still under way", deletion.id);
+    assert_eq!(refused.to_string(), told);
+    test.settle(&deletion, &[]).await;
+    assert_eq!(create(&test, dev()).await.unwrap().deployment_status, S::InProgress, "it is a new one then");
+}
+
+#[tokio::test]
 async fn an_environment_is_provisioned_in_one_way_or_by_the_agent() {
     let test = plane().await;
     let role = Some("arn:aws:iam::123456789012:role/r".to_owned());

@@ -21,4 +21,4 @@ pub(crate) use followup::{after_instance_finished, after_pipeline_finished};
 pub(crate) use get::get_service;
 pub(crate) use import::{finish_instance, finish_pipeline, import_service, put_imported_instance};
 pub(crate) use list::list_services;
-pub(crate) use update::{must_be_settled, update_service};
+pub(crate) use update::{must_be_settled, refuse_leaving, update_service};

@@ -65,6 +65,25 @@ pub(crate) fn must_be_settled(service: &Service) -> Result<(), ProtonError> {
     }
 }
 
+/// Refuses an instance that its service is about to remove.
+///
+/// # Errors
+/// `ConflictException`.
+pub(crate) fn refuse_leaving(
+    tx: &mut dyn Transaction,
+    engine: &Deployments,
+    instance: &ServiceInstance,
+) -> Result<(), ProtonError> {
+    let Some(service) = tx.get::<Service>(&engine.scope, &instance.service)? else { return Ok(()) };
+    if service.status == ServiceStatus::DeleteInProgress || service.pending_removed.contains(&instance.name) {
+        return Err(ProtonError::conflict(format!(
+            "service {} is {} and removes instance {}",
+            service.name, service.status, instance.name
+        )));
+    }
+    Ok(())
+}
+
 fn change_instances(
     engine: &Deployments,
     tx: &mut dyn Transaction,

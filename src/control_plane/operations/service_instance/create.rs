@@ -4,16 +4,16 @@ use hadron_model::{CreateServiceInstanceInput, CreateServiceInstanceOutput, Oper
 
 use super::instance_of;
 use crate::control_plane::Plane;
-use crate::control_plane::deployments::Deployments;
+use crate::control_plane::deployments::{Deployments, TargetRecord};
 use crate::control_plane::operations::deployment::refusal;
 use crate::control_plane::operations::idempotency::Once;
-use crate::control_plane::operations::service::{create::add_instance, must_be_settled, plan, view};
+use crate::control_plane::operations::service::{create::add_instance, must_be_settled, plan, refuse_leaving, view};
 use crate::control_plane::operations::service_sync::{self, Change};
 use crate::control_plane::operations::templates;
 use crate::control_plane::records::{ServiceInstance, TemplateKind};
-use crate::control_plane::store::{Transaction, Typed};
+use crate::control_plane::store::{Stored, Transaction, Typed};
 use crate::control_plane::wire::{Call, ProtonError};
-use crate::domain::ServiceSpec;
+use crate::domain::{ServiceSpec, Target};
 
 /// Creates an instance from a ServiceSpec that holds it. Once it is deployed the pipeline is provisioned anew, since it
 /// lists the instances.
@@ -31,11 +31,14 @@ pub(crate) async fn create_service_instance(
         .write(move |tx| {
             let key = ServiceInstance::key_of(&input.service_name, &input.name);
             let earlier = once.earlier(tx, &engine.scope, engine.now)?.is_some();
-            // What an earlier request made may be gone again; then this is a new one.
-            if !(earlier && tx.get::<ServiceInstance>(&engine.scope, &key)?.is_some()) {
-                create(&engine, tx, &input)?;
-                service_sync::block(tx, &engine, (&input.service_name, &input.name), Change::Created)?;
-                once.remember(tx, &engine.scope, &key, engine.now)?;
+            match tx.get::<ServiceInstance>(&engine.scope, &key)? {
+                Some(known) if earlier => must_stay(&engine, tx, known)?,
+                // What an earlier request made may be gone again; then this is a new one.
+                _ => {
+                    create(&engine, tx, &input)?;
+                    service_sync::block(tx, &engine, (&input.service_name, &input.name), Change::Created)?;
+                    once.remember(tx, &engine.scope, &key, engine.now)?;
+                }
             }
             let instance = instance_of(&engine, tx, &input.service_name, &input.name)?;
             Ok::<_, ProtonError>(view::instance(&engine.scope, &instance))
@@ -43,6 +46,17 @@ pub(crate) async fn create_service_instance(
         .await?;
     plane.work.ring();
     Ok(CreateServiceInstanceOutput { service_instance })
+}
+
+/// A repeat isn't answered with an instance that is about to vanish.
+fn must_stay(
+    engine: &Deployments,
+    tx: &mut dyn Transaction,
+    known: Stored<ServiceInstance>,
+) -> Result<(), ProtonError> {
+    refuse_leaving(tx, engine, &known)?;
+    let target = Target::ServiceInstance { service: known.service.clone(), name: known.name.clone() };
+    engine.must_not_be_leaving(tx, &TargetRecord::Instance(known), &target)
 }
 
 fn create(

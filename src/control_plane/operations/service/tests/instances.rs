@@ -83,6 +83,8 @@ async fn a_client_token_makes_a_repeat_harmless() {
     other.client_token = Some("t1".into());
     assert_eq!(shop.create_instance_from(other).await.unwrap_err().to_string(), "Idempotent parameter mismatch");
     shop.update(&spec(&[("a", 80)])).await.unwrap();
+    let leaving = shop.create_instance_from(input.clone()).await;
+    assert!(matches!(leaving, Err(ProtonError::Conflict(_))), "it is about to vanish");
     shop.end("b", End::Succeeded).await;
     shop.end("pipeline", End::Succeeded).await;
     let anew = shop.create_instance_from(input).await.unwrap();
