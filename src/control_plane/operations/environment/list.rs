@@ -15,7 +15,8 @@ pub(crate) async fn list_environments(
     call: &mut Call,
     input: ListEnvironmentsInput,
 ) -> Result<ListEnvironmentsOutput, ProtonError> {
-    let ListEnvironmentsInput { environment_templates: filter, max_results, next_token } = input;
+    let ListEnvironmentsInput { environment_templates, max_results, next_token } = input;
+    let filter = environment_templates.filter(|templates| !templates.is_empty());
     let listing = Listing::new(call, Operation::ListEnvironments, &filter, max_results, next_token)?;
     let scope = call.scope.clone();
     let wanted = move |it: &Environment| filter.as_ref().is_none_or(|all| all.iter().any(|one| uses(it, one)));

@@ -335,6 +335,9 @@ async fn environments_are_listed_by_name_in_pages() {
         }
     }
     assert_eq!(names, ["a", "b", "c"]);
+    let unfiltered = ListEnvironmentsInput { environment_templates: Some(Vec::new()), max_results: None, next_token };
+    let listed = test.plane.list_environments(&mut test.call(), unfiltered).await.unwrap();
+    assert_eq!(listed.environments.len(), 3, "an empty list is no filter");
 }
 
 #[tokio::test(flavor = "multi_thread")]
