@@ -103,31 +103,32 @@ impl Proton {
         Ok(answer)
     }
 
-    /// How the target stands.
+    /// How the target stands, and the deployment that brought or brings it there.
     ///
     /// # Errors
     /// [`ProtonError::NotFound`] and the rest.
-    pub async fn standing(&self, target: &Target) -> Result<DeploymentStatus, ProtonError> {
+    pub async fn standing(&self, target: &Target) -> Result<(DeploymentStatus, Option<String>), ProtonError> {
         let client = self.client();
         let found = match target {
             Target::Environment { name } => {
                 let found = client.get_environment().name(name).send().await?.environment;
-                found.map(|found| found.deployment_status)
+                found.map(|found| (found.deployment_status, found.last_attempted_deployment_id))
             }
             Target::Component { name } => {
                 let found = client.get_component().name(name).send().await?.component;
-                found.map(|found| found.deployment_status)
+                found.map(|found| (found.deployment_status, found.last_attempted_deployment_id))
             }
             Target::ServiceInstance { service, name } => {
                 let found = client.get_service_instance().service_name(service).name(name).send().await?;
-                found.service_instance.map(|found| found.deployment_status)
+                found.service_instance.map(|found| (found.deployment_status, found.last_attempted_deployment_id))
             }
             Target::ServicePipeline { service } => {
-                let found = client.get_service().name(service).send().await?.service;
-                found.and_then(|found| found.pipeline).map(|found| found.deployment_status)
+                let found = client.get_service().name(service).send().await?.service.and_then(|found| found.pipeline);
+                found.map(|found| (found.deployment_status, found.last_attempted_deployment_id))
             }
         };
         let gone = || ProtonError::NotFound { message: format!("{target} doesn't exist") };
-        status(&found.ok_or_else(gone)?)
+        let (stands, deployment) = found.ok_or_else(gone)?;
+        Ok((status(&stands)?, deployment))
     }
 }

@@ -75,9 +75,9 @@ fn go(proton: Proton, directory: &Directory, id: Option<&str>, begun: Begun) -> 
 /// Proton heard of a deletion only where it waits for one: AWS's own forgot the resource before the request was merged.
 async fn deletion(proton: Proton, directory: &Directory) -> Start {
     match proton.standing(&directory.target).await {
-        // The deployment under way is the deletion; its id isn't in the metadata.
-        Ok(DeploymentStatus::DeleteInProgress) => go(proton, directory, None, Begun { seals: false }),
-        Ok(status) => Start::Go(Ears::Nobody(format!(
+        // The deployment under way is the deletion. Its id isn't in the metadata, but its end must name it.
+        Ok((DeploymentStatus::DeleteInProgress, id)) => go(proton, directory, id.as_deref(), Begun { seals: false }),
+        Ok((status, _)) => Start::Go(Ears::Nobody(format!(
             "the endpoint doesn't have the {} deleting: it is {status}",
             directory.target
         ))),

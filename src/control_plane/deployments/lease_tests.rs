@@ -115,6 +115,35 @@ async fn the_end_can_be_repeated_even_when_the_resource_is_gone() {
 }
 
 #[tokio::test]
+async fn a_stock_report_ends_an_agents_deletion_only_if_it_names_it() {
+    let test = TestPlane::new().await;
+    test.settled_environment("dev", &[("vpc", "vpc-1")]).await;
+    let deletion = delete(&test, "dev").await.unwrap();
+    for end in [R::Succeeded, R::Failed] {
+        let refused = test.notify("AKIACI", &[], report(&deletion.target_arn, None, Some(end), &[])).await.0;
+        assert!(is_conflict(&refused));
+        let told = message(refused);
+        assert!(told.contains(&format!("adds deploymentId {}", deletion.id)), "{told}");
+    }
+    assert_eq!(test.shown("dev").await.unwrap().0, S::DeleteInProgress);
+    test.notify("AKIACI", &[], report(&deletion.target_arn, None, Some(R::InProgress), &[])).await.0.unwrap();
+    test.stock(&deletion, Some(R::Succeeded), &[]).await.unwrap();
+    assert_eq!(test.shown("dev").await, None);
+}
+
+#[tokio::test]
+async fn a_pipelines_own_deletion_needs_no_name() {
+    let test = TestPlane::new().await;
+    let dev = test.environment_with("dev", Executor::Ci).await;
+    test.stock(&dev, Some(R::Succeeded), &[]).await.unwrap();
+    let deletion = delete(&test, "dev").await.unwrap();
+    assert_eq!(deletion.status, S::DeleteInProgress);
+    let without_id = report(&deletion.target_arn, None, Some(R::Succeeded), &[]);
+    test.notify("AKIACI", &[], without_id).await.0.unwrap();
+    assert_eq!(test.shown("dev").await, None);
+}
+
+#[tokio::test]
 async fn a_stock_client_reports_without_headers_unless_an_agent_is_at_work() {
     let test = TestPlane::new().await;
     let dev = test.environment_with("dev", Executor::Ci).await;

@@ -3,7 +3,7 @@
 use hadron_model::{DeploymentStatus, ResourceDeploymentStatus};
 
 use super::{Asked, Deployments, Inheritance, Outcome, TargetRecord};
-use crate::control_plane::records::{Deployment, Executor, Imported, Lease, Output, StateLock, Turn};
+use crate::control_plane::records::{Action, Deployment, Executor, Imported, Lease, Output, StateLock, Turn};
 use crate::control_plane::state_server::release;
 use crate::control_plane::store::{Select, StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -123,6 +123,7 @@ impl Deployments {
             return Err(ProtonError::conflict("an agent's report carries the epoch of its claim"));
         } else {
             self.refuse_while_leased(deployment)?;
+            refuse_unnamed_end(deployment, report)?;
         }
         deployment.ever_claimed = true;
         if let Some(outputs) = &report.outputs {
@@ -383,6 +384,21 @@ fn check_epoch(deployment: &Deployment, report: &Report) -> Result<(), ProtonErr
         Some(lease) if lease.access_key != report.access_key => Err(held(deployment, lease)),
         _ => Ok(()),
     }
+}
+
+/// Whoever ends a deletion that is an agent's to carry out must name it. A workflow that tells the end of something else
+/// names none, and its word would orphan what still runs. A pipeline's own deletion needs no name.
+fn refuse_unnamed_end(deployment: &Deployment, report: &Report) -> Result<(), ProtonError> {
+    use ResourceDeploymentStatus as S;
+    let agents = deployment.action == Action::Delete && deployment.executor != Executor::Ci;
+    if !agents || report.deployment_id.is_some() || !matches!(report.status, Some(S::Succeeded | S::Failed)) {
+        return Ok(());
+    }
+    let (id, target) = (&deployment.id, &deployment.target);
+    Err(ProtonError::conflict(format!(
+        "{target} is {}: an agent is to destroy it. Whoever has destroyed it instead adds deploymentId {id}",
+        deployment.status
+    )))
 }
 
 /// The end that is reported once more is fine; any other report is too late.
