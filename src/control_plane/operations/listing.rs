@@ -101,10 +101,17 @@ impl Listing {
         Ok(self.cut(items, position))
     }
 
-    /// A page of entries that are all at hand, in order; `place` tells each one's unique, ascending position.
-    pub(crate) fn page_of<T>(&self, items: Vec<T>, place: impl Fn(&T) -> String) -> Result<Page<T>, ProtonError> {
+    /// A page of entries that are all at hand, in order; `place` tells each one's unique position, ascending or
+    /// descending from one to the next.
+    pub(crate) fn page_of<T>(
+        &self,
+        items: Vec<T>,
+        descending: bool,
+        place: impl Fn(&T) -> String,
+    ) -> Result<Page<T>, ProtonError> {
         let start = self.start()?;
-        let items = items.into_iter().filter(|item| start.as_ref().is_none_or(|at| place(item) > at.sort)).collect();
+        let after = |item: &T, at: &Position| if descending { place(item) < at.sort } else { place(item) > at.sort };
+        let items = items.into_iter().filter(|item| start.as_ref().is_none_or(|at| after(item, at))).collect();
         Ok(self.cut(items, |item| Position { sort: place(item), key: String::new() }))
     }
 

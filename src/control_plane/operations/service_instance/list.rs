@@ -107,11 +107,15 @@ fn sorted(
         }
     }
     instances.sort_by_cached_key(|it| place(order.0, it));
-    if order.1 == SortOrder::Descending {
+    let descending = order.1 == SortOrder::Descending;
+    if descending {
         instances.reverse();
     }
+    if lasts(order.0) {
+        return listing.page_of(instances, descending, |it| position(order.0, it));
+    }
     let ranked: Vec<_> = instances.into_iter().enumerate().collect();
-    Ok(listing.page_of(ranked, |(rank, it)| position(order, *rank, it))?.map(|(_, it)| it))
+    Ok(listing.page_of(ranked, false, |(rank, _)| format!("{rank:010}"))?.map(|(_, it)| it))
 }
 
 fn all_hold(
@@ -141,16 +145,15 @@ fn place(by: SortBy, it: &ListedInstance) -> (String, String, String) {
     (first, it.service.clone(), it.name.clone())
 }
 
-/// Where a page ended. What an instance shows for good is a position that lasts, whatever comes or goes before it;
-/// statuses and times change between pages, so there only the rank is left.
-fn position((by, order): (SortBy, SortOrder), rank: usize, it: &ListedInstance) -> String {
-    let lasting = !matches!(by, SortBy::DeploymentStatus | SortBy::LastDeploymentAttemptedAt);
-    if lasting && order == SortOrder::Ascending {
-        let (first, service, name) = place(by, it);
-        format!("{first}\0{service}\0{name}")
-    } else {
-        format!("{rank:010}")
-    }
+/// Whether a page can end where an instance stands. What one shows for good is a position that lasts, whatever comes or
+/// goes before it; statuses and times of attempts change between pages, so there only the rank is left.
+fn lasts(by: SortBy) -> bool {
+    !matches!(by, SortBy::DeploymentStatus | SortBy::LastDeploymentAttemptedAt)
+}
+
+fn position(by: SortBy, it: &ListedInstance) -> String {
+    let (first, service, name) = place(by, it);
+    format!("{first}\0{service}\0{name}")
 }
 
 /// One filter; all filters of a request must hold.

@@ -22,7 +22,7 @@ pub(crate) async fn list(
             let TagSet { tags, managed, .. } = existing(tx, &scope, &arn)?.value;
             let mut all: Vec<Tag> = tags.into_iter().chain(managed).map(|(key, value)| Tag { key, value }).collect();
             all.sort_by(|a, b| a.key.cmp(&b.key));
-            let page = listing.page_of(all, |tag| tag.key.clone())?;
+            let page = listing.page_of(all, false, |tag| tag.key.clone())?;
             Ok(ListTagsForResourceOutput { next_token: page.next_token, tags: page.items })
         })
         .await

@@ -17,7 +17,7 @@ pub(crate) async fn list_keys(
     let account = call.scope.account.clone();
     let mut keys = plane.store.read(move |tx| of_account(tx, &account)).await?;
     keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    let page = listing.page_of(keys, |key| format!("{:020}/{}", key.created_at, key.id))?;
+    let page = listing.page_of(keys, false, |key| format!("{:020}/{}", key.created_at, key.id))?;
     let page = page.map(|key| shown(&key));
     Ok(ListKeysOutput { keys: page.items, next_token: page.next_token })
 }

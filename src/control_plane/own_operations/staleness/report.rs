@@ -26,7 +26,7 @@ pub(crate) async fn report_stale(
         .store
         .read(move |tx| {
             let rows = wanted.rows(tx, &scope)?;
-            let page = listing.page_of(rows, place)?;
+            let page = listing.page_of(rows, false, place)?;
             Ok(ReportStaleOutput { rows: page.items, next_token: page.next_token })
         })
         .await

@@ -64,7 +64,7 @@ fn majors(
             rows.insert(version.version.major, version);
         }
     }
-    let page = listing.page_of(rows.into_values().collect(), |row| format!("{:020}", row.version.major))?;
+    let page = listing.page_of(rows.into_values().collect(), false, |row| format!("{:020}", row.version.major))?;
     let recommended = |row: &TemplateVersion| match row.status {
         TemplateVersionStatus::Published => row.version.minor,
         _ => 0,
