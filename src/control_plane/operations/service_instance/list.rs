@@ -2,7 +2,7 @@
 
 use hadron_model::hadron::Staleness;
 use hadron_model::{
-    ListServiceInstancesFilter, ListServiceInstancesFilterBy as FilterBy, ListServiceInstancesInput,
+    DeploymentStatus, ListServiceInstancesFilter, ListServiceInstancesFilterBy as FilterBy, ListServiceInstancesInput,
     ListServiceInstancesOutput, ListServiceInstancesSortBy as SortBy, Operation, SortOrder,
 };
 
@@ -183,8 +183,13 @@ impl Filter {
                 ProtonError::validation(format!("filter {by}: {value} is no time; write it like 2026-11-22T09:30:00Z"))
             })?,
         };
-        if by == F::DeployedTemplateVersionStatus && !STALENESS.contains(&value.as_str()) {
-            let list = STALENESS.join(", ");
+        let known: Vec<_> = match by {
+            F::DeployedTemplateVersionStatus => STALENESS.to_vec(),
+            F::DeploymentStatus => DeploymentStatus::ALL.iter().map(|status| status.as_str()).collect(),
+            _ => Vec::new(),
+        };
+        if !known.is_empty() && !known.contains(&value.as_str()) {
+            let list = known.join(", ");
             return Err(ProtonError::validation(format!("filter {by}: {value} is none of {list}")));
         }
         Ok(Self { by, value, at })
@@ -222,8 +227,6 @@ fn staleness(engine: &Deployments, tx: &mut dyn Transaction, it: &ListedInstance
 
 #[cfg(test)]
 mod tests {
-    use hadron_model::DeploymentStatus;
-
     use super::*;
     use crate::control_plane::records::Progress;
     use crate::control_plane::test_plane::TestPlane;

@@ -56,6 +56,8 @@ async fn all_filters_must_hold() {
     assert_eq!(filtered(&shop, &[(By::Name, "a"), (By::ServiceName, "shop")]).await.unwrap(), ["shop/a"]);
     assert_eq!(filtered(&shop, &[(By::EnvironmentName, "prod")]).await.unwrap(), ["kiosk/a"]);
     assert_eq!(filtered(&shop, &[(By::DeploymentStatus, "IN_PROGRESS")]).await.unwrap(), ["kiosk/a"]);
+    assert_eq!(filtered(&shop, &[(By::DeploymentStatus, "DELETE_FAILED")]).await.unwrap(), [""; 0]);
+    assert!(is_validation(&filtered(&shop, &[(By::DeploymentStatus, "in_progress")]).await), "no status is called so");
     assert_eq!(filtered(&shop, &[(By::TemplateName, "bare")]).await.unwrap(), [""; 0]);
     let nameless = ListServiceInstancesFilter { key: Some(By::Name), value: None };
     let input = ListServiceInstancesInput { filters: Some(vec![nameless]), ..ListServiceInstancesInput::default() };
