@@ -75,6 +75,17 @@ pub(super) fn highest(
     Ok(highest_stored(tx, scope, term, value)?.map(|stored| stored.value))
 }
 
+/// The first version that carries a term.
+pub(super) fn lowest(
+    tx: &mut dyn Transaction,
+    scope: &Scope,
+    term: &str,
+    value: &str,
+) -> Result<Option<TemplateVersion>, StoreError> {
+    let select = Select { term, value, after: None, descending: false, limit: 1 };
+    Ok(tx.page(scope, &select)?.pop().map(|stored| stored.value))
+}
+
 fn highest_stored(
     tx: &mut dyn Transaction,
     scope: &Scope,

@@ -2,8 +2,8 @@
 
 use hadron_model::{
     CreateEnvironmentTemplateInput, CreateEnvironmentTemplateVersionInput, DeleteEnvironmentTemplateVersionInput,
-    ListTagsForResourceInput, Proton, S3ObjectSource, Tag, TemplateVersionSourceInput, TemplateVersionStatus,
-    UpdateEnvironmentTemplateVersionInput,
+    GetEnvironmentTemplateVersionInput, ListEnvironmentTemplateVersionsInput, ListTagsForResourceInput, Proton,
+    S3ObjectSource, Tag, TemplateVersionSourceInput, TemplateVersionStatus, UpdateEnvironmentTemplateVersionInput,
 };
 
 use super::resolve_version;
@@ -47,6 +47,38 @@ async fn a_version_that_something_is_being_deployed_with_stays() {
     test.write(to_old).await.unwrap();
     let refused = delete(&test, "1", "0").await.unwrap_err();
     assert!(matches!(&refused, ProtonError::Conflict(message) if message.contains("environment dev")), "{refused}");
+}
+
+#[tokio::test]
+async fn while_nothing_is_published_the_first_minor_that_is_left_is_recommended() {
+    let test = TestPlane::new().await;
+    for minor in 0..3 {
+        test.version_with(TemplateKind::Environment, "net", (1, minor), SCHEMA, |template, version| {
+            template.recommended = None;
+            version.status = TemplateVersionStatus::Draft;
+        })
+        .await;
+    }
+    delete(&test, "1", "0").await.unwrap();
+    let (template_name, major_version) = ("net".to_owned(), "1".to_owned());
+    let input = GetEnvironmentTemplateVersionInput {
+        template_name: template_name.clone(),
+        major_version: major_version.clone(),
+        minor_version: "2".into(),
+    };
+    let got = test.plane.get_environment_template_version(&mut test.call(), input).await.unwrap();
+    assert_eq!(got.environment_template_version.recommended_minor_version.as_deref(), Some("1"));
+    for major_version in [None, Some(major_version)] {
+        let input = ListEnvironmentTemplateVersionsInput {
+            template_name: template_name.clone(),
+            major_version,
+            max_results: None,
+            next_token: None,
+        };
+        let listed = test.plane.list_environment_template_versions(&mut test.call(), input).await.unwrap();
+        let rows = listed.template_versions;
+        assert!(!rows.is_empty() && rows.iter().all(|it| it.recommended_minor_version.as_deref() == Some("1")));
+    }
 }
 
 #[tokio::test]

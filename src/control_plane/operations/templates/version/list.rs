@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use hadron_model::TemplateVersionStatus;
 
 use super::super::existing;
-use super::super::resolve::highest;
-use super::Shown;
+use super::{Shown, recommended_minor};
 use crate::control_plane::operations::listing::{Listing, Page};
 use crate::control_plane::plane::Plane;
 use crate::control_plane::records::{Template, TemplateKind, TemplateVersion};
@@ -42,7 +41,7 @@ fn minors(
     listing: &Listing,
 ) -> Result<Page<Shown>, ProtonError> {
     let value = format!("{}:{major}", template.key());
-    let recommended_minor = highest(tx, scope, "published_major", &value)?.map_or(0, |found| found.version.minor);
+    let recommended_minor = recommended_minor(tx, scope, &value)?;
     let page = listing.page::<TemplateVersion>(tx, ("major", &value), false, |_| true)?;
     Ok(page.map(|stored| Shown { version: stored.value, recommended_minor }))
 }
@@ -54,20 +53,17 @@ fn majors(
     template: &Template,
     listing: &Listing,
 ) -> Result<Page<Shown>, ProtonError> {
-    let mut rows: BTreeMap<u64, TemplateVersion> = BTreeMap::new();
+    let published = |version: &TemplateVersion| version.status == TemplateVersionStatus::Published;
+    let mut rows: BTreeMap<u64, Shown> = BTreeMap::new();
     // Ascending, so that a later version of the same rank is the higher one.
     for stored in tx.by_term::<TemplateVersion>(scope, "template", &template.key())? {
         let version = stored.value;
-        let published = |version: &TemplateVersion| version.status == TemplateVersionStatus::Published;
-        let earlier = rows.get(&version.version.major);
-        if earlier.is_none_or(|earlier| published(&version) || !published(earlier)) {
-            rows.insert(version.version.major, version);
-        }
+        let recommended_minor = match rows.get(&version.version.major) {
+            Some(earlier) if !published(&version) && published(&earlier.version) => continue,
+            Some(earlier) if !published(&version) => earlier.recommended_minor,
+            _ => version.version.minor,
+        };
+        rows.insert(version.version.major, Shown { version, recommended_minor });
     }
-    let page = listing.page_of(rows.into_values().collect(), false, |row| format!("{:020}", row.version.major))?;
-    let recommended = |row: &TemplateVersion| match row.status {
-        TemplateVersionStatus::Published => row.version.minor,
-        _ => 0,
-    };
-    Ok(page.map(|version| Shown { recommended_minor: recommended(&version), version }))
+    listing.page_of(rows.into_values().collect(), false, |row| format!("{:020}", row.version.version.major))
 }

@@ -23,7 +23,7 @@ use hadron_model::CompatibleEnvironmentTemplateInput;
 use serde_json::{Value, json};
 
 use super::parse_version;
-use super::resolve::{highest, missing};
+use super::resolve::{highest, lowest, missing};
 use crate::control_plane::records::{CompatibleTemplate, Template, TemplateKind, TemplateVersion};
 use crate::control_plane::store::{StoreError, Stored, Transaction, Typed};
 use crate::control_plane::wire::ProtonError;
@@ -57,11 +57,20 @@ impl Named {
 }
 
 impl Shown {
-    /// AWS shows a recommended minor even before anything is published: the first.
     fn new(tx: &mut dyn Transaction, scope: &Scope, version: TemplateVersion) -> Result<Self, StoreError> {
-        let published = highest(tx, scope, "published_major", &major_of(&version))?;
-        Ok(Self { version, recommended_minor: published.map_or(0, |published| published.version.minor) })
+        let recommended_minor = recommended_minor(tx, scope, &major_of(&version))?;
+        Ok(Self { version, recommended_minor })
     }
+}
+
+/// The recommended minor of a major: the highest that is published. AWS shows one even before anything is published:
+/// the first.
+fn recommended_minor(tx: &mut dyn Transaction, scope: &Scope, major: &str) -> Result<u64, StoreError> {
+    let recommended = match highest(tx, scope, "published_major", major)? {
+        Some(published) => Some(published),
+        None => lowest(tx, scope, "major", major)?,
+    };
+    Ok(recommended.map_or(0, |found| found.version.minor))
 }
 
 /// The term that all minors of a version's major carry.
