@@ -127,7 +127,9 @@ impl ObjectServer {
         let mut request = request.map(s3s::Body::http_body_unsync);
         join_encodings(request.headers_mut());
         let mut response = match self.service.call(request).await {
-            Ok(response) if response.status().is_client_error() => explain::explain(response).map(Body::new),
+            Ok(response) if response.status().is_client_error() || response.status().is_server_error() => {
+                explain::explain(response).map(Body::new)
+            }
             Ok(response) => response.map(Body::new),
             Err(error) => {
                 tracing::error!(?error, "an object request could not be answered");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::config::RequestChecksumCalculation;
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm as A, Delete, MetadataDirective, ObjectIdentifier};
@@ -93,7 +94,11 @@ async fn ranges_are_cut_exactly() {
         assert!(got.body.collect().await.unwrap().to_vec() == whole[expected], "{range}");
     }
     let beyond = client.get_object().bucket("one").key("a").range("bytes=700000-").send().await;
+    assert_eq!(beyond.as_ref().unwrap_err().message(), Some("the range begins beyond the end of the object"));
     assert_eq!(refusal(beyond), "InvalidRange 416");
+    let long = client.put_object().bucket("one").key("a".repeat(1025)).send().await;
+    assert_eq!(long.as_ref().unwrap_err().message(), Some("the key is longer than 1024 bytes"));
+    assert_eq!(refusal(long), "KeyTooLongError 400");
 }
 
 #[tokio::test(flavor = "multi_thread")]
