@@ -14,6 +14,9 @@ const DEEPEST: usize = 64;
 /// Most nodes that aliases may add, against a few anchors that multiply into millions.
 const MOST_ALIASED: usize = 10_000;
 
+/// Most bytes of text and keys that aliases may add: an alias is a copy, and of one long text it takes only a few.
+const MOST_ALIASED_BYTES: usize = 1 << 20;
+
 /// Reads one document. `file` is the name that problems carry.
 ///
 /// # Errors
@@ -50,7 +53,9 @@ struct Tree<'a> {
     open: Vec<Open>,
     documents: Vec<Node>,
     anchors: HashMap<usize, Node>,
-    aliased: usize,
+    aliased: Copies,
+    /// What anchors keep of other anchors' nodes.
+    anchored: Copies,
     problems: Problems,
     /// Going on would only cost time and memory.
     hopeless: bool,
@@ -83,7 +88,7 @@ impl Tree<'_> {
             Event::MappingStart(anchor, _) => self.start(Content::Map(Vec::new()), anchor, at),
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(mut open) = self.open.pop() {
-                    merge(&mut open);
+                    self.merge(&mut open);
                     self.insert(open.node, open.anchor, None);
                 }
             }
@@ -120,9 +125,9 @@ impl Tree<'_> {
             self.hopeless = true;
             return;
         };
-        self.aliased += size(node);
-        if self.aliased > MOST_ALIASED {
-            self.refuse(at, &format!("its aliases stand for more than {MOST_ALIASED} values"), "write the values out");
+        if !self.aliased.allow(node) {
+            let message = format!("its aliases stand for more than {}", Copies::limit());
+            self.refuse(at, &message, "write the values out");
             self.hopeless = true;
             return;
         }
@@ -134,6 +139,14 @@ impl Tree<'_> {
     /// Puts a finished node into what is open; a scalar comes with its text, since any scalar can be a key.
     fn insert(&mut self, node: Node, anchor: usize, scalar: Option<(&str, bool)>) {
         if anchor > 0 {
+            // One copy of the document is bearable; a copy for each level of anchors isn't.
+            let nested = self.open.iter().any(|open| open.anchor > 0);
+            if nested && !self.anchored.allow(&node) {
+                let message = format!("anchors within its anchors hold more than {}", Copies::limit());
+                self.refuse(node.at.unwrap_or(START), &message, "don't nest anchors");
+                self.hopeless = true;
+                return;
+            }
             self.anchors.insert(anchor, node.clone());
         }
         let Some(open) = self.open.last_mut() else {
@@ -147,7 +160,7 @@ impl Tree<'_> {
             return;
         };
         let Some((key, at)) = open.key.take() else {
-            let at = node.at.unwrap_or(Place { start: 0, line: 1, column: 1 });
+            let at = node.at.unwrap_or(START);
             match scalar {
                 Some((text, true)) if text == MERGE => open.key = Some((MERGE_KEY.to_owned(), at)),
                 Some((text, _)) => open.key = Some((text.to_owned(), at)),
@@ -165,6 +178,30 @@ impl Tree<'_> {
         }
     }
 
+    /// Takes the keys of merged maps over into the map that merges them, whose own keys win. They are moved: what an
+    /// alias stands for was copied and counted where it stands.
+    fn merge(&mut self, open: &mut Open) {
+        let Content::Map(entries) = &mut open.node.content else { return };
+        if !entries.iter().any(|entry| entry.key == MERGE_KEY) {
+            return;
+        }
+        let (merges, own): (Vec<Entry>, Vec<Entry>) =
+            std::mem::take(entries).into_iter().partition(|entry| entry.key == MERGE_KEY);
+        *entries = own;
+        for Entry { at, node, .. } in merges {
+            let sources = if let Content::List(items) = node.content { items } else { vec![node] };
+            for source in sources {
+                let kind = source.kind();
+                let Content::Map(merged) = source.content else {
+                    let message = format!("the merge key `<<` takes a map, not {kind}");
+                    self.refuse(at.unwrap_or(START), &message, "give it an alias of a map, or quote \"<<\"");
+                    continue;
+                };
+                entries.extend(merged.into_iter().filter(|entry| open.keys.insert(entry.key.clone())));
+            }
+        }
+    }
+
     fn refuse(&mut self, at: Place, message: &str, remedy: &str) {
         self.problems.push(placed(Problem::of(self.file, message, remedy), Some(at)));
     }
@@ -178,27 +215,41 @@ const MERGE: &str = "<<";
 /// The merge key while its map is open; a quoted `"<<"` is an ordinary key.
 const MERGE_KEY: &str = "\0<<";
 
-/// Takes the keys of merged maps over into the map that merges them, whose own keys win.
-fn merge(open: &mut Open) {
-    let Content::Map(entries) = &mut open.node.content else { return };
-    while let Some(index) = entries.iter().position(|entry| entry.key == MERGE_KEY) {
-        let merged = entries.remove(index).node;
-        let sources = if merged.is_map() { std::slice::from_ref(&merged) } else { merged.items() };
-        for entry in sources.iter().flat_map(Node::entries) {
-            if open.keys.insert(entry.key.clone()) {
-                entries.push(entry.clone());
-            }
-        }
-    }
+/// The place of what was never written.
+const START: Place = Place { start: 0, line: 1, column: 1 };
+
+/// What copies of nodes take, counted before they are made.
+#[derive(Default)]
+struct Copies {
+    values: usize,
+    bytes: usize,
 }
 
-fn size(node: &Node) -> usize {
-    let children: usize = match &node.content {
-        Content::List(items) => items.iter().map(size).sum(),
-        Content::Map(entries) => entries.iter().map(|entry| size(&entry.node)).sum(),
-        _ => 0,
-    };
-    1 + children
+impl Copies {
+    /// Counts a node with all that lies in it, and says whether it may still be copied.
+    fn allow(&mut self, node: &Node) -> bool {
+        self.count(node);
+        self.values <= MOST_ALIASED && self.bytes <= MOST_ALIASED_BYTES
+    }
+
+    fn count(&mut self, node: &Node) {
+        self.values += 1;
+        match &node.content {
+            Content::Text(text) => self.bytes += text.len(),
+            Content::List(items) => items.iter().for_each(|item| self.count(item)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    self.bytes += entry.key.len();
+                    self.count(&entry.node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn limit() -> String {
+        format!("{MOST_ALIASED} values or {} MiB of text", MOST_ALIASED_BYTES >> 20)
+    }
 }
 
 fn place(span: Span) -> Place {
@@ -280,6 +331,49 @@ mod tests {
             writeln!(text, "a{n}: &a{n} [{list}]").unwrap();
         }
         assert!(problems(&text).contains("aliases stand for more than"), "{}", problems(&text));
+    }
+
+    #[test]
+    fn copies_of_a_large_text_are_refused_before_they_are_made() {
+        let large = "z".repeat(100_000);
+        let listed = |times: usize| format!("x: &a \"{large}\"\ny: [{}]\n", vec!["*a"; times].join(", "));
+        assert!(parse("f", &listed(5)).is_ok());
+        assert!(
+            problems(&listed(50)).starts_with("f:2:45: its aliases stand for more than"),
+            "{}",
+            problems(&listed(50))
+        );
+        let with = |line: &str| {
+            format!(
+                "x: &a\n  ? {large}\n  : 1\n{}",
+                (0..50).map(|n| line.replace('N', &n.to_string())).collect::<String>()
+            )
+        };
+        for line in ["kN: *a\n", "kN: {<<: *a}\n", "kN: {<<: [*a, *a]}\n"] {
+            assert!(problems(&with(line)).contains("aliases stand for more than"), "{line}");
+        }
+    }
+
+    #[test]
+    fn anchors_within_anchors_dont_multiply_what_they_hold() {
+        let nested = |depth: usize| format!("{}{}{}", "&a [".repeat(depth), "1,".repeat(5_000), "]".repeat(depth));
+        assert!(parse("f", &nested(1)).is_ok());
+        assert!(
+            problems(&nested(60)).contains("anchors within its anchors hold more than"),
+            "{}",
+            problems(&nested(60))
+        );
+    }
+
+    #[test]
+    fn a_merge_key_that_merges_no_map_is_refused_with_its_line() {
+        for (text, problem) in [
+            ("a: 1\nb:\n  <<: foo\n", "f:3:3: the merge key `<<` takes a map, not a string"),
+            ("a: &a {x: 1}\nb:\n  <<: [*a, 2]\n", "f:3:3: the merge key `<<` takes a map, not an integer"),
+            ("b:\n  <<:\n", "f:2:3: the merge key `<<` takes a map, not nothing"),
+        ] {
+            assert!(problems(text).starts_with(problem), "{}", problems(text));
+        }
     }
 
     #[test]
