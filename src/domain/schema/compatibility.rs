@@ -129,18 +129,35 @@ impl Comparison {
         for (property, before) in old_properties {
             match properties.iter().find(|(known, _)| known == property) {
                 Some((_, now)) => self.types(now, before, &join(property)),
-                None if matches!(others, Others::Refused) => {
-                    self.refuse(is, format!("`{}` was removed", join(property)));
-                }
-                None => {}
+                None => match others {
+                    Others::Refused => self.refuse(is, format!("`{}` was removed", join(property))),
+                    Others::Of(now) => self.types(now, before, &join(property)),
+                    Others::Any => {}
+                },
             }
         }
-        for (property, now) in properties {
-            let was_needed = old_properties.iter().any(|(known, before)| {
-                known == property && before.default.is_none() && old_required.contains(property)
-            });
-            if required.contains(property) && now.default.is_none() && !was_needed {
-                self.refuse(now, format!("`{}` must be given now, and it has no default", join(property)));
+        let declared = |properties: &[(String, Arc<Type>)], name: &str| {
+            properties.iter().find(|(known, _)| known == name).map(|(_, declared)| declared.clone())
+        };
+        for property in required {
+            let now = declared(properties, property);
+            let has_default = |declared: &Option<Arc<Type>>| declared.as_ref().is_some_and(|it| it.default.is_some());
+            let was_needed = old_required.contains(property) && !has_default(&declared(old_properties, property));
+            if !has_default(&now) && !was_needed {
+                let message = format!("`{}` must be given now, and it has no default", join(property));
+                self.refuse(now.as_ref().unwrap_or(is), message);
+            }
+        }
+        for (property, now) in properties.iter().filter(|(name, _)| declared(old_properties, name).is_none()) {
+            match old_others {
+                // Every type takes less than anything.
+                Others::Any => {
+                    let message =
+                        format!("`{}` could be anything and is {} now", join(property), now.shape.described());
+                    self.refuse(now, message);
+                }
+                Others::Of(before) => self.types(now, before, &join(property)),
+                Others::Refused => {}
             }
         }
         match (others, old_others) {

@@ -258,6 +258,16 @@ fn a_minor_version_may_widen_but_not_narrow() {
         ("type: string, default: a", "type: string, default: b"),
         ("type: integer, multipleOf: 4", "type: integer, multipleOf: 2"),
         ("type: array, items: {type: integer}", "type: array, items: {type: number}"),
+        (
+            "type: object, additionalProperties: {type: integer}",
+            "type: object, properties: {a: {type: number}}, additionalProperties: {type: integer}",
+        ),
+        ("type: object, properties: {a: {type: integer}}", "type: object, additionalProperties: {type: number}"),
+        ("type: object, properties: {a: {type: integer}}", "type: object, additionalProperties: true"),
+        (
+            "type: object, required: [a], additionalProperties: true",
+            "type: object, required: [a], additionalProperties: true",
+        ),
     ];
     let incompatible = [
         ("type: string, enum: [a, b]", "type: string, enum: [a]", "no longer takes \"b\""),
@@ -276,6 +286,26 @@ fn a_minor_version_may_widen_but_not_narrow() {
         ("type: string, nullable: true", "type: string", "no longer be null"),
         ("type: array, items: {type: number}", "type: array, items: {type: integer}", "`p[]` was a number"),
         ("type: object", "type: object, additionalProperties: false", "no other properties"),
+        (
+            "type: object, additionalProperties: true",
+            "type: object, properties: {a: {type: integer}}, additionalProperties: true",
+            "`p.a` could be anything and is an integer now",
+        ),
+        (
+            "type: object, additionalProperties: {type: string}",
+            "type: object, properties: {a: {type: integer}}, additionalProperties: {type: string}",
+            "`p.a` was a string and is an integer now",
+        ),
+        (
+            "type: object, properties: {a: {type: string}}",
+            "type: object, additionalProperties: {type: integer}",
+            "`p.a` was a string and is an integer now",
+        ),
+        (
+            "type: object, additionalProperties: true",
+            "type: object, required: [a], additionalProperties: true",
+            "`p.a` must be given now",
+        ),
     ];
     for (older, newer) in compatible {
         let problems = property(newer).unwrap().incompatible_with(&property(older).unwrap());
