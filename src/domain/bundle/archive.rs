@@ -99,8 +99,16 @@ fn broken_zip(error: ZipError, name: &str, intake: &mut Intake) {
 }
 
 fn from_tar(archive: &[u8], intake: &mut Intake) {
-    let limited = Limited { inner: GzDecoder::new(archive), left: intake.most_bytes };
-    let mut archive = tar::Archive::new(limited);
+    let mut limited = Limited { inner: GzDecoder::new(archive), left: intake.most_bytes };
+    let mut first = Vec::new();
+    if let Err(error) = limited.by_ref().take(BLOCK).read_to_end(&mut first) {
+        return intake.unreadable(&error);
+    }
+    if !begins_a_tar(&first) {
+        let remedy = "pack the bundle's folder with tar -czf, or with zip -r";
+        return intake.refuse(BUNDLE, "is a gzip file without a tar in it", remedy);
+    }
+    let mut archive = tar::Archive::new(Cursor::new(first).chain(limited));
     let entries = match archive.entries() {
         Ok(entries) => entries,
         Err(error) => return intake.unreadable(&error),
@@ -114,6 +122,21 @@ fn from_tar(archive: &[u8], intake: &mut Intake) {
             return;
         }
     }
+}
+
+/// The length of a tar's header.
+const BLOCK: u64 = 512;
+
+/// Whether a header's checksum is right, in which each of its own eight bytes counts as a space. A block of zeros ends a
+/// tar, and nothing at all is one without files.
+fn begins_a_tar(block: &[u8]) -> bool {
+    if block.iter().all(|&byte| byte == 0) {
+        return true;
+    }
+    let Ok(bytes) = <&[u8; 512]>::try_from(block) else { return false };
+    let counted = |(at, &byte): (usize, &u8)| u32::from(if (148..156).contains(&at) { b' ' } else { byte });
+    let sum: u32 = bytes.iter().enumerate().map(counted).sum();
+    tar::Header::from_byte_slice(bytes).cksum().is_ok_and(|noted| noted == sum)
 }
 
 fn take_entry(entry: tar::Entry<'_, impl Read>, intake: &mut Intake) {

@@ -119,7 +119,14 @@ fn what_is_no_archive_is_named() {
     }
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(&[b'x'; 5000]).unwrap();
-    assert!(refusal(unpack(&gzip.finish().unwrap())).contains("can't be unpacked"));
+    let said = refusal(unpack(&gzip.finish().unwrap()));
+    assert_eq!(
+        said,
+        "bundle: is a gzip file without a tar in it (pack the bundle's folder with tar -czf, or with zip -r)"
+    );
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(b"locals {}\n").unwrap();
+    assert_eq!(refusal(unpack(&gzip.finish().unwrap())), said);
     let mut plain = Builder::new(Vec::new());
     let mut header = Header::new_ustar();
     header.set_size(0);
