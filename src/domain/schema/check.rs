@@ -14,9 +14,12 @@ use crate::domain::{Problem, Problems};
 /// Most values that one check may make; nested defaults can multiply.
 pub(super) const MOST_VALUES: usize = 100_000;
 
+/// Most bytes of text that the defaults of one check may have: many properties can refer to one long default.
+const MOST_BYTES: usize = 1 << 20;
+
 /// The value of a node with its defaults filled in. `name` is what problems call it, `""` for the inputs as a whole.
 pub(super) fn checked(file: &str, declared: &Type, node: &Node, name: &str) -> Result<Value, Problems> {
-    let mut check = Check { file, problems: Problems::default(), values: 0, overflowed: false };
+    let mut check = Check { file, problems: Problems::default(), cost: Cost::default(), overflowed: false };
     let value = check.value(declared, node, name);
     check.problems.unless_any(|| value)
 }
@@ -24,14 +27,48 @@ pub(super) fn checked(file: &str, declared: &Type, node: &Node, name: &str) -> R
 struct Check<'a> {
     file: &'a str,
     problems: Problems,
-    values: usize,
+    cost: Cost,
     overflowed: bool,
+}
+
+/// What values take.
+#[derive(Default)]
+pub(super) struct Cost {
+    values: usize,
+    bytes: usize,
+}
+
+impl Cost {
+    /// Counts a value with all that lies in it, its texts and its keys.
+    pub(super) fn add(&mut self, value: &Value) {
+        self.values += 1;
+        match value {
+            Value::String(text) => self.bytes += text.len(),
+            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    self.bytes += key.len();
+                    self.add(value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn is_too_much(&self) -> bool {
+        self.values > MOST_VALUES || self.bytes > MOST_BYTES
+    }
+
+    /// What is too much, as a sentence says it.
+    pub(super) fn limit() -> String {
+        format!("more than {MOST_VALUES} values or {} MiB of text", MOST_BYTES >> 20)
+    }
 }
 
 impl Check<'_> {
     fn value(&mut self, declared: &Type, node: &Node, name: &str) -> Value {
-        self.values += 1;
-        if self.values > MOST_VALUES {
+        self.cost.values += 1;
+        if self.cost.is_too_much() {
             self.too_many(node);
             return Value::Null;
         }
@@ -113,8 +150,10 @@ impl Check<'_> {
         }
         let default = declared.default.as_ref()?;
         // A default is counted with all that lies in it before it is copied: copies of copies grow fast.
-        self.values += size(default);
-        if self.values > MOST_VALUES {
+        if !self.overflowed {
+            self.cost.add(default);
+        }
+        if self.cost.is_too_much() {
             self.too_many(object);
             return None;
         }
@@ -142,8 +181,8 @@ impl Check<'_> {
     /// Says once that there are too many values.
     fn too_many(&mut self, node: &Node) {
         if !std::mem::replace(&mut self.overflowed, true) {
-            let message = format!("stands for more than {MOST_VALUES} values");
-            self.refuse(node, message, "give fewer, or nest fewer defaults");
+            let message = format!("stands for {}", Cost::limit());
+            self.refuse(node, message, "give fewer, or shorten the defaults and nest fewer of them");
         }
     }
 
@@ -218,16 +257,6 @@ fn remedy(declared: &Type, node: &Node) -> String {
         (Shape::Array { .. }, Content::Text(_) | Content::Number(_) | Content::Bool(_)) => "put it in [ ]".into(),
         _ => String::new(),
     }
-}
-
-/// How many values a value consists of.
-pub(super) fn size(value: &Value) -> usize {
-    let children: usize = match value {
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(map) => map.values().map(size).sum(),
-        _ => 0,
-    };
-    1 + children
 }
 
 fn has_doubles(values: &[Value]) -> bool {

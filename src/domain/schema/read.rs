@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
-use super::check::{MOST_VALUES, checked, size};
+use super::check::{Cost, checked};
 use super::rules::{Bound, Pattern};
 use super::types::{Count, Others, Shape, Type};
 use crate::domain::Problems;
@@ -84,8 +84,8 @@ pub(super) struct Reader<'a> {
     file: &'a str,
     types: Option<&'a Node>,
     named: BTreeMap<&'a str, Progress>,
-    /// How many values all defaults together consist of.
-    defaults: usize,
+    /// What all defaults together take.
+    defaults: Cost,
     pub(super) problems: Problems,
 }
 
@@ -109,9 +109,15 @@ fn meant(word: &str) -> Option<&'static str> {
     }
 }
 
+/// The type that a `$ref` names.
+fn referred(reference: &str) -> Option<&str> {
+    let name = ["#/schema/types/", "#/types/"].iter().find_map(|prefix| reference.strip_prefix(prefix))?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(file: &'a str, types: Option<&'a Node>) -> Self {
-        Self { file, types, named: BTreeMap::new(), defaults: 0, problems: Problems::default() }
+        Self { file, types, named: BTreeMap::new(), defaults: Cost::default(), problems: Problems::default() }
     }
 
     /// Reads every type, also those that nothing refers to: a mistake in them is still a mistake.
@@ -141,7 +147,10 @@ impl<'a> Reader<'a> {
         match &declared.shape {
             Shape::Object { properties, .. } if !properties.is_empty() => Some(declared),
             Shape::Object { .. } => {
-                self.refuse(name, format!("the input type `{text}` has no properties"), "declare at least one");
+                // Properties that are wrong have been told already.
+                if !self.declares_properties(text) {
+                    self.refuse(name, format!("the input type `{text}` has no properties"), "declare at least one");
+                }
                 None
             }
             other => {
@@ -150,6 +159,19 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Whether a type that could be read is written with properties, right or wrong, by itself or by what it refers to.
+    fn declares_properties(&self, name: &str) -> bool {
+        let Some(node) = self.types.and_then(|types| types.get(name)) else { return false };
+        if let Some(other) = node.get("$ref").and_then(Node::as_text).and_then(referred) {
+            return self.declares_properties(other);
+        }
+        node.get("properties").is_some_and(|declared| match &declared.content {
+            Content::Null => false,
+            Content::Map(entries) => !entries.is_empty(),
+            _ => true,
+        })
     }
 
     /// A type by its name; `from` is where it is named.
@@ -195,15 +217,15 @@ impl<'a> Reader<'a> {
     }
 
     fn default(&mut self, declared: &Type, given: &'a Node) -> Option<Value> {
-        if self.defaults > MOST_VALUES {
+        if self.defaults.is_too_much() {
             return None;
         }
         let value = checked(self.file, declared, given, "default");
         let value = self.problems.note(value)?;
-        self.defaults += size(&value);
-        if self.defaults > MOST_VALUES {
-            let message = format!("the defaults together stand for more than {MOST_VALUES} values");
-            self.refuse(given, message, "nest fewer defaults");
+        self.defaults.add(&value);
+        if self.defaults.is_too_much() {
+            let message = format!("the defaults together stand for {}", Cost::limit());
+            self.refuse(given, message, "shorten them, or nest fewer defaults");
         }
         Some(value)
     }
@@ -233,8 +255,7 @@ impl<'a> Reader<'a> {
             }
         }
         let text = reference.as_text().unwrap_or_default();
-        let name = ["#/schema/types/", "#/types/"].iter().find_map(|prefix| text.strip_prefix(prefix));
-        let Some(name) = name.filter(|name| !name.is_empty() && !name.contains('/')) else {
+        let Some(name) = referred(text) else {
             let message = format!("`$ref` {} doesn't name one of `types`", reference.to_value());
             self.refuse(reference, message, "write \"#/types/NAME\"; nothing outside the schema can be referred to");
             return None;

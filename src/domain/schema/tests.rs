@@ -213,6 +213,42 @@ fn defaults_that_multiply_are_refused() {
 }
 
 #[test]
+fn a_large_default_that_many_properties_refer_to_is_refused_before_it_is_copied() {
+    let large = "z".repeat(30_000);
+    let text = |times: usize| {
+        let fields: Vec<String> = (0..times).map(|n| format!("f{n}: {{$ref: '#/types/L'}}")).collect();
+        format!("properties: {{{}}}}}, L: {{type: string, default: {large}", fields.join(", "))
+    };
+    assert!(resolve(&with(&text(10)).unwrap(), json!({})).is_ok());
+    let many = resolve(&with(&text(100)).unwrap(), json!({})).unwrap_err();
+    assert!(
+        many.starts_with("spec: stands for more than 100000 values or 1 MiB of text"),
+        "{}",
+        &many[..200.min(many.len())]
+    );
+    // And where the defaults are those of types: each holds copies of the one below it.
+    let mut nested = text(10);
+    for n in 0..10 {
+        write!(nested, "}}, N{n}: {{type: object, default: {{}}, properties: {{l: {{$ref: '#/types/{}'}}, m: {{$ref: '#/types/L'}}}}", if n == 0 { "L".to_owned() } else { format!("N{}", n - 1) }).unwrap();
+    }
+    let nested = refusal(with(&nested));
+    assert!(nested.contains("the defaults together stand for more than"), "{}", &nested[..200.min(nested.len())]);
+}
+
+#[test]
+fn an_input_type_without_properties_is_told_only_if_it_declares_none() {
+    let none = "the input type `In` has no properties";
+    for declared in ["properties: {}", "description: x", "properties:"] {
+        assert!(refusal(with(declared)).contains(none), "{declared}");
+    }
+    let wrong = refusal(property("type: int"));
+    assert!(wrong.contains("unknown type \"int\"") && !wrong.contains(none), "{wrong}");
+    let text = "schema: {format: {openapi: 3.0.0}, environment_input_type: Out, types: {Out: {$ref: '#/types/In'}, In: {properties: {p: {type: int}}}}}";
+    let referred = refusal(Schema::parse(text, BundleKind::Environment, false, false));
+    assert!(!referred.contains("has no properties"), "{referred}");
+}
+
+#[test]
 fn a_service_needs_a_pipeline_type_unless_its_pipeline_is_customer_managed() {
     let text = "schema:\n  format: {openapi: 3.0.0}\n  service_input_type: In\n  types: {In: {type: object, properties: {a: {type: string}}}}\n";
     let problems = Schema::parse(text, BundleKind::Service, true, false).unwrap_err().to_string();
