@@ -15,9 +15,9 @@ mod verdict;
 pub(crate) mod yaml;
 
 pub use bundle::{
-    Bundle, BundleKind, Engine, Files, Intake, LOCK_FILE, Part, Role, check_alone, check_bundle, check_part,
-    examine_bundle, has_pipeline, is_left_by_terraform, lock_key, open_bundle, open_bundle_of, pack, pack_component,
-    unpack,
+    BACKEND_FILE, Bundle, BundleKind, Engine, Files, GENERATED_FILES, Intake, LOCK_FILE, METADATA_FILE, Part, Role,
+    VALUES_FILE, check_alone, check_bundle, check_part, examine_bundle, generated_file, has_pipeline,
+    is_left_by_terraform, lock_key, open_bundle, open_bundle_of, pack, pack_component, unpack,
 };
 pub use deployment::{IllegalMove, advance};
 pub use id::{Scope, partition};

@@ -5,9 +5,6 @@ use serde_json::{Map, Value, json};
 use super::{Metadata, Request};
 use crate::domain::Target;
 
-/// Where the note lies.
-pub(super) const PATH: &str = ".proton/deployment-metadata.json";
-
 /// What Proton wrote instead of an id once the resource was deleted.
 const DELETED: &str = "<proton-resource-deleted>";
 

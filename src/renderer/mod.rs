@@ -16,10 +16,9 @@ pub use mention::{Mention, Step, mentions, path_name};
 
 use serde_json::Value;
 
-use crate::domain::{Engine, Files, Part, Problem, Problems, Target};
-
-/// The values of the generated variables.
-const VALUES: &str = "proton.auto.tfvars.json";
+use crate::domain::{
+    Engine, Files, GENERATED_FILES, METADATA_FILE, Part, Problem, Problems, Role, Target, VALUES_FILE, generated_file,
+};
 
 /// What is to be rendered.
 #[derive(Debug)]
@@ -78,7 +77,7 @@ pub fn render(request: &Request<'_>) -> Result<Rendered, Problems> {
     };
     files.extend([values_file(request.inputs)]);
     let metadata = metadata::document(request);
-    files.insert(metadata::PATH.to_owned(), pretty::print(&metadata).into_bytes());
+    files.insert(METADATA_FILE.to_owned(), pretty::print(&metadata).into_bytes());
     Ok(Rendered { files, large_template })
 }
 
@@ -92,7 +91,7 @@ pub fn stack_outputs(file: &str, text: &str) -> Result<Vec<String>, Problem> {
 
 /// The file that gives the variables their values, for these inputs.
 pub fn values_file(inputs: &Value) -> (String, Vec<u8>) {
-    (VALUES.to_owned(), pretty::print(inputs).into_bytes())
+    (VALUES_FILE.to_owned(), pretty::print(inputs).into_bytes())
 }
 
 /// The comments in a target's files that name it and mean nothing to Terraform: what stands at the end of its author's
@@ -114,17 +113,12 @@ pub fn requirements(part: &Part) -> Files {
 /// The bundle's files, and the declaration of the variables that Proton gives them.
 fn terraform_files(request: &Request<'_>) -> Result<Files, Problems> {
     let banner = banner::text(request.arn, request.metadata.is_resource_deleted);
-    let generated = variables::file_name(request.target);
+    let generated = Role::of(request.target).variables_file();
     let mut problems = Problems::default();
     let mut files = Files::new();
     for (path, bytes) in &request.part.files {
-        if path == VALUES || path == metadata::PATH {
-            let file = format!("{}/{path}", request.part.folder);
-            problems.push(Problem::of(
-                file,
-                "is a file that Proton generates",
-                "rename it or take it out of the bundle",
-            ));
+        if GENERATED_FILES.contains(&path.as_str()) {
+            problems.push(generated_file(format!("{}/{path}", request.part.folder)));
         } else if path != generated {
             // A bundle may hold a copy of the generated file, so that its author can run `terraform validate`.
             files.insert(path.clone(), signed(&banner, path, bytes));

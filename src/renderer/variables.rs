@@ -12,16 +12,6 @@ use serde_json::Value;
 
 use crate::domain::Target;
 
-/// The file's name, which tells the kind.
-pub(super) fn file_name(target: &Target) -> &'static str {
-    match target {
-        Target::Environment { .. } => "proton.environment.variables.tf",
-        Target::ServiceInstance { .. } => "proton.service_instance.variables.tf",
-        Target::ServicePipeline { .. } => "proton.pipeline.variables.tf",
-        Target::Component { .. } => "proton.component.variables.tf",
-    }
-}
-
 /// The file's text without banner, as `terraform fmt` would leave it.
 pub(super) fn declarations(target: &Target, inputs: &Value) -> String {
     let blocks = match target {

@@ -8,11 +8,11 @@ use semver::Version;
 use serde_json::{Map, Value, json};
 
 use super::{Terraform, TerraformError};
+use crate::domain::BACKEND_FILE;
 use crate::support::Secret;
 
-/// Terraform merges override files in the order of their names, so ours has one that comes late
-/// (<https://developer.hashicorp.com/terraform/language/files/override>).
-pub(super) const OVERRIDE_FILE: &str = "zzzz_hadron_backend_override.tf.json";
+/// Ours, beside the author's own.
+pub(super) const OVERRIDE_FILE: &str = BACKEND_FILE;
 
 /// The place of one target's state.
 #[derive(Debug, Clone)]

@@ -103,6 +103,11 @@ fn misnamed<'f>(files: &'f Files, name: &str) -> Option<&'f str> {
 const INSTANCE: [&str; 2] = ["instance_infrastructure", "infrastructure"];
 const PIPELINE: [&str; 2] = ["pipeline_infrastructure", "pipeline"];
 
+/// Most characters of a schema: those that `GetEnvironmentTemplateVersion` and its like can answer with.
+///
+/// <https://docs.aws.amazon.com/proton/latest/APIReference/API_EnvironmentTemplateVersion.html>
+const LONGEST_SCHEMA: usize = 51_200;
+
 struct Check {
     files: Files,
     problems: Problems,
@@ -122,6 +127,11 @@ impl Check {
         let Ok(text) = String::from_utf8(bytes.clone()) else {
             return self.problems.push(Problem::of(SCHEMA_FILE, "isn't UTF-8", "save it as UTF-8"));
         };
+        let length = text.chars().count();
+        if length > LONGEST_SCHEMA {
+            let message = format!("has {length} characters, and Proton's API gives out at most {LONGEST_SCHEMA}");
+            return self.problems.push(Problem::of(SCHEMA_FILE, message, "shorten it, or share types by $ref"));
+        }
         bundle.schema = self.problems.note(Schema::parse(&text, kind, has_pipeline, customer_managed));
         bundle.schema_text = Some(text);
     }
@@ -188,12 +198,19 @@ impl Check {
         {
             files.retain(|path, _| templates.contains(path) || !is_terraforms(path));
         }
+        if let Some((templates, manifest)) = &read
+            && engine == Engine::Hcl
+            && terraform::is_generated_alone(templates, role)
+        {
+            let message = format!("`{}` is a file that Proton generates", role.variables_file());
+            self.problems.0.extend(manifest.problem(message, "give the template another name"));
+        }
         let readable = read.is_some();
         let templates = read.map(|(templates, _)| templates).unwrap_or_default();
         let part = Part { folder: folder.to_owned(), engine, templates, files };
         if engine == Engine::Hcl {
             // Also without a manifest: the files' own mistakes are worth telling in the same round.
-            self.problems.append(terraform::check(&part, role.variables()));
+            self.problems.append(terraform::check(&part, role));
         }
         readable.then_some(part)
     }

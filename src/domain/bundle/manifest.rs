@@ -3,11 +3,11 @@
 //! <https://docs.aws.amazon.com/proton/latest/userguide/ag-wrap-up.html>
 
 use super::{Engine, Files, terraform};
-use crate::domain::Problems;
 #[cfg(test)]
 use crate::domain::editor;
 use crate::domain::problem::nearest;
 use crate::domain::yaml::{self, Content, Node, refuse_unknown_keys};
+use crate::domain::{Problem, Problems};
 
 /// The manifest's name in each infrastructure folder.
 pub(super) const MANIFEST: &str = "manifest.yaml";
@@ -53,6 +53,11 @@ impl Manifest {
     /// Whether it's `"*"`, and no Terraform file has to stay out.
     pub(super) fn selects_all(&self) -> bool {
         self.selections.iter().any(|selection| selection.as_text() == Some("*"))
+    }
+
+    /// A problem of what the manifest selects.
+    pub(super) fn problem(&self, message: impl Into<String>, remedy: impl Into<String>) -> Option<Problem> {
+        Some(self.selections.first()?.problem(&self.file, message, remedy))
     }
 
     /// The selected files of the manifest's folder, whose paths are relative to it.
@@ -163,6 +168,10 @@ impl Reader<'_> {
             Engine::Hcl if name != "*" && !name.ends_with(terraform::HCL) && !name.ends_with(terraform::JSON) => {
                 ("Terraform reads only files that end with .tf or .tf.json", "rename it, or write \"*\"")
             }
+            Engine::Hcl if name.trim_start_matches("./").contains('/') => (
+                "Terraform reads only the files of this folder itself",
+                "move it beside the manifest, or call its folder as a module",
+            ),
             _ => return Some(file.clone()),
         };
         self.refuse(file, problem.0, problem.1);

@@ -21,7 +21,7 @@ pub use intake::Intake;
 pub use left_over::is_left_by_terraform;
 pub use pack::pack;
 
-use super::{Schema, Target};
+use super::{Problem, Schema, Target};
 
 /// Files by their path, which is relative and separated by `/`.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -30,6 +30,25 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 ///
 /// <https://developer.hashicorp.com/terraform/language/files/dependency-lock>
 pub const LOCK_FILE: &str = ".terraform.lock.hcl";
+
+/// The values of the generated variables, beside an author's files.
+pub const VALUES_FILE: &str = "proton.auto.tfvars.json";
+
+/// The note of what was deployed.
+pub const METADATA_FILE: &str = ".proton/deployment-metadata.json";
+
+/// Where the state is kept. Terraform merges override files in the order of their names, so ours has one that comes late.
+///
+/// <https://developer.hashicorp.com/terraform/language/files/override>
+pub const BACKEND_FILE: &str = "zzzz_hadron_backend_override.tf.json";
+
+/// Files that are generated for every deployment of Terraform code, and that a bundle can't bring along.
+pub const GENERATED_FILES: [&str; 3] = [VALUES_FILE, METADATA_FILE, BACKEND_FILE];
+
+/// What a bundle is told that brings one of [`GENERATED_FILES`] along.
+pub fn generated_file(file: String) -> Problem {
+    Problem::of(file, "is a file that Proton generates", "rename it or take it out of the bundle")
+}
 
 /// The key, in a bundle's bucket, of the lock that the first deployment of a part has recorded.
 pub fn lock_key(digest: &str, role: Role) -> String {
@@ -86,6 +105,17 @@ impl Role {
             Self::Instance => "instance",
             Self::Pipeline => "pipeline",
             Self::Component => "component",
+        }
+    }
+
+    /// The name of the generated file that declares the variables. A bundle may hold a copy of it, so that its author can
+    /// run `terraform validate`.
+    pub fn variables_file(self) -> &'static str {
+        match self {
+            Self::Environment => "proton.environment.variables.tf",
+            Self::Instance => "proton.service_instance.variables.tf",
+            Self::Pipeline => "proton.pipeline.variables.tf",
+            Self::Component => "proton.component.variables.tf",
         }
     }
 

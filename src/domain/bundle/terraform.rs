@@ -1,4 +1,5 @@
-//! What can be said of Terraform files without Terraform: that they parse, and that they leave the state alone.
+//! What can be said of Terraform files without Terraform: that they parse, that they leave the state alone, and that they
+//! aren't in the way of what is generated beside them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,7 +8,7 @@ use std::ops::Range;
 use hcl_edit::Span;
 use hcl_edit::structure::{Block, Body};
 
-use super::Part;
+use super::{GENERATED_FILES, Part, Role, generated_file};
 use crate::domain::yaml::{self, Node};
 use crate::domain::{Problem, Problems};
 
@@ -17,20 +18,43 @@ pub(super) const HCL: &str = ".tf";
 /// The end of a file's name in JSON.
 pub(super) const JSON: &str = ".tf.json";
 
-/// Checks every Terraform file of a part. `variables` are the names that the generated variables file declares.
-pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
-    let mut problems = Problems::default();
-    let mut declared = Declared::default();
-    for (path, bytes) in &part.files {
-        let file = format!("{}/{path}", part.folder);
-        let own = !path.contains('/');
-        let (hcl, json) = (path.ends_with(HCL), path.ends_with(JSON));
-        if !hcl && !json {
-            continue;
+/// Ends of the names of files that Terraform takes values from by itself.
+const VALUES: [&str; 2] = [".auto.tfvars", ".auto.tfvars.json"];
+
+/// Checks every Terraform file of a part, and that none is in the way of those that are generated for its role.
+pub(super) fn check(part: &Part, role: Role) -> Problems {
+    let mut check = Check { role, declared: Declared::default(), problems: Problems::default() };
+    // A template by that name is refused as such, whatever it says.
+    let alone = is_generated_alone(&part.templates, role);
+    for (path, bytes) in part.files.iter().filter(|(path, _)| !alone || *path != role.variables_file()) {
+        check.file(&format!("{}/{path}", part.folder), path, bytes);
+    }
+    check.problems
+}
+
+/// Whether all that a manifest selects is the file that is generated, so that nothing would be provisioned.
+pub(super) fn is_generated_alone(templates: &[String], role: Role) -> bool {
+    matches!(templates, [only] if only == role.variables_file())
+}
+
+struct Check {
+    role: Role,
+    declared: Declared,
+    problems: Problems,
+}
+
+impl Check {
+    fn file(&mut self, file: &str, path: &str, bytes: &[u8]) {
+        if GENERATED_FILES.contains(&path) {
+            return self.problems.push(generated_file(file.to_owned()));
+        }
+        let values = !path.contains('/') && VALUES.iter().any(|end| path.ends_with(end));
+        let json = path.ends_with(JSON) || values && path.ends_with(".json");
+        if !values && !json && !path.ends_with(HCL) {
+            return;
         }
         let Ok(text) = std::str::from_utf8(bytes) else {
-            problems.push(Problem::of(file, "isn't UTF-8", "save it as UTF-8"));
-            continue;
+            return self.problems.push(Problem::of(file, "isn't UTF-8", "save it as UTF-8"));
         };
         // Terraform skips a byte order mark in its own syntax, the parsers don't.
         let marked = text.strip_prefix('\u{feff}');
@@ -38,27 +62,64 @@ pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
         if json {
             if marked.is_some() {
                 let message = "begins with a byte order mark, which Terraform refuses in JSON";
-                problems.push(Problem::of(&file, message, "save it as UTF-8 without one").at(1, 1));
+                self.problems.push(Problem::of(file, message, "save it as UTF-8 without one").at(1, 1));
             }
-            if let Some(document) = problems.note(read_json(&file, text))
-                && own
-                && is_override(path)
-            {
-                refuse_state_json(&file, &document, &mut problems);
+            let Some(document) = self.problems.note(read_json(file, text)) else { return };
+            if values {
+                self.assigned_json(file, &document);
+            } else if is_override(path) && !path.contains('/') {
+                refuse_state_json(file, &document, &mut self.problems);
             }
-            continue;
-        }
-        let Some(body) = problems.note(read_hcl(&file, text)) else { continue };
-        if !(is_override(path) || own && is_generated(path)) {
-            declared.note(&file, text, &body, &mut problems);
-        }
-        if own && is_override(path) {
-            refuse_state(&file, text, &body, &mut problems);
-        } else if own && !is_generated(path) {
-            refuse_variables(&file, text, &body, variables, &mut problems);
+        } else if let Some(body) = self.problems.note(read_hcl(file, text)) {
+            if values { self.assigned(file, text, &body) } else { self.hcl(file, path, text, &body) }
         }
     }
-    problems
+
+    fn hcl(&mut self, file: &str, path: &str, text: &str, body: &Body) {
+        if path == self.role.variables_file() {
+            return self.lost(file, text, body);
+        }
+        let own = !path.contains('/');
+        if !is_override(path) {
+            self.declared.note(file, text, body, &mut self.problems);
+        }
+        if own && is_override(path) {
+            refuse_state(file, text, body, &mut self.problems);
+        } else if own {
+            refuse_variables(file, text, body, self.role.variables(), &mut self.problems);
+        }
+    }
+
+    /// The generated file takes the place of its copy, so that whatever else the copy says is never applied.
+    fn lost(&mut self, file: &str, text: &str, body: &Body) {
+        for block in body.blocks().filter(|block| block.ident.as_str() != "variable") {
+            let message = format!("the block `{}` would be lost: Proton generates this file", block.ident.as_str());
+            let problem = Problem::of(file, message, "move the block into a file of your own");
+            self.problems.push(placed(problem, text, block));
+        }
+    }
+
+    /// Of several files with values the last by name wins, and that may be the author's and not the spec's.
+    fn assigned(&mut self, file: &str, text: &str, body: &Body) {
+        let variables = self.role.variables();
+        for value in body.attributes().filter(|value| variables.contains(&value.key.as_str())) {
+            let problem = Problem::of(file, assigns(value.key.as_str()), REMOVE);
+            self.problems.push(at_span(problem, text, value.span()));
+        }
+    }
+
+    fn assigned_json(&mut self, file: &str, document: &Node) {
+        let variables = self.role.variables();
+        for entry in document.entries().iter().filter(|entry| variables.contains(&entry.key.as_str())) {
+            self.problems.push(entry.problem(file, assigns(&entry.key), REMOVE));
+        }
+    }
+}
+
+const REMOVE: &str = "remove the line, and give the value by the spec";
+
+fn assigns(variable: &str) -> String {
+    format!("assigns the variable `{variable}`, which has its value from the spec and from Proton")
 }
 
 /// Terraform merges these over all others, in the order of their names.
@@ -67,11 +128,6 @@ pub(super) fn check(part: &Part, variables: &[&str]) -> Problems {
 fn is_override(path: &str) -> bool {
     let stem = path.strip_suffix(JSON).or_else(|| path.strip_suffix(HCL)).unwrap_or(path);
     stem == "override" || stem.ends_with("_override")
-}
-
-/// A copy of the file that is generated anyway, for an author's own `terraform validate`.
-fn is_generated(path: &str) -> bool {
-    path.starts_with("proton.") && path.ends_with(".variables.tf")
 }
 
 fn read_hcl(file: &str, text: &str) -> Result<Body, Problems> {

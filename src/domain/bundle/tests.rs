@@ -388,7 +388,8 @@ fn a_manifest_that_isnt_followed_is_told_how_to_write_it() {
         ("file: '*.tf', rendering_engine: hcl", "only \"*\" alone"),
         ("file: '*', rendering_engine: jinja", "must be named"),
         ("file: cloudformatoin.yaml, rendering_engine: jinja", "did you mean `cloudformation.yaml`?"),
-        ("file: ../x.tf, rendering_engine: hcl", "there is no file `../x.tf`"),
+        ("file: ../x.tf, rendering_engine: hcl", "Terraform reads only the files of this folder itself"),
+        ("file: sub/x.tf, rendering_engine: hcl", "(move it beside the manifest"),
         ("file: a.yaml, rendering_engine: hcl", "only files that end with .tf"),
         (
             "file: cloudformation.yaml, rendering_engine: jinja}\n    - {file: '*', rendering_engine: hcl",
@@ -434,7 +435,80 @@ fn a_component_is_packed_into_the_same_bytes_and_opened_again() {
 fn a_components_mistakes_are_told_by_the_names_of_its_arguments() {
     assert!(refusal(pack_component("infrastructure: 1", MAIN)).starts_with("manifest:1:"));
     assert!(refusal(pack_component(HCL, "locals {")).starts_with("templateFile:1:"));
-    assert!(refusal(pack_component(&HCL.replace('*', "../x.tf"), MAIN)).contains("one file without a folder"));
+    assert!(
+        refusal(pack_component(&JINJA.replace("cloudformation.yaml", "../x.yaml"), MAIN))
+            .contains("one file without a folder")
+    );
+    let generated = refusal(pack_component(&HCL.replace('*', "proton.component.variables.tf"), MAIN));
+    assert_eq!(
+        generated,
+        "manifest:3:13: `proton.component.variables.tf` is a file that Proton generates (give the template another name)"
+    );
+}
+
+#[test]
+fn a_file_that_is_generated_is_refused_at_registration() {
+    let text = refusal(environment(&[
+        ("infrastructure/proton.auto.tfvars.json", "{\"environment\": {}}"),
+        ("infrastructure/.proton/deployment-metadata.json", "{}"),
+        ("infrastructure/zzzz_hadron_backend_override.tf.json", "{}"),
+        ("infrastructure/modules/m/proton.auto.tfvars.json", "{}"),
+    ]));
+    insta::assert_snapshot!(text, @"
+    infrastructure/.proton/deployment-metadata.json: is a file that Proton generates (rename it or take it out of the bundle)
+    infrastructure/proton.auto.tfvars.json: is a file that Proton generates (rename it or take it out of the bundle)
+    infrastructure/zzzz_hadron_backend_override.tf.json: is a file that Proton generates (rename it or take it out of the bundle)
+    ");
+}
+
+#[test]
+fn a_copy_of_the_generated_variables_that_would_lose_a_block_is_refused() {
+    let copy = "variable \"environment\" {}\n\nlocals {\n  a = 1\n}\n";
+    let text = refusal(environment(&[("infrastructure/proton.environment.variables.tf", copy)]));
+    assert_eq!(
+        text,
+        "infrastructure/proton.environment.variables.tf:3:1: the block `locals` would be lost: Proton generates this file \
+         (move the block into a file of your own)"
+    );
+    let variables = "# ours\nvariable \"environment\" {\n  default = null\n}\n";
+    assert!(environment(&[("infrastructure/proton.environment.variables.tf", variables)]).is_ok());
+    // Another kind's file isn't generated here: it stays, and declares its variables a second time.
+    let other = refusal(environment(&[("infrastructure/proton.pipeline.variables.tf", variables)]));
+    assert!(other.contains("proton.pipeline.variables.tf:2:1: the variable `environment` is declared"), "{other}");
+}
+
+#[test]
+fn values_beside_the_spec_cant_assign_a_generated_variable() {
+    let text = refusal(environment(&[
+        ("infrastructure/zzz.auto.tfvars", "own = 1\nenvironment = { name = \"x\", inputs = {} }\n"),
+        ("infrastructure/zzz.auto.tfvars.json", "{\n  \"proton_tags\": {}\n}"),
+        ("infrastructure/broken.auto.tfvars", "own = \n"),
+    ]));
+    assert!(text.contains("infrastructure/broken.auto.tfvars:1:7: is no valid HCL"), "{text}");
+    assert!(
+        text.contains(
+            "infrastructure/zzz.auto.tfvars:2:1: assigns the variable `environment`, which has its value from the spec"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("infrastructure/zzz.auto.tfvars.json:2:3: assigns the variable `proton_tags`"), "{text}");
+    let harmless = [
+        ("infrastructure/own.auto.tfvars", "own = 1\nservice = 2\n"),
+        ("infrastructure/modules/m/x.auto.tfvars", "environment = 1\n"),
+        ("infrastructure/terraform.tfvars", "environment = 1\n"),
+    ];
+    assert!(environment(&harmless).is_ok());
+}
+
+#[test]
+fn a_schema_that_proton_couldnt_show_is_refused() {
+    let padded = |length: usize| format!("{SCHEMA}#{}", "ä".repeat(length - SCHEMA.len() - 1));
+    assert!(environment(&[("schema/schema.yaml", &padded(51_200))]).is_ok());
+    let text = refusal(environment(&[("schema/schema.yaml", &padded(51_201))]));
+    assert_eq!(
+        text,
+        "schema/schema.yaml: has 51201 characters, and Proton's API gives out at most 51200 (shorten it, or share types by $ref)"
+    );
 }
 
 proptest! {
