@@ -216,7 +216,7 @@ fn bad_input_ends_well() {
         write(name, "infrastructure/manifest.yaml", manifest);
         write(name, "infrastructure/main.tf", code);
     }
-    write("deep", "schema/schema.yaml", "- ".repeat(100_000).as_bytes());
+    write("deep", "schema/schema.yaml", "- ".repeat(25_000).as_bytes());
     write("hcl", "infrastructure/deep.tf", format!("locals {{\n  a = {}\n}}\n", "[".repeat(100_000)).as_bytes());
     write("latin", "infrastructure/latin.tf", b"# \xe9\n");
     write("huge", "infrastructure/huge.tf", &vec![b'#'; 3 << 20]);
