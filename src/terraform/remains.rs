@@ -38,7 +38,7 @@ impl Remains {
             }
             if step != Step::Plan {
                 remains.began = true;
-                remains.ended = step_dir.exit()?.is_some_and(|exit| exit.code.is_some());
+                remains.ended = step_dir.exit()?.is_some_and(|exit| exit.is_orderly(step));
             }
             read_lines(&step_dir.stdout(), ledger)?;
         }
@@ -84,7 +84,8 @@ impl LockTaken {
     pub fn of_run(run_dir: &Path) -> Result<Vec<Self>, TerraformError> {
         let mut found = Vec::new();
         for step_dir in steps(run_dir, DEPTH).into_iter().map(StepDir::new) {
-            let ended = step_dir.exit()?.is_some_and(|exit| exit.code.is_some());
+            let step = if step_dir.path().ends_with(Step::Plan.folder()) { Step::Plan } else { Step::Apply };
+            let ended = step_dir.exit()?.is_some_and(|exit| exit.is_orderly(step));
             if let (Some(command), Some((from, to))) = (step_dir.command()?, taken(&step_dir.stdout(), ended)?) {
                 found.push(Self { host: command.host, from, to });
             }

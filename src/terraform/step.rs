@@ -125,6 +125,12 @@ impl Exit {
     pub(super) fn never_ran(reason: impl Into<String>) -> Self {
         Self { error: Some(reason.into()), ..Self::default() }
     }
+
+    /// Whether Terraform came to an end of its own: its state is saved then, and its lock given back. Go ends a program
+    /// that has no memory left with 2, which a plan also means by differences, and Terraform's own crashes end with 11.
+    pub(super) fn is_orderly(&self, step: Step) -> bool {
+        matches!(self.code, Some(0 | 1)) || (step == Step::Plan && self.code == Some(2))
+    }
 }
 
 /// What the supervisor is to start. Variables are named only: their values come by the supervisor's own environment,
@@ -273,5 +279,19 @@ impl StepDir {
         let new = self.0.join(format!("{name}.new"));
         let bytes = serde_json::to_vec(value).map_err(|e| TerraformError::io("writing", &path)(e.into()))?;
         fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path)).map_err(TerraformError::io("writing", &path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_no_orderly_end() {
+        let exit = |code| Exit { code: Some(code), ..Exit::default() };
+        let orderly = |step| [0, 1, 2, 11].map(|code| exit(code).is_orderly(step));
+        assert_eq!(orderly(Step::Apply), [true, true, false, false]);
+        assert_eq!(orderly(Step::Plan), [true, true, true, false]);
+        assert!(!Exit { signal: Some(9), ..Exit::default() }.is_orderly(Step::Apply));
     }
 }

@@ -125,7 +125,8 @@ pub(super) fn is_unclean(error: &TerraformError) -> bool {
             name.ends_with("-apply") || name.ends_with("-destroy")
         }),
         // A provider that was killed answered nothing, and Terraform ended by itself.
-        E::Failed { step, .. } => step.changes() && error.is_unanswered(),
+        // One that crashed saved nothing, and gave no lock back.
+        E::Failed { step, exit, .. } => step.changes() && (error.is_unanswered() || !matches!(exit, 0 | 1)),
         _ => false,
     }
 }
@@ -305,4 +306,18 @@ impl std::fmt::Display for AtRisk {
 /// Whether a run directory has something that is nowhere else, or keeps its target from being touched.
 pub(super) fn holds_the_only_copy(run_dir: &RunDir) -> bool {
     run_dir.work().join(errored::ERRORED).exists() || run_dir.path().join(block::AT_RISK).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terraform::Step;
+
+    #[test]
+    fn a_terraform_that_crashed_leaves_something_to_settle() {
+        let ended = |step, exit| is_unclean(&TerraformError::Failed { step, exit, diagnostics: Vec::new() });
+        assert_eq!([1, 2, 11].map(|exit| ended(Step::Apply, exit)), [false, true, true]);
+        assert_eq!([1, 2, 11].map(|exit| ended(Step::Destroy, exit)), [false, true, true]);
+        assert!(!ended(Step::Plan, 11));
+    }
 }
