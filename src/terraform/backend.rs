@@ -11,9 +11,6 @@ use super::{Terraform, TerraformError};
 use crate::domain::BACKEND_FILE;
 use crate::support::Secret;
 
-/// Ours, beside the author's own.
-pub(super) const OVERRIDE_FILE: &str = BACKEND_FILE;
-
 /// The place of one target's state.
 #[derive(Debug, Clone)]
 pub enum Backend {
@@ -61,7 +58,7 @@ impl Backend {
         let document = json!({ "terraform": { "backend": kind } });
         let mut bytes = serde_json::to_vec_pretty(&document).expect("a JSON value can be written");
         bytes.push(b'\n');
-        (OVERRIDE_FILE, bytes)
+        (BACKEND_FILE, bytes)
     }
 
     /// What Terraform learns of the backend from its environment: address, credentials, and enough patience to bridge a restart

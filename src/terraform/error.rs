@@ -183,6 +183,11 @@ impl TerraformError {
         step.changes() && diagnostics.iter().any(|diagnostic| STALE.contains(&diagnostic.summary.as_str()))
     }
 
+    /// Whether Terraform itself broke down: it has saved nothing then, and given no lock back.
+    pub fn is_crash(&self) -> bool {
+        matches!(self, Self::Failed { step, exit, .. } if !step.ends_in_order_with(*exit))
+    }
+
     /// Whether Terraform ended early because we asked it to.
     pub fn was_interrupted(&self) -> bool {
         matches!(self, Self::Interrupted { .. })

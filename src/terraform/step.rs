@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TerraformError;
 use super::process::ProcessId;
+use super::session::PLAN_DIFFERS;
 
 /// A command of Terraform, as a step of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,13 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether Terraform came to an end of its own, well or not: its state is saved then, and its lock given back. Go ends
+    /// a program that has no memory left with 2, which a plan also means by differences, and Terraform's panics end with
+    /// 11.
+    pub(super) fn ends_in_order_with(self, code: i32) -> bool {
+        matches!(code, 0 | 1) || (self == Self::Plan && code == PLAN_DIFFERS)
+    }
+
     /// The step's folder within the run directory.
     pub fn folder(self) -> &'static str {
         match self {
@@ -126,10 +134,9 @@ impl Exit {
         Self { error: Some(reason.into()), ..Self::default() }
     }
 
-    /// Whether Terraform came to an end of its own: its state is saved then, and its lock given back. Go ends a program
-    /// that has no memory left with 2, which a plan also means by differences, and Terraform's own crashes end with 11.
+    /// Whether Terraform came to an end of its own: see [`Step::ends_in_order_with`].
     pub(super) fn is_orderly(&self, step: Step) -> bool {
-        matches!(self.code, Some(0 | 1)) || (step == Step::Plan && self.code == Some(2))
+        self.code.is_some_and(|code| step.ends_in_order_with(code))
     }
 }
 

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::backend::OVERRIDE_FILE;
 use super::diagnostic::Severity;
 use super::event::{Event, EventKind};
 use super::{Terraform, TerraformError, args, env};
+use crate::domain::BACKEND_FILE;
 use crate::domain::Files;
 use crate::support::files;
 
@@ -56,7 +56,7 @@ impl Trial<'_> {
     fn lay_out(&self, rendered: &Files) -> Result<PathBuf, TerraformError> {
         let work = self.folder.join("work");
         let state = json!({ "terraform": { "backend": { "local": { "path": self.folder.join("state") } } } });
-        let ours = (OVERRIDE_FILE.to_owned(), state.to_string().into_bytes());
+        let ours = (BACKEND_FILE.to_owned(), state.to_string().into_bytes());
         for (path, bytes) in rendered.iter().chain([(&ours.0, &ours.1)]) {
             let path = work.join(path);
             let parent = path.parent().unwrap_or(&work);

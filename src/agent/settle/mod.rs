@@ -125,8 +125,7 @@ pub(super) fn is_unclean(error: &TerraformError) -> bool {
             name.ends_with("-apply") || name.ends_with("-destroy")
         }),
         // A provider that was killed answered nothing, and Terraform ended by itself.
-        // One that crashed saved nothing, and gave no lock back.
-        E::Failed { step, exit, .. } => step.changes() && (error.is_unanswered() || !matches!(exit, 0 | 1)),
+        E::Failed { step, .. } => step.changes() && (error.is_unanswered() || error.is_crash()),
         _ => false,
     }
 }
