@@ -72,6 +72,14 @@ pub struct Adoption {
     pub address: String,
     /// What `terraform import` takes for its id.
     pub id: String,
+    /// Whether a blocked state asked for it: it may then take the place of what the state holds at the address. A server
+    /// that doesn't tell is an earlier one.
+    #[serde(default = "asked")]
+    pub asked: bool,
+}
+
+fn asked() -> bool {
+    true
 }
 
 impl Proton {

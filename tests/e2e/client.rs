@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_proton::types::{
-    CompatibleEnvironmentTemplateInput, DeploymentStatus, Output, S3ObjectSource, ServiceStatus,
+    CompatibleEnvironmentTemplateInput, DeploymentStatus, DeploymentUpdateType, Output, S3ObjectSource, ServiceStatus,
     ServiceTemplateSupportedComponentSourceType, TemplateVersionSourceInput, TemplateVersionStatus,
 };
 use hadron::support::{AwsAccess, Secret};
@@ -100,6 +100,12 @@ impl Client {
     pub(crate) async fn create_environment(&self, name: &str, template: &str, inputs: &str) {
         let create = self.proton.create_environment().name(name).template_name(template).template_major_version("1");
         ask!(create.spec(spec(inputs)));
+    }
+
+    /// Gives an environment other inputs and doesn't wait.
+    pub(crate) async fn update_environment(&self, name: &str, inputs: &str) {
+        let update = self.proton.update_environment().name(name).deployment_type(DeploymentUpdateType::CurrentVersion);
+        ask!(update.spec(spec(inputs)));
     }
 
     /// How an environment stands.

@@ -39,7 +39,11 @@ struct Scene {
 
 impl Scene {
     async fn play() -> Self {
-        let plane = Plane::serve(Start::default());
+        Self::play_with(Start::default()).await
+    }
+
+    async fn play_with(start: Start) -> Self {
+        let plane = Plane::serve(start);
         let mut env = plane.exported().clone();
         env.insert("HADRON".into(), binary().display().to_string());
         env.insert("HADRON_DATA".into(), plane.data().display().to_string());
@@ -142,4 +146,31 @@ async fn what_a_host_cannot_give_is_refused_before_anything_is_claimed() {
     assert!(detach.err.contains("on GitHub Actions nothing outlives the agent"), "{}", detach.err);
     let wait = scene.agent(&["--wait", "1m"], "");
     assert_eq!(wait.code, 2, "{}", wait.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_state_holds_is_not_replaced_by_an_adoption_that_nobody_asked_for() {
+    let scene = Scene::play().await;
+    scene.user.create_environment("dev", "one", "command: \"true\"").await;
+    assert_eq!(scene.agent(&["--once"], "").code, 0);
+    let operator = Shell::new(Tools::get(), &{
+        let mut env = scene.plane.exported().clone();
+        env.insert("HADRON".into(), binary().display().to_string());
+        env
+    });
+    let adopt = |what: &str| operator.json(&format!("$HADRON state adopt environment/dev {what} --output json"));
+    let held = operator.json("$HADRON state pull environment/dev")["resources"].clone();
+    adopt("terraform_data.one=another");
+    scene.user.update_environment("dev", "command: echo again").await;
+    let refused = scene.agent(&["--once", "--output", "json"], "");
+    assert_eq!(refused.code, 13, "{}", refused.err);
+    let told: Value = serde_json::from_str(&refused.out).unwrap();
+    let message = told["deployments"][0]["message"].as_str().unwrap();
+    assert!(message.contains("the state holds") && message.contains("name another again"), "{message}");
+    assert_eq!(operator.json("$HADRON state pull environment/dev")["resources"], held);
+    assert_eq!(adopt("--none")["blocked"], Value::Null);
+    scene.user.update_environment("dev", "command: echo again").await;
+    let last = scene.agent(&["--once"], "");
+    assert_eq!(last.code, 0, "{}", last.err);
+    assert_eq!(operator.json("$HADRON state pull environment/dev")["resources"], held, "it is the same object");
 }

@@ -216,13 +216,17 @@ impl Settler<'_> {
         let never = CancellationToken::new();
         let session = self.commands();
         let mut refused = Vec::new();
-        for Adoption { address, id } in wanted {
+        for Adoption { address, id, asked } in wanted {
             let state = self.patiently(|| async { Ok(session.state_pull(&never).await?) }).await?;
             let before = |source| StepError::Terraform { source, changing: false };
             let state = State::parse(&state).map_err(before)?;
             let stands = state.as_ref().and_then(|state| state.current(&address));
             if stands.is_some_and(|object| object.id.as_ref() == Some(&id)) {
                 self.say(&format!("{address} is in the state already"));
+                continue;
+            }
+            if let Some(object) = stands.filter(|_| !asked) {
+                refused.push(standing(&address, &id, object.id.as_deref()));
                 continue;
             }
             self.say(&format!("adopting {address} as an operator has decided ({id})"));
@@ -239,16 +243,35 @@ impl Settler<'_> {
         if refused.is_empty() {
             return Ok(());
         }
-        let reason = "what was to be adopted can't be imported by the id that was given for it".to_owned();
+        let reason = "what was to be adopted can't be imported, or would replace what the state holds".to_owned();
         let found = Found { suspects: refused, reason: Some(reason), ..Found::default() };
         let risk = self.patiently(|| block::block(self, &found, None)).await?;
         Err(StepError::AtRisk { end: None, risk: Box::new(risk) })
     }
 }
 
+/// Nobody has asked for an object at this address, and Terraform would destroy the one that stands there.
+fn standing(address: &str, id: &str, stands: Option<&str>) -> Suspect {
+    let there = stands.unwrap_or("an object without an id");
+    let why = format!(
+        "it was to be adopted as {id}, but the state holds {there} there, which would be destroyed for it: to let it stand, \
+         say --none; to have it replaced, name {id} again"
+    );
+    Suspect::new(address, kind(address), None, &why)
+}
+
+/// The resource type within an address.
+fn kind(address: &str) -> &str {
+    address.split('[').next().unwrap_or_default().rsplit('.').nth(1).unwrap_or_default()
+}
+
 /// What an operator has named wrongly is in doubt again, without an id.
 fn refusal(address: &str, id: &str, error: &TerraformError) -> Suspect {
-    let kind = address.split('[').next().unwrap_or_default().rsplit('.').nth(1).unwrap_or_default();
     let said = error.diagnostics().first().map_or_else(|| error.to_string(), |first| first.summary.clone());
-    Suspect::new(address, kind, None, &format!("it was to be adopted as {id}, and can't be imported by that: {said}"))
+    Suspect::new(
+        address,
+        kind(address),
+        None,
+        &format!("it was to be adopted as {id}, and can't be imported by that: {said}"),
+    )
 }

@@ -92,7 +92,7 @@ async fn a_blocked_target_is_neither_offered_nor_claimed() {
 async fn adoptions_are_forgotten_when_a_run_succeeds_that_was_told_of_them() {
     let test = TestPlane::new().await;
     let dev = test.environment("dev").await;
-    let adoption = |number| Adoption { number, address: format!("t.r{number}"), id: number.to_string() };
+    let adoption = |number| Adoption { number, address: format!("t.r{number}"), id: number.to_string(), asked: false };
     let lock = StateLock { adoptions: vec![adoption(1), adoption(2)], adopted: 2, ..StateLock::free(&dev.target_arn) };
     test.add(lock).await;
     let agent = test.agent("a");

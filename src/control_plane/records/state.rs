@@ -46,6 +46,14 @@ pub struct Adoption {
     pub address: String,
     /// Its id as its provider imports it.
     pub id: String,
+    /// Whether a blocked state asked for it: it may then take the place of what the state holds at the address.
+    #[serde(default = "asked")]
+    pub asked: bool,
+}
+
+/// What earlier versions noted.
+fn asked() -> bool {
+    true
 }
 
 /// Why a state is blocked.

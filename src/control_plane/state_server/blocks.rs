@@ -102,7 +102,8 @@ async fn adoptions(plane: &Plane, address: Address, credential: Credential) -> R
         )
     });
     let adopt = found.await?;
-    let adopt: Vec<Value> = adopt.iter().map(|it| json!({ "address": it.address, "id": it.id })).collect();
+    let adopt: Vec<Value> =
+        adopt.iter().map(|it| json!({ "address": it.address, "id": it.id, "asked": it.asked })).collect();
     Ok(answer(&json!({ "adopt": adopt })))
 }
 

@@ -137,7 +137,7 @@ async fn only_the_current_claim_hears_what_it_was_told_to_adopt() {
     let bench = Bench::new().await;
     let run = bench.first();
     assert_eq!(run.adoptions().await.json(), json!({ "adopt": [] }));
-    let adoption = |number| Adoption { number, address: format!("t.r{number}"), id: "i".into() };
+    let adoption = |number| Adoption { number, address: format!("t.r{number}"), id: "i".into(), asked: number == 1 };
     let lock = StateLock { adoptions: vec![adoption(1), adoption(2)], adopted: 2, ..StateLock::free(arn()) };
     let told = UnsettledRun {
         deployment: "d1".into(),
@@ -154,7 +154,8 @@ async fn only_the_current_claim_hears_what_it_was_told_to_adopt() {
     };
     bench.plane.store.write::<_, StoreError, _>(add).await.unwrap();
     let heard = run.adoptions().await;
-    assert_eq!(heard.json(), json!({ "adopt": [{ "address": "t.r1", "id": "i" }] }), "the second came after its claim");
+    let first = json!({ "adopt": [{ "address": "t.r1", "id": "i", "asked": true }] });
+    assert_eq!(heard.json(), first, "the second came after its claim");
     bench.lose_lease();
     assert_eq!(run.adoptions().await.0, 409);
 }

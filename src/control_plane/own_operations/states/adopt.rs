@@ -43,13 +43,20 @@ fn adopt(
     }
     let mut lock = super::lock(tx, &engine.scope, arn)?;
     for it in named {
-        note(&mut lock, &it.address, &it.id);
+        let asked =
+            lock.blocked.as_ref().is_some_and(|block| block.suspects.iter().any(|known| known.address == it.address));
+        note(&mut lock, &it.address, &it.id, asked);
     }
-    if none && let Some(block) = &lock.blocked {
-        // What doesn't exist is no longer to be adopted, whatever was said of it before.
-        let absent = |address: &str| block.suspects.iter().any(|suspect| suspect.address == address);
+    if none {
+        // What doesn't exist is no longer to be adopted, whatever was said of it before. Where nothing is in doubt, all that
+        // nobody had asked for is taken back; an answer stays, since this may be a repeat of the word that lifted the block.
+        let suspects = lock.blocked.as_ref().map(|block| block.suspects.as_slice());
+        let absent = |known: &Adoption| match suspects {
+            Some(all) => all.iter().any(|suspect| suspect.address == known.address),
+            None => !known.asked,
+        };
         let named = |address: &str| named.iter().any(|it| it.address == address);
-        let kept = |known: &Adoption| named(&known.address) || !absent(&known.address);
+        let kept = |known: &Adoption| named(&known.address) || !absent(known);
         lock.value.adoptions = lock.adoptions.iter().filter(|known| kept(known)).cloned().collect();
     }
     if let Some(block) = lock.blocked.as_mut().filter(|block| !block.suspects.is_empty()) {
@@ -62,14 +69,16 @@ fn adopt(
     Ok(state(tx, engine, &lock)?)
 }
 
-/// Notes an adoption behind those that are there; one of the same address is replaced.
-pub(super) fn note(lock: &mut StateLock, address: &str, id: &str) {
-    if lock.adoptions.iter().any(|known| known.address == address && known.id == id) {
+/// Notes an adoption behind those that are there; one of the same address is replaced, and what answers a suspect still
+/// does so when its id is corrected.
+pub(super) fn note(lock: &mut StateLock, address: &str, id: &str, asked: bool) {
+    if lock.adoptions.iter().any(|known| known.address == address && known.id == id && (known.asked || !asked)) {
         return;
     }
+    let asked = asked || lock.adoptions.iter().any(|known| known.address == address && known.asked);
     lock.adoptions.retain(|known| known.address != address);
     lock.adopted += 1;
-    lock.adoptions.push(Adoption { number: lock.adopted, address: address.to_owned(), id: id.to_owned() });
+    lock.adoptions.push(Adoption { number: lock.adopted, address: address.to_owned(), id: id.to_owned(), asked });
 }
 
 /// Decides on the suspects when the newest parked state becomes the current one: what it has needs nothing, what has an id
@@ -79,7 +88,7 @@ pub(super) fn decide(lock: &mut StateLock, none: bool) -> Vec<Suspect> {
     let mut left = Vec::new();
     for suspect in suspects.into_iter().filter(|suspect| !suspect.in_parked) {
         match &suspect.id {
-            Some(id) => note(lock, &suspect.address, id),
+            Some(id) => note(lock, &suspect.address, id, true),
             None if !none => left.push(suspect),
             None => {}
         }

@@ -101,6 +101,19 @@ async fn suspects_are_decided_one_by_one_and_the_last_lifts_the_block() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_asked_for_is_told_apart_and_can_be_taken_back() {
+    let scene = Scene::new(vec![suspect("t.a", Some("1"), false)], None).await;
+    let adopt = |address: &str, id: &str| json!({ "adoptions": [{ "address": address, "id": id }] });
+    scene.perform("AdoptResources", adopt("t.a", "one")).await.unwrap();
+    scene.perform("AdoptResources", adopt("t.a", "two")).await.unwrap();
+    scene.perform("AdoptResources", adopt("t.b", "b")).await.unwrap();
+    let asked: Vec<_> = scene.lock().await.adoptions.into_iter().map(|it| (it.id, it.asked)).collect();
+    assert_eq!(asked, [("two".to_owned(), true), ("b".to_owned(), false)], "a corrected answer is one still");
+    scene.perform("AdoptResources", json!({ "none": true })).await.unwrap();
+    assert_eq!(scene.adoptions().await, ["t.a=two"], "an answer outlives a repeat");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_parked_state_becomes_the_current_one_and_known_suspects_are_adopted() {
     let suspects = vec![suspect("t.there", None, true), suspect("t.a", Some("1"), false)];
     let scene = Scene::new(suspects, Some(9)).await;
