@@ -67,6 +67,8 @@ impl AgentError {
         match self {
             Self::Detached => Verdict::Cancelled,
             Self::Proton(error) if error.is_passing() => Verdict::Unexpected,
+            // Somebody else has it, or needs it no more.
+            Self::Proton(ProtonError::Conflict { .. }) => Verdict::LeaseLost,
             Self::Keeper(_) | Self::Proton(ProtonError::Nonsense { .. }) => Verdict::Unexpected,
             _ => Verdict::Settings,
         }

@@ -66,6 +66,8 @@ pub(super) struct Shift {
     more: usize,
     /// A drain takes each deployment once.
     done: BTreeSet<String>,
+    /// What keeps a drain from claiming anything, and waiting won't mend.
+    refused: Option<ProtonError>,
     pub(super) worst: Verdict,
     /// How each deployment of a drain ended.
     pub(super) outcomes: Vec<Outcome>,
@@ -86,6 +88,7 @@ impl Shift {
             offered_at: Instant::now(),
             more: 0,
             done: BTreeSet::new(),
+            refused: None,
             worst: Verdict::Done,
             outcomes: Vec::new(),
         }
@@ -94,6 +97,9 @@ impl Shift {
     pub(super) async fn work(&mut self) -> Result<(), AgentError> {
         let mut wait = FIRST_WAIT;
         while !self.stop.is_cancelled() {
+            if let Some(error) = self.refused.take() {
+                return Err(error.into());
+            }
             let free = self.free();
             let beat = &self.context.metrics.polling;
             if free == 0 {
@@ -289,6 +295,10 @@ impl Shift {
             Arrival::NotClaimed(error) => {
                 tracing::info!(deployment.id = %candidate.id, %error, "deployment {} wasn't claimed", candidate.id);
                 self.cooling.insert(candidate.id, Instant::now() + COOLING);
+                let somebodys = matches!(error, ProtonError::Conflict { .. } | ProtonError::NotFound { .. });
+                if self.stay == Stay::UntilDrained && !somebodys && !error.is_passing() {
+                    self.refused = Some(error);
+                }
             }
         }
     }

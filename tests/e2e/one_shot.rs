@@ -149,6 +149,23 @@ async fn what_a_host_cannot_give_is_refused_before_anything_is_claimed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_that_are_refused_are_no_success() {
+    let policies = tempfile::tempdir().unwrap();
+    let forbid = r#"@id("closed") forbid (
+        principal in Hadron::Role::"agent",
+        action == Proton::Action::"NotifyResourceDeploymentStatusChange",
+        resource
+    );"#;
+    fs::write(policies.path().join("closed.cedar"), forbid).unwrap();
+    let settings = format!("policies = {:?}\n", policies.path());
+    let scene = Scene::play_with(Start { settings, ..Start::default() }).await;
+    scene.user.create_environment("dev", "one", "command: \"true\"").await;
+    let refused = scene.agent(&["--once"], "");
+    assert_eq!((refused.code, refused.out.as_str()), (3, ""), "{}", refused.err);
+    assert!(refused.err.contains("closed"), "{}", refused.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_state_holds_is_not_replaced_by_an_adoption_that_nobody_asked_for() {
     let scene = Scene::play().await;
     scene.user.create_environment("dev", "one", "command: \"true\"").await;
