@@ -43,6 +43,7 @@ pub(super) async fn run(
         },
     };
     let run = send(&client, deployment, plan, comment, decision).await?;
+    let away = away(&run);
     match form {
         Form::Json => print::json(&run)?,
         Form::Text => {
@@ -50,7 +51,24 @@ pub(super) async fn run(
             print::text(&format!("{}: {target}, {summary}\n", run.decision.unwrap_or(decision)))?;
         }
     }
+    if let Some(words) = away {
+        writeln!(io::stderr(), "{words}")?;
+    }
     Ok(Exit::Done)
+}
+
+/// What keeps the decision from being carried out at once. A one-shot that didn't wait has gone long before people come to
+/// its plan, and with its lease the run counts as lost.
+fn away(run: &Run) -> Option<String> {
+    let agent = run.agent.as_deref().unwrap_or_default();
+    let gone = run.status == RunStatus::Lost;
+    gone.then(|| format!("agent {agent}, which asked, is away: the decision is kept, and carried out when it is back"))
+}
+
+/// The plan that nobody has decided on yet. Whether the agent that asked is still there is no part of the question.
+fn undecided(run: &Run) -> Option<String> {
+    let open = matches!(run.status, RunStatus::AwaitingApproval | RunStatus::Lost) && run.decision.is_none();
+    run.plan_digest.clone().filter(|_| open)
 }
 
 async fn send(
@@ -78,7 +96,7 @@ async fn send(
 async fn confirmed(client: &Client, deployment: &str, decision: Decision) -> Result<Option<String>, Failure> {
     let input = DescribeRunInput { deployment_id: deployment.to_owned() };
     let DescribeRunOutput { run } = client.call(Operation::DescribeRun, &input).await.map_err(remote::refused)?;
-    let Some(digest) = run.plan_digest.filter(|_| run.status == RunStatus::AwaitingApproval) else {
+    let Some(digest) = undecided(&run) else {
         return Err(anyhow!("deployment {deployment} isn't awaiting approval: it is {}", run.status).into());
     };
     let verb = verb(decision);
@@ -100,5 +118,51 @@ fn verb(decision: Decision) -> &'static str {
     match decision {
         Decision::Approved => "approve",
         Decision::Rejected => "reject",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(status: RunStatus, plan_digest: Option<&str>, decision: Option<Decision>) -> Run {
+        Run {
+            deployment_id: "d".into(),
+            target_arn: "arn:aws:proton:us-east-1:123456789012:environment/dev".into(),
+            status,
+            agent: Some("one".into()),
+            plan_digest: plan_digest.map(str::to_owned),
+            decision,
+            attempt: None,
+            epoch: None,
+            claimed_at: None,
+            lease_until: None,
+            started_at: None,
+            ended_at: None,
+            plan_summary: None,
+            decided_by: None,
+            decided_at: None,
+            decision_comment: None,
+            lock: None,
+            queue: None,
+            message: None,
+        }
+    }
+
+    #[test]
+    fn a_plan_can_be_decided_on_whether_its_agent_is_there_or_away() {
+        for (status, away) in [(RunStatus::AwaitingApproval, false), (RunStatus::Lost, true)] {
+            let asked = run(status, Some("abc"), None);
+            assert_eq!(undecided(&asked).as_deref(), Some("abc"));
+            assert_eq!(super::away(&asked).is_some_and(|words| words.contains("one, which asked, is away")), away);
+        }
+    }
+
+    #[test]
+    fn what_has_no_plan_or_is_decided_on_or_goes_on_is_no_question() {
+        let lost = RunStatus::Lost;
+        assert_eq!(undecided(&run(lost.clone(), None, None)), None);
+        assert_eq!(undecided(&run(lost, Some("abc"), Some(Decision::Approved))), None);
+        assert_eq!(undecided(&run(RunStatus::Running, Some("abc"), None)), None);
     }
 }
