@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_has_no_plan_or_is_decided_on_or_goes_on_is_no_question() {
         let lost = RunStatus::Lost;
-        assert_eq!(undecided(&run(lost.clone(), None, None)), None);
+        assert_eq!(undecided(&run(lost, None, None)), None);
         assert_eq!(undecided(&run(lost, Some("abc"), Some(Decision::Approved))), None);
         assert_eq!(undecided(&run(RunStatus::Running, Some("abc"), None)), None);
     }
