@@ -56,7 +56,7 @@ pub use config::{Config, EnvironmentConfig, HostConfig, S3State};
 pub use departure::{Departure, Shutdown};
 pub use error::{AgentError, StepError};
 pub use metrics::METRICS;
-pub use outcome::Outcome;
+pub use outcome::{Drained, Outcome};
 pub use progress::{Progress, Stage};
 pub use records::RunSummary;
 pub use settle::AtRisk;

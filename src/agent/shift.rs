@@ -1,6 +1,6 @@
 //! Several journeys at once: polls for work while there are hands free, never two of one target.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::context::Context;
 use super::journey::{Arrival, claimed_journey, journey};
 use super::poll::Candidate;
 use super::recovery;
-use super::{AgentError, Outcome};
+use super::{AgentError, Drained, Outcome};
 use crate::domain::Verdict;
 use crate::proton::{Pending, Poll, ProtonError};
 
@@ -55,8 +55,8 @@ pub(super) struct Shift {
     /// How many journeys wait for people.
     waiting: watch::Receiver<usize>,
     journeys: JoinSet<(Candidate, Arrival)>,
-    /// The targets that are being worked on.
-    busy: BTreeSet<String>,
+    /// What is being worked on, by target.
+    busy: BTreeMap<String, Candidate>,
     /// Deployments that somebody else had, and until when they aren't tried again.
     cooling: HashMap<String, Instant>,
     /// What was offered for the hands that come free next, and when: a poll makes the server look through all that waits.
@@ -68,9 +68,9 @@ pub(super) struct Shift {
     done: BTreeSet<String>,
     /// What keeps a drain from claiming anything, and waiting won't mend.
     refused: Option<ProtonError>,
-    pub(super) worst: Verdict,
+    worst: Verdict,
     /// How each deployment of a drain ended.
-    pub(super) outcomes: Vec<Outcome>,
+    outcomes: Vec<Outcome>,
 }
 
 impl Shift {
@@ -82,7 +82,7 @@ impl Shift {
             stay,
             waiting,
             journeys: JoinSet::new(),
-            busy: BTreeSet::new(),
+            busy: BTreeMap::new(),
             cooling: HashMap::new(),
             ahead: VecDeque::new(),
             offered_at: Instant::now(),
@@ -121,18 +121,20 @@ impl Shift {
                     }
                 }
                 Some(Err(error)) => {
-                    if self.stay == Stay::UntilDrained && !error.is_passing() {
+                    let patient = wait < LONGEST_WAIT || !self.journeys.is_empty();
+                    if self.stay == Stay::UntilDrained && !(patient && error.is_passing()) {
                         return Err(error.into());
                     }
                     let remedy = error.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
                     tracing::warn!(%error, "polling failed; trying on{remedy}");
                     self.someone_arrives(Some(wait)).await;
-                    if self.stay == Stay::UntilDrained && wait >= LONGEST_WAIT {
-                        return Err(error.into());
-                    }
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
             }
+        }
+        if self.outcomes.is_empty() && self.journeys.is_empty() {
+            // Whether anything was pending, nobody knows.
+            self.worst = self.worst.max(Verdict::Cancelled);
         }
         Ok(())
     }
@@ -224,11 +226,11 @@ impl Shift {
     fn may_take(&mut self, id: &str, target: &str) -> bool {
         let now = Instant::now();
         self.cooling.retain(|_, until| *until > now);
-        !self.busy.contains(target) && !self.cooling.contains_key(id) && !self.done.contains(id)
+        !self.busy.contains_key(target) && !self.cooling.contains_key(id) && !self.done.contains(id)
     }
 
     fn set_out(&mut self, candidate: Candidate) {
-        self.busy.insert(candidate.target_arn.clone());
+        self.busy.insert(candidate.target_arn.clone(), candidate.clone());
         let (context, stop) = (Arc::clone(&self.context), self.stop.clone());
         self.journeys.spawn(async move {
             let _at_work = context.sets_out();
@@ -239,7 +241,7 @@ impl Shift {
 
     /// Goes on with what an earlier life began; `adopted` if Terraform was started, so that nobody need be asked first.
     pub(super) fn come_back(&mut self, candidate: Candidate, adopted: Option<Claimed>) {
-        self.busy.insert(candidate.target_arn.clone());
+        self.busy.insert(candidate.target_arn.clone(), candidate.clone());
         let (context, stop) = (Arc::clone(&self.context), self.stop.clone());
         self.journeys.spawn(async move {
             let _at_work = context.sets_out();
@@ -272,6 +274,19 @@ impl Shift {
         while let Some(arrived) = self.journeys.join_next().await {
             self.arrived(arrived);
         }
+    }
+
+    /// Leaves what is under way to the supervisors.
+    pub(super) fn leave(&mut self) {
+        self.worst = self.worst.max(Verdict::Cancelled);
+        self.outcomes.extend(self.busy.values().map(Outcome::left));
+    }
+
+    /// What it came to; `worked` is what [`Shift::work`] gave.
+    pub(super) fn ended(self, worked: Result<(), AgentError>) -> Drained {
+        let broke_off = worked.err();
+        let worst = self.worst.max(broke_off.as_ref().map_or(Verdict::Done, AgentError::verdict));
+        Drained { worst, outcomes: self.outcomes, broke_off }
     }
 
     fn arrived(&mut self, arrived: Result<(Candidate, Arrival), tokio::task::JoinError>) {

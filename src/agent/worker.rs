@@ -13,8 +13,9 @@ use super::records::Backlog;
 use super::recovery;
 use super::requests;
 use super::shift::{Shift, Stay};
-use super::{AgentError, Config, HostConfig, Outcome, Shutdown, departure, protection, spot};
+use super::{AgentError, Config, Drained, HostConfig, Outcome, Shutdown, departure, protection, spot};
 use crate::domain::Verdict;
+use crate::proton::ProtonError;
 use crate::support::health::Report;
 
 /// An agent, and its data directory, for as long as this lives.
@@ -65,30 +66,29 @@ impl Agent {
     /// # Errors
     /// Nothing is an error here that waiting may mend.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), AgentError> {
-        self.work(stop, Stay::ForMore).await.map(drop)
+        self.work(stop, Stay::ForMore).await.broke_off.map_or(Ok(()), Err)
     }
 
     /// Works until nothing is pending, each deployment whole, and says how the worst one ended.
     ///
     /// # Errors
-    /// As [`Agent::drain_all`].
+    /// [`AgentError::Proton`] when Proton refuses us or can't be reached.
     pub async fn drain(&self, stop: CancellationToken) -> Result<Verdict, AgentError> {
-        self.drain_all(stop).await.map(|(worst, _)| worst)
+        let Drained { worst, broke_off, .. } = self.drain_all(stop).await;
+        broke_off.map_or(Ok(worst), Err)
     }
 
-    /// Works until nothing is pending, each deployment whole, and says how each one ended, beginning with the verdict on
-    /// the worst.
-    ///
-    /// # Errors
-    /// [`AgentError::Proton`] when Proton refuses us or can't be reached.
-    pub async fn drain_all(&self, stop: CancellationToken) -> Result<(Verdict, Vec<Outcome>), AgentError> {
+    /// Works until nothing is pending, each deployment whole, and says how each one ended, and what kept it from going
+    /// on: what was done is told even so.
+    pub async fn drain_all(&self, stop: CancellationToken) -> Drained {
         self.work(stop, Stay::UntilDrained).await
     }
 
-    /// Does one deployment, or goes on with it where an earlier life left it, and says how it ended.
+    /// Does one deployment, or goes on with it where an earlier life left it, and says how it ended; so it does of one
+    /// that is over already, so that a pipeline's step can be repeated.
     ///
     /// # Errors
-    /// [`AgentError::Proton`] when it doesn't exist, has ended, or is somebody else's.
+    /// [`AgentError::Proton`] when it doesn't exist, or is somebody else's.
     pub async fn deploy(&self, deployment_id: &str, stop: CancellationToken) -> Result<Outcome, AgentError> {
         let _host = self.watch_host(&stop);
         let deployment = self.context.proton.deployment(deployment_id).await?;
@@ -103,11 +103,15 @@ impl Agent {
         backlog.finish().await;
         match arrival {
             Arrival::Ended(outcome) => Ok(*outcome),
+            Arrival::NotClaimed(error @ ProtonError::Conflict { .. }) => {
+                let deployment = self.context.proton.deployment(deployment_id).await?;
+                Outcome::over(&deployment).ok_or(AgentError::Proton(error))
+            }
             Arrival::NotClaimed(error) => Err(error.into()),
         }
     }
 
-    async fn work(&self, stop: CancellationToken, stay: Stay) -> Result<(Verdict, Vec<Outcome>), AgentError> {
+    async fn work(&self, stop: CancellationToken, stay: Stay) -> Drained {
         let _host = self.watch_host(&stop);
         let backlog = Backlog::start(Arc::clone(&self.context));
         if stay == Stay::UntilDrained {
@@ -126,14 +130,14 @@ impl Agent {
             () = shift.finish() => {}
             () = self.detached(&stop) => {
                 tracing::info!("left; Terraform goes on under its supervisor, and the next agent here takes it over");
-                shift.worst = shift.worst.max(Verdict::Cancelled);
+                shift.leave();
             }
         }
         // It holds on to the data directory until it is really gone.
         requests.abort();
         requests.await.ok();
         backlog.finish().await;
-        worked.map(|()| (shift.worst, shift.outcomes))
+        shift.ended(worked)
     }
 
     /// What the host is owed meanwhile; it ends with what this gives. None of it holds on to the data directory.

@@ -11,7 +11,7 @@ use super::keys::KeyPair;
 use super::outside::{self, Numbers};
 use super::serve::data_folder;
 use super::{Exit, Failure, Form, host, oneshot, remote, trust};
-use crate::agent::{Agent, AgentError, Config, EnvironmentConfig, S3State};
+use crate::agent::{Agent, AgentError, Config, Drained, EnvironmentConfig, S3State};
 use crate::forge;
 use crate::lifecycle::Lifecycle;
 use crate::objects::ObjectsConfig;
@@ -115,15 +115,16 @@ pub(super) async fn run(settings: &Resolved, args: &AgentArgs, form: Form) -> Re
     let stop = lifecycle.soft.clone();
     let environment = settings.surroundings().0;
     let working = async {
-        let (worst, outcomes) = match &args.deployment {
+        let drained = match &args.deployment {
             Some(id) => {
                 let outcome = agent.deploy(id, stop).await.map_err(failure)?;
-                (outcome.verdict, vec![outcome])
+                Drained { worst: outcome.verdict, outcomes: vec![outcome], broke_off: None }
             }
-            None if args.once => agent.drain_all(stop).await.map_err(failure)?,
+            None if args.once => agent.drain_all(stop).await,
             None => return agent.run(stop).await.map(|()| Exit::Done).map_err(failure),
         };
-        oneshot::tell(worst, &outcomes, environment, form)
+        let told = oneshot::tell(&drained, environment, form)?;
+        drained.broke_off.map_or(Ok(told), |error| Err(Failure { exit: told, ..failure(error) }))
     };
     tokio::select! {
         worked = working => worked,

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 
-use super::oneshot::words;
+use super::oneshot::{nothing, words};
 use crate::agent::Outcome;
 use crate::domain::{Finding, Verdict};
 
@@ -31,9 +31,9 @@ impl<'a> End<'a> {
 }
 
 /// Writes both, where the environment is GitHub's.
-pub(super) fn tell(environment: &BTreeMap<String, String>, outcomes: &[Outcome]) {
+pub(super) fn tell(environment: &BTreeMap<String, String>, worst: Verdict, outcomes: &[Outcome]) {
     let ends: Vec<End<'_>> = outcomes.iter().map(End::of).collect();
-    show(environment, &summary(outcomes), &ends);
+    show(environment, &summary(worst, outcomes), &ends);
 }
 
 /// The same with a summary of the caller's. One that can't be written is no reason to fail.
@@ -52,10 +52,11 @@ pub(super) fn show(environment: &BTreeMap<String, String>, summary: &str, ends: 
 }
 
 /// A table of all, and the message of each that didn't end well.
-fn summary(outcomes: &[Outcome]) -> String {
+fn summary(worst: Verdict, outcomes: &[Outcome]) -> String {
     let mut text = "### Hadron\n\n".to_owned();
     if outcomes.is_empty() {
-        text.push_str("Nothing to do: no deployment is pending.\n\n");
+        let words = nothing(worst).unwrap_or("nothing was done, see the step's log");
+        writeln!(text, "{} {words}\n", sign(worst)).expect("text takes text");
         return text;
     }
     text.push_str("| | target | outcome | outputs | deployment |\n|---|---|---|---|---|\n");
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_summary_shows_every_deployment_and_why_one_failed() {
-        insta::assert_snapshot!(summary(&outcomes()), @"
+        insta::assert_snapshot!(summary(Verdict::ApplyFailed, &outcomes()), @"
         ### Hadron
 
         | | target | outcome | outputs | deployment |
@@ -175,7 +176,7 @@ mod tests {
 
         </details>
         ");
-        assert!(summary(&[]).contains("Nothing to do"));
+        assert!(summary(Verdict::Done, &[]).contains("✅ nothing to do"));
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
         let path = folder.path().join("summary.md");
         std::fs::write(&path, "before\n").unwrap();
         let environment = [("GITHUB_STEP_SUMMARY".to_owned(), path.display().to_string())].into();
-        tell(&environment, &[]);
+        tell(&environment, Verdict::Done, &[]);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("before\n### Hadron"), "{text}");
     }

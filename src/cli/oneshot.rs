@@ -1,4 +1,4 @@
-//! What a one-shot agent tells at its end: a line or a JSON document for each deployment, and what GitHub shows.
+//! What a one-shot agent tells at its end: a line for each deployment or one JSON document, and what GitHub shows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,30 +6,36 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, Form, github, print};
-use crate::agent::Outcome;
+use crate::agent::{Drained, Outcome};
 use crate::domain::Verdict;
 
 /// Prints the end, and gives the exit code of the worst.
-pub(super) fn tell(
-    worst: Verdict,
-    outcomes: &[Outcome],
-    environment: &BTreeMap<String, String>,
-    form: Form,
-) -> Result<Exit, Failure> {
-    github::tell(environment, outcomes);
+pub(super) fn tell(drained: &Drained, environment: &BTreeMap<String, String>, form: Form) -> Result<Exit, Failure> {
+    github::tell(environment, drained.worst, &drained.outcomes);
     match form {
-        Form::Json => print::json(&summary(worst, outcomes))?,
-        Form::Text => print::text(&lines(outcomes))?,
+        Form::Json => print::json(&summary(drained))?,
+        Form::Text => print::text(&lines(drained.worst, &drained.outcomes))?,
     }
-    Ok(worst.into())
+    Ok(drained.worst.into())
 }
 
-fn summary(worst: Verdict, outcomes: &[Outcome]) -> Value {
+fn summary(drained: &Drained) -> Value {
+    let Drained { worst, outcomes, broke_off } = drained;
     json!({
         "verdict": worst.name(),
         "exitCode": worst.exit_code(),
+        "error": broke_off.as_ref().map(ToString::to_string),
         "deployments": outcomes.iter().map(one).collect::<Vec<_>>(),
     })
+}
+
+/// What is said of no deployment at all; None where the error says it.
+pub(super) fn nothing(worst: Verdict) -> Option<&'static str> {
+    match worst {
+        Verdict::Done => Some("nothing to do: no deployment is pending"),
+        Verdict::Cancelled => Some("asked to leave before anything was begun"),
+        _ => None,
+    }
 }
 
 fn one(outcome: &Outcome) -> Value {
@@ -47,11 +53,11 @@ fn one(outcome: &Outcome) -> Value {
     })
 }
 
-fn lines(outcomes: &[Outcome]) -> String {
-    if outcomes.is_empty() {
-        return "nothing to do: no deployment is pending\n".to_owned();
-    }
+fn lines(worst: Verdict, outcomes: &[Outcome]) -> String {
     let mut text = String::new();
+    if outcomes.is_empty() {
+        text.extend(nothing(worst).iter().flat_map(|words| [words, "\n"]));
+    }
     for outcome in outcomes {
         let Outcome { target, deployment_id, .. } = outcome;
         write!(text, "{target}: {}", words(outcome)).expect("text takes text");
@@ -76,6 +82,7 @@ pub(super) fn words(outcome: &Outcome) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::agent::AgentError;
     use crate::domain::Finding;
     use crate::terraform::Changes;
 
@@ -84,7 +91,7 @@ pub(super) mod tests {
             deployment_id: "d-1".into(),
             target: "environment dev".into(),
             target_arn: "arn:aws:proton:us-east-1:123456789012:environment/dev".into(),
-            attempt: 1,
+            attempt: Some(1),
             verdict: Verdict::Done,
             changes: Some(Changes { add: 2, change: 1, remove: 0 }),
             outputs: vec!["vpc".into()],
@@ -114,15 +121,30 @@ pub(super) mod tests {
         [done, failed, waiting]
     }
 
+    fn drained(worst: Verdict, outcomes: &[Outcome]) -> Drained {
+        Drained { worst, outcomes: outcomes.to_vec(), broke_off: None }
+    }
+
     #[test]
     fn nothing_to_do_is_said() {
-        assert_eq!(lines(&[]), "nothing to do: no deployment is pending\n");
-        assert_eq!(summary(Verdict::Done, &[]), json!({ "verdict": "done", "exitCode": 0, "deployments": [] }));
+        assert_eq!(lines(Verdict::Done, &[]), "nothing to do: no deployment is pending\n");
+        let summary = summary(&drained(Verdict::Done, &[]));
+        assert_eq!(summary, json!({ "verdict": "done", "exitCode": 0, "error": null, "deployments": [] }));
+    }
+
+    #[test]
+    fn nothing_done_is_not_called_nothing_to_do() {
+        assert_eq!(lines(Verdict::Cancelled, &[]), "asked to leave before anything was begun\n");
+        assert_eq!(lines(Verdict::Settings, &[]), "", "the error says it");
+        let broke_off = Some(AgentError::BadName("a b".into()));
+        let summary = summary(&Drained { broke_off, ..drained(Verdict::Settings, &outcomes()) });
+        assert!(summary["error"].as_str().unwrap().contains("a b"));
+        assert_eq!((&summary["exitCode"], summary["deployments"].as_array().unwrap().len()), (&json!(3), 3));
     }
 
     #[test]
     fn each_deployment_has_a_line() {
-        insta::assert_snapshot!(lines(&outcomes()), @"
+        insta::assert_snapshot!(lines(Verdict::ApplyFailed, &outcomes()), @"
         environment dev: done, 2 added, 1 changed, 0 destroyed (deployment d-1)
         environment prod: apply failed (deployment d-2)
         environment dev: awaiting approval (deployment d-3)
@@ -132,7 +154,7 @@ pub(super) mod tests {
 
     #[test]
     fn scripts_read_the_same_as_json() {
-        let summary = summary(Verdict::ApplyFailed, &outcomes());
+        let summary = summary(&drained(Verdict::ApplyFailed, &outcomes()));
         assert_eq!(summary["exitCode"], 11);
         insta::assert_snapshot!(serde_json::to_string_pretty(&summary["deployments"][0]).unwrap(), @r#"
         {

@@ -88,7 +88,7 @@ async fn a_pipeline_learns_what_was_done_and_what_was_not() {
         "{}",
         nothing.err
     );
-    assert!(scene.summary().contains("Nothing to do"), "{}", scene.summary());
+    assert!(scene.summary().contains("nothing to do"), "{}", scene.summary());
 
     scene.user.create_environment("good", "one", "command: \"true\"").await;
     scene.user.create_environment("bad", "one", "command: echo no quota left; exit 7").await;

@@ -68,6 +68,8 @@ pub(crate) struct Proton {
     pub(crate) revokes: bool,
     /// Where a state server keeps a state per target, named by the target.
     pub(crate) states_at: Mutex<Option<String>>,
+    /// Refuses every poll, as if its key might no longer.
+    pub(crate) hides: Mutex<bool>,
     /// How many notifies with a terminal status shall get a 500 before they are heard.
     pub(crate) deaf: Mutex<u32>,
     /// How many of them shall be refused before that, as by a server whose clock is ahead.
@@ -133,6 +135,9 @@ impl Proton {
     fn operate(&self, seen: &Seen) -> Answer {
         let input = seen.json();
         match seen.operation.as_str() {
+            "ListDeployments" if *self.hides.lock().unwrap() => {
+                Err((400, "AccessDeniedException", "the key may no longer list".into()))
+            }
             "ListDeployments" => Ok(self.list(seen)),
             "GetDeployment" => self.get(input["id"].as_str().unwrap()),
             "ListTagsForResource" => self.tags(input["resourceArn"].as_str().unwrap()),

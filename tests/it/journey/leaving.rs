@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
-use hadron::agent::{Departure, EnvironmentConfig, Shutdown, Stage};
+use hadron::agent::{Departure, Drained, EnvironmentConfig, Shutdown, Stage};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -111,15 +111,67 @@ async fn a_drain_with_a_deadline_interrupts_once_when_only_the_reserve_is_left()
 }
 
 #[tokio::test]
+async fn a_one_shot_that_is_stopped_before_it_knows_what_is_pending_has_not_done_it() {
+    let scene = Scene::hadron().await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let drained = scene.agent().await.drain_all(stop).await;
+    assert_eq!((drained.worst.exit_code(), drained.outcomes.len()), (130, 0));
+    assert_eq!(scene.proton.deployment("d1").holder, None);
+}
+
+#[tokio::test]
+async fn what_was_done_is_told_though_something_kept_the_one_shot_from_going_on() {
+    let scene = Scene::hadron().await;
+    scene.deploys_until_let_go("d1");
+    let work = tokio::spawn({
+        let agent = scene.agent().await;
+        async move { agent.drain_all(CancellationToken::new()).await }
+    });
+    scene.apply_begins().await;
+    *scene.proton.far.hides.lock().unwrap() = true;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.let_go();
+    let Drained { worst, outcomes, broke_off } = work.await.unwrap();
+    assert_eq!((worst.exit_code(), outcomes.len()), (3, 1), "{broke_off:?}");
+    assert_eq!((outcomes[0].verdict, outcomes[0].attempt), (Verdict::Done, Some(1)));
+    assert!(broke_off.unwrap().to_string().contains("may no longer list"));
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_over_ends_a_one_shot_as_it_ended() {
+    let scene = Scene::hadron().await;
+    scene.deploys("d1", "dev", THREE_OUTPUTS);
+    assert_eq!(scene.drains().await, Verdict::Done);
+    let again = scene.agent().await.deploy("d1", CancellationToken::new()).await.unwrap();
+    assert_eq!((again.verdict, again.attempt, again.target.as_str()), (Verdict::Done, None, "environment dev"));
+    scene.proton.change("d1", |deployment| deployment.status = "FAILED".into());
+    let failed = scene.agent().await.deploy("d1", CancellationToken::new()).await.unwrap();
+    assert_eq!(failed.verdict.exit_code(), 11);
+    scene.proton.change("d1", |deployment| {
+        deployment.status = "IN_PROGRESS".into();
+        deployment.holder = Some("another".into());
+    });
+    let held = scene.agent().await.deploy("d1", CancellationToken::new()).await.unwrap_err();
+    assert_eq!(held.verdict().exit_code(), 14);
+}
+
+#[tokio::test]
 async fn a_detached_terraform_goes_on_and_the_next_agent_reports_it() {
     let scene = Scene::hadron().await;
     scene.deploys_until_let_go("d1");
     let stop = CancellationToken::new();
     let host = departure(Shutdown::Detach, None, Duration::ZERO);
-    let work = starts(scene.agent_on(host).await, &stop);
+    let work = tokio::spawn({
+        let (agent, stop) = (scene.agent_on(host).await, stop.clone());
+        async move { agent.drain_all(stop).await }
+    });
     scene.apply_begins().await;
     stop.cancel();
-    assert_eq!(within(2, work).await.exit_code(), 130);
+    let Drained { worst, outcomes, .. } = tokio::time::timeout(Duration::from_secs(2), work).await.unwrap().unwrap();
+    assert_eq!((worst.exit_code(), outcomes[0].deployment_id.as_str()), (130, "d1"));
+    assert!(outcomes[0].message.as_ref().unwrap().contains("Terraform goes on"), "what was left is named");
     assert_eq!(scene.proton.deployment("d1").status, "IN_PROGRESS");
     scene.let_go();
     assert_eq!(scene.drains().await, Verdict::Done);
@@ -178,12 +230,10 @@ async fn a_one_shot_waits_for_people_only_as_long_as_it_was_told() {
     scene.deploys("d1", "dev", THREE_OUTPUTS);
     let mut config = Config { approval_wait: Some(Duration::ZERO), ..scene.config() };
     config.environments.insert("*".into(), EnvironmentConfig { approval: true, ..EnvironmentConfig::default() });
-    let (worst, told) = {
-        let agent = Agent::new(config.clone()).await.unwrap();
-        agent.drain_all(CancellationToken::new()).await.unwrap()
-    };
+    let drained = Agent::new(config.clone()).await.unwrap().drain_all(CancellationToken::new()).await;
+    let told = drained.outcomes;
     assert_eq!(
-        (worst.exit_code(), told[0].verdict, told[0].deployment_id.as_str()),
+        (drained.worst.exit_code(), told[0].verdict, told[0].deployment_id.as_str()),
         (20, Verdict::AwaitingApproval, "d1")
     );
     let (digest, _) = scene.proton.deployment("d1").plan.unwrap();
@@ -199,7 +249,7 @@ async fn a_one_shot_waits_for_people_only_as_long_as_it_was_told() {
 async fn a_one_shot_tells_what_failed_and_where() {
     let scene = Scene::hadron().await;
     scene.deploys("d1", "dev", &runs("echo no quota left; exit 7"));
-    let (worst, told) = scene.agent().await.drain_all(CancellationToken::new()).await.unwrap();
+    let Drained { worst, outcomes: told, .. } = scene.agent().await.drain_all(CancellationToken::new()).await;
     assert_eq!((worst.exit_code(), told.len()), (11, 1));
     let finding = told[0].findings.iter().find(|finding| finding.file.is_some()).unwrap();
     assert_eq!((finding.file.as_deref(), finding.line, finding.warning), (Some("main.tf"), Some(2), false));
