@@ -1,7 +1,7 @@
 //! `hadron audit`: who changed what, who was refused, and whether the log is still whole.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
@@ -12,7 +12,7 @@ use hadron_model::hadron::{
 };
 use serde_json::Value;
 
-use super::{Exit, Failure, Form, remote};
+use super::{Exit, Failure, Form, print, remote};
 use crate::hadron::Client;
 use crate::settings::Resolved;
 use crate::support::Clock;
@@ -90,7 +90,7 @@ async fn list(client: &Client, args: ListArgs, form: Form) -> Result<Exit, Failu
 }
 
 fn print(entries: &[AuditEntry], form: Form) -> Result<Exit, Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     match form {
         Form::Json => {
             let entries: Vec<Value> = entries.iter().map(json).collect::<Result<_, _>>()?;
@@ -139,7 +139,7 @@ async fn verify(client: &Client, args: VerifyArgs, form: Form) -> Result<Exit, F
             _ => break output,
         }
     };
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     match form {
         Form::Json => {
             let text = serde_json::to_string_pretty(&verified).context("writing the result as JSON")?;

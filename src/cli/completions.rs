@@ -1,13 +1,13 @@
 //! `hadron completions`: what makes a shell complete our commands.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::anyhow;
 use clap::Args;
 use clap_complete::Shell;
 
 use super::tree::tree;
-use super::{Exit, Failure, OutputForm};
+use super::{Exit, Failure, OutputForm, print};
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
@@ -23,6 +23,6 @@ pub(super) fn run(args: &CompletionsArgs, output: OutputForm) -> Result<Exit, Fa
     }
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut tree(), "hadron", &mut script);
-    io::stdout().lock().write_all(&script)?;
+    print::out().write_all(&script)?;
     Ok(Exit::Done)
 }

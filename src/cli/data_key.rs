@@ -1,11 +1,11 @@
 //! `hadron data-key`: the keys that the record is sealed under.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use hadron_model::hadron::{Operation, RotateDataKeyInput, RotateDataKeyOutput};
 
-use super::{Exit, Failure, Form, remote};
+use super::{Exit, Failure, Form, print, remote};
 use crate::settings::Resolved;
 
 /// The keys that the record is sealed under
@@ -20,7 +20,7 @@ pub(super) async fn run(settings: &Resolved, command: DataKeyCommand, form: Form
     let client = remote::hadron(settings)?;
     let asked = client.call(Operation::RotateDataKey, &RotateDataKeyInput {}).await;
     let RotateDataKeyOutput { data_key_id } = asked.map_err(remote::refused)?;
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     match form {
         Form::Text => writeln!(out, "{data_key_id}")?,
         Form::Json => writeln!(out, "{}", serde_json::json!({ "dataKeyId": data_key_id }))?,

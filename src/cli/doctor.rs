@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 
 use super::serve::{data_folder, listener};
-use super::{Exit, Failure, Form, agent, running, trust};
+use super::{Exit, Failure, Form, agent, print, running, trust};
 use crate::settings::Resolved;
 use crate::support::Clock;
 
@@ -29,7 +29,7 @@ pub(super) fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure> {
         Finding { what: "tls", result: tls(settings) },
         Finding { what: "aws cli", result: Ok(aws_cli(settings)) },
     ];
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     match form {
         Form::Json => {
             let rows: Vec<_> = findings.iter().map(row).collect();

@@ -98,7 +98,7 @@ fn translate_rule(args: &TranslateArgs, settings: &Resolved) -> Result<Exit, Fai
         writeln!(err, "{remark}")?;
     }
     let pattern = serde_json::to_string_pretty(&translated.pattern).context("writing the pattern as JSON")?;
-    writeln!(io::stdout().lock(), "{pattern}")?;
+    writeln!(print::out(), "{pattern}")?;
     Ok(Exit::Done)
 }
 
@@ -131,7 +131,7 @@ async fn dead_letters(args: OfSink, settings: &Resolved, output: Form) -> Result
             break;
         }
     }
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     if output == Form::Json {
         writeln!(out, "{}", serde_json::to_string_pretty(&all).context("writing the dead letters as JSON")?)?;
         return Ok(Exit::Done);

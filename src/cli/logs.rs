@@ -92,8 +92,7 @@ async fn print_plan(records: &RunRecords, args: &LogsArgs, form: Form) -> Result
 }
 
 async fn plan(records: &RunRecords, args: &LogsArgs) -> Result<Option<Bytes>, Failure> {
-    let last = if args.attempt.is_none() { records.last_attempt().await? } else { args.attempt };
-    match last {
+    match records.attempt(args.attempt).await? {
         Some(attempt) => records.document(attempt, "plan.txt").await,
         None => Ok(None),
     }
@@ -117,13 +116,13 @@ impl Reader {
             // The status is asked before the records: what is written until the end is read after it is known.
             let running = self.records.is_running().await;
             self.print_new(args).await?;
-            if !args.follow || !running {
+            if !args.follow || !running || print::nobody_reads() {
                 break;
             }
             tokio::time::sleep(LOOK).await;
         }
         if let Some(events) = &mut self.lines {
-            io::stdout().lock().write_all(&events.rest())?;
+            print::out().write_all(&events.rest())?;
         }
         if self.attempt.is_none() {
             let words = "no agent has sent records of this deployment yet";
@@ -133,11 +132,14 @@ impl Reader {
     }
 
     async fn print_new(&mut self, args: &LogsArgs) -> Result<(), Failure> {
-        let attempt = match args.attempt {
-            Some(attempt) => Some(attempt),
-            None => self.records.last_attempt().await?,
+        // One that was found stays; the last one may become another.
+        let attempt = match args.attempt.and(self.attempt) {
+            Some(attempt) => attempt,
+            None => match self.records.attempt(args.attempt).await? {
+                Some(attempt) => attempt,
+                None => return Ok(()),
+            },
         };
-        let Some(attempt) = attempt else { return Ok(()) };
         if self.attempt.is_some_and(|before| before != attempt) {
             // Another one has begun, and its stream from its beginning.
             (self.next, self.last, self.lines) = (0, None, None);
@@ -157,7 +159,7 @@ impl Reader {
     }
 
     fn print(&mut self, args: &LogsArgs, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = print::out();
         match args.events {
             true => out.write_all(&self.lines.get_or_insert_default().complete(bytes))?,
             false => out.write_all(bytes)?,

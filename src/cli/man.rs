@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -32,7 +32,7 @@ pub(super) fn run(args: &ManArgs, form: Form) -> Result<Exit, Failure> {
                 Form::Text => print::text(&format!("wrote {} pages to {}\n", names.len(), folder.display()))?,
             }
         }
-        (None, Form::Text) => io::stdout().lock().write_all(&pages[0].text)?,
+        (None, Form::Text) => print::out().write_all(&pages[0].text)?,
         (None, Form::Json) => {
             let error = anyhow!("a man page has a form of its own");
             return Err(Failure::new(Exit::Usage, error).hint("leave --output out, or name a folder"));

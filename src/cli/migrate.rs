@@ -2,14 +2,14 @@
 //!
 //! `serve` does the same when it starts. This is for those who want it done, or known, at a time of their own.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
 
 use super::serve::{Database, data_folder};
-use super::{Exit, Failure, Form};
+use super::{Exit, Failure, Form, print};
 use crate::settings::Resolved;
 
 /// What to migrate.
@@ -37,7 +37,7 @@ pub(super) fn run(settings: &Resolved, args: &MigrateArgs, form: Form) -> Result
     }
     let after = if args.check { before } else { database.schema()? };
     let current = after.found == after.known;
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     let place = database.shown();
     match form {
         Form::Json => {

@@ -1,23 +1,56 @@
 //! How data is printed: tables for people, JSON for programs.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, StdoutLock, Write};
 
 use anyhow::Context;
 use hadron_model::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::{Failure, Form};
 
+/// Stdout, as long as somebody reads it. What nobody reads any more (`hadron logs ID | head`) is dropped, so that a command
+/// ends as its work ended.
+pub(super) struct Out(StdoutLock<'static>);
+
+/// Stdout for data.
+pub(super) fn out() -> Out {
+    Out(io::stdout().lock())
+}
+
+/// Whether whoever read stdout has gone, which a pipe tells even if nothing is written.
+pub(super) fn nobody_reads() -> bool {
+    let stdout = io::stdout();
+    let mut pipe = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut pipe, Some(&Timespec::default())).is_ok() && pipe[0].revents().contains(PollFlags::ERR)
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
+}
+
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).context("writing the answer as JSON")?;
-    Ok(writeln!(io::stdout().lock(), "{text}")?)
+    Ok(writeln!(out(), "{text}")?)
 }
 
 /// Prints text as it is.
 pub(super) fn text(text: &str) -> Result<(), Failure> {
-    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    Ok(out().write_all(text.as_bytes())?)
 }
 
 /// Prints values as JSON, or as a table with a row for each.

@@ -10,7 +10,7 @@ use hadron_model::hadron::{
 };
 use jiff::Timestamp;
 
-use super::{Exit, Failure, Form, remote};
+use super::{Exit, Failure, Form, print, remote};
 use crate::settings::Resolved;
 use crate::support::Clock;
 
@@ -75,7 +75,7 @@ pub(super) async fn run(settings: &Resolved, command: &ReportCommand, form: Form
         (false, Form::Json) => serde_json::to_string_pretty(&rows).context("writing the report as JSON")? + "\n",
         (false, Form::Text) => table(&rows, moment(Clock::system().now()).unwrap_or_default()),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    print::out().write_all(text.as_bytes())?;
     Ok(Exit::Done)
 }
 

@@ -64,6 +64,20 @@ impl RunRecords {
         Ok(found.iter().filter_map(|piece| number(&piece.key)).max())
     }
 
+    /// The attempt that is asked for, else the last one; None as long as there are no records at all.
+    ///
+    /// # Errors
+    /// There is no such attempt.
+    pub(super) async fn attempt(&self, asked: Option<u64>) -> Result<Option<u64>, Failure> {
+        let Some(last) = self.last_attempt().await? else { return Ok(None) };
+        let attempt = asked.unwrap_or(last);
+        if !(1..=last).contains(&attempt) {
+            let words = anyhow!("this deployment has no attempt {attempt}");
+            return Err(Failure::new(Exit::Usage, words).hint(format!("its attempts are 1 to {last}")));
+        }
+        Ok(Some(attempt))
+    }
+
     /// The pieces of an attempt's stream, from behind the key `after` on.
     pub(super) async fn pieces(&self, attempt: u64, stream: &str, after: Option<&str>) -> Result<Vec<Piece>, Failure> {
         let folder = self.object(attempt, &format!("{stream}/"));

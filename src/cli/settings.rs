@@ -1,18 +1,18 @@
 //! `hadron settings`: every setting, its value and where it comes from; secrets masked.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Context;
 use serde_json::json;
 
-use super::{Failure, Form};
+use super::{Failure, Form, print};
 use crate::settings::{Resolved, Sink};
 
 /// A setting's name, its value, its source and its meaning.
 type Row = (String, String, String, &'static str);
 
 pub(super) fn run(settings: &Resolved, form: Form) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     if form == Form::Json {
         let rows: Vec<_> = rows(settings)
             .into_iter()

@@ -37,16 +37,11 @@ struct Shown {
 /// Prints a run.
 pub(super) async fn run(settings: &Resolved, args: &ShowArgs, form: Form) -> Result<Exit, Failure> {
     let records = RunRecords::of(settings, &args.deployment).await?;
-    let last = records.last_attempt().await?.ok_or_else(|| {
+    let attempt = records.attempt(args.attempt).await?.ok_or_else(|| {
         let status = &records.deployment.status;
         let words = "no agent has sent records of this deployment yet";
         Failure::new(Exit::Unexpected, anyhow!("{words}; it is {status}"))
     })?;
-    let attempt = args.attempt.unwrap_or(last);
-    if !(1..=last).contains(&attempt) {
-        let words = anyhow!("this deployment has no attempt {attempt}");
-        return Err(Failure::new(Exit::Usage, words).hint(format!("its attempts are 1 to {last}")));
-    }
     let shown = shown(&records, args, attempt).await?;
     match form {
         Form::Json => print::json(&shown)?,

@@ -3,7 +3,7 @@
 #![expect(deprecated, reason = "AWS marks the whole service as closed; its API is what we keep alive")]
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Context;
 use hadron_model::hadron::{
@@ -72,7 +72,7 @@ pub(super) async fn run(settings: &Resolved, form: Form) -> Result<Exit, Failure
     mark_runs(&remote, &mut rows).await;
     mark_states(&remote, &mut rows).await;
     mark_quarantined(&remote, &mut rows).await;
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     match form {
         Form::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rows).context("writing the status as JSON")?)?,
         Form::Text => out.write_all(table(&rows, Clock::system().now()).as_bytes())?,

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::remote::{self, Remote};
 use super::report::{self, Filter, short};
-use super::{Exit, Failure, Form};
+use super::{Exit, Failure, Form, print};
 use crate::proton::ProtonError;
 use crate::settings::Resolved;
 
@@ -172,7 +172,7 @@ async fn stands(remote: &Remote, row: &StaleRow) -> Result<(String, String), Pro
 }
 
 fn tell(outcomes: &[Outcome], form: Form) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     if form == Form::Json {
         let text = serde_json::to_string_pretty(outcomes).context("writing what was done as JSON")?;
         return Ok(writeln!(out, "{text}")?);

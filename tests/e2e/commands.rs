@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -182,6 +182,16 @@ async fn the_second_signal_ends_at_once_and_the_next_start_takes_the_run_over() 
     assert_eq!(lines(&notes), ["began", "ended"], "it ran once");
 }
 
+/// How a command ended whose output was read to its first line, and what it said about that.
+fn read_no_further(mut command: Command) -> (Option<i32>, String) {
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(running.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(!line.is_empty());
+    let ended = running.wait_with_output().unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn status_and_logs_follow_a_running_deployment_to_its_end() {
     let folder = TempDir::new().unwrap();
@@ -200,11 +210,15 @@ async fn status_and_logs_follow_a_running_deployment_to_its_end() {
         seen.push(following.line(PATIENCE));
     }
     assert_eq!(lines(&notes), ["began"], "the line is shown while the deployment runs");
+    assert_eq!(read_no_further(beside(&plane, "logs", &[&id, "--follow"])), (Some(0), String::new()));
     fs::write(&enough, "").unwrap();
     assert_eq!(following.wait(PATIENCE).and_then(|status| status.code()), Some(0), "it ends with the deployment");
     let rest = told(beside(&plane, "logs", &[&id]));
     assert!(rest.out.contains("Apply complete! Resources: 1 added"), "{}", rest.out);
     assert_eq!(rest.out.lines().filter(|line| line.ends_with("(local-exec): halfway there")).count(), 1);
+    let none = told(beside(&plane, "logs", &[&id, "--attempt", "2"]));
+    assert_eq!((none.code, none.out.as_str()), (2, ""));
+    assert!(none.err.contains("no attempt 2") && none.err.contains("attempts are 1 to 1"), "{}", none.err);
     let events = told(beside(&plane, "logs", &[&id, "--events"])).out;
     let parsed = events.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>();
     assert!(!parsed.unwrap().is_empty(), "{events}");

@@ -17,7 +17,7 @@ pub(super) use self::screen::Screen;
 use self::story::Story;
 use super::agent;
 use super::serve::{self, Server};
-use super::{Exit, Failure, Form, up};
+use super::{Exit, Failure, Form, print, up};
 use crate::lifecycle::Lifecycle;
 use crate::objects::{Objects, ObjectsConfig};
 use crate::proton::Proton;
@@ -67,7 +67,7 @@ async fn tell(story: &Story, args: &DemoArgs, form: Form, began: Instant) -> Res
     let hint =
         |failure: anyhow::Error| Failure::from(failure).hint("the runs are kept in the data folder, below runs/");
     let outputs = story.tell().await.map_err(hint)?;
-    let mut out = io::stdout().lock();
+    let mut out = print::out();
     match form {
         Form::Json => {
             writeln!(out, "{}", serde_json::to_string_pretty(&screen::json(&outputs)).context("writing outputs")?)?;

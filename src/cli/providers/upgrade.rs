@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -364,7 +364,7 @@ fn tell(report: &Report, form: Form) -> Result<(), Failure> {
         (Outcome::AlreadyThere, false) => format!("{template} {to} is there as a draft already"),
     };
     writeln!(text, "{line}").expect("text takes text");
-    io::stdout().lock().write_all(text.as_bytes())?;
+    print::out().write_all(text.as_bytes())?;
     Ok(())
 }
 
