@@ -363,6 +363,10 @@ fn run(global: GlobalArgs, verb: Verb) -> Result<Exit, Failure> {
     }
     let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let settings = resolve(config.as_deref(), flags)?;
+    // The two that show what is wrong with settings.
+    if !matches!(verb, Verb::Settings | Verb::Doctor) {
+        settings.check()?;
+    }
     let settings = if let Verb::Demo(_) = verb { demo::in_own_folder(settings)? } else { settings };
     proxy::choose(settings.surroundings().0);
     let _telemetry = telemetry::start(&settings)?;

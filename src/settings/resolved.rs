@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Environment, File, Setting, Sink, TABLE};
+use super::{Environment, File, Setting, Sink, TABLE, schema};
 use crate::support::address;
 
 /// Where a value came from.
@@ -133,6 +133,22 @@ impl Resolved {
         })
     }
 
+    /// Refuses what no command could use, whether or not this one asks for it: a word where there are others to choose
+    /// from, an address that is none.
+    ///
+    /// # Errors
+    /// The first such setting, with its source.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        for setting in TABLE {
+            let (text, source) = self.lookup(setting.name);
+            let reason = text.as_ref().and_then(|text| schema::refuses(setting, text));
+            if let (Some(reason), Some(value)) = (reason, text) {
+                return Err(SettingsError::Value { name: setting.name, value, origin: source.to_string(), reason });
+            }
+        }
+        Ok(())
+    }
+
     /// What the site wants for its environments.
     pub fn environments(&self) -> &BTreeMap<String, Environment> {
         &self.file.environments
@@ -198,6 +214,29 @@ mod tests {
         let settings = Resolved::new(BTreeMap::new(), surroundings, File::default());
         let message = settings.value::<usize>("agent.concurrency").unwrap_err().to_string();
         assert_eq!(message, "`agent.concurrency` from HADRON_CONCURRENCY is `many`: invalid digit found in string");
+    }
+
+    #[test]
+    fn what_no_command_could_use_is_refused() {
+        let check = |name: &str, value: &str| {
+            let surroundings = Surroundings([(name.to_owned(), value.to_owned())].into());
+            Resolved::new(BTreeMap::new(), surroundings, File::default()).check().map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            check("HADRON_LOG_FORMAT", "xml").unwrap_err(),
+            "`log.format` from HADRON_LOG_FORMAT is `xml`: it is one of text, json"
+        );
+        for url in ["notaurl", "ftp://example.com", "https://", "http:///path"] {
+            assert!(check("HADRON_ENDPOINT", url).unwrap_err().contains("it is no URL"), "{url}");
+        }
+        for (name, value) in [
+            ("HADRON_LOG_FORMAT", "json"),
+            ("HADRON_ENDPOINT", "http://[::1]:9440"),
+            ("HADRON_BASE_URL", "https://example.com/proton/"),
+            ("HADRON_ENDPOINT", ""),
+        ] {
+            assert_eq!(check(name, value), Ok(()), "{name}={value}");
+        }
     }
 
     #[test]

@@ -12,6 +12,10 @@ const KINDS: &[(&str, Kind)] = &[
     ("listen", Kind::Like("^.*:[0-9]{1,5}$")),
     ("metrics.listen", Kind::Like("^.*:[0-9]{1,5}$")),
     ("agent.listen", Kind::Like("^.*:[0-9]{1,5}$")),
+    ("base_url", Kind::Url),
+    ("endpoint", Kind::Url),
+    ("objects_endpoint", Kind::Url),
+    ("state.endpoint", Kind::Url),
     ("agent.shutdown", Kind::OneOf(&["drain", "interrupt", "detach"])),
     ("agent.grace", Kind::Count),
     ("agent.reserve", Kind::Count),
@@ -27,6 +31,8 @@ enum Kind {
     Text,
     /// Text with a form, as a regular expression.
     Like(&'static str),
+    /// An address over HTTP.
+    Url,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// `true` or `false`.
@@ -52,9 +58,22 @@ impl Kind {
         match self {
             Self::Text => json!({ "type": "string" }),
             Self::Like(pattern) => json!({ "type": "string", "pattern": pattern }),
+            Self::Url => json!({ "type": "string", "pattern": "^https?://." }),
             Self::OneOf(words) => json!({ "type": "string", "enum": words }),
             Self::Switch => json!({ "enum": [true, false, "true", "false"] }),
             Self::Count => json!({ "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+$" }),
+        }
+    }
+
+    /// What is wrong with a text; None where nothing is, or where whoever uses the setting says it.
+    fn refuses(self, text: &str) -> Option<String> {
+        let host = || text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        match self {
+            Self::Url if host().is_none_or(|host| host.is_empty() || host.starts_with('/')) => {
+                Some("it is no URL, like http://127.0.0.1:9440 or https://proton.example.com".to_owned())
+            }
+            Self::OneOf(words) if !words.contains(&text) => Some(format!("it is one of {}", words.join(", "))),
+            _ => None,
         }
     }
 
@@ -66,6 +85,11 @@ impl Kind {
             _ => json!(text),
         }
     }
+}
+
+/// What is wrong with a setting's text.
+pub(super) fn refuses(setting: &Setting, text: &str) -> Option<String> {
+    Kind::of(setting).refuses(text)
 }
 
 /// The schema of the whole file.

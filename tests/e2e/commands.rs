@@ -517,6 +517,8 @@ fn mistakes_in_the_settings_file_exit_3_and_mistakes_of_the_command_line_2() {
     refused(with("[environments.dev]\noverlays = \"x\"\n"), &["hadron.toml", "overlays", "overlay"]);
     refused(with("a = = 2\n"), &["hadron.toml", "line 1, column 5"]);
     refused(with("[log]\nlevel = \"loud\"\n"), &["`log.level`", "loud"]);
+    refused(with("base_url = \"proton.example.com\"\n"), &["`base_url`", "proton.example.com", "https://"]);
+    refused(with("lease_seconds = \"0\"\nlisten = \"127.0.0.1:0\"\n"), &["`lease_seconds`", "is `0`"]);
     refused(with("account = \"12\"\nlisten = \"127.0.0.1:0\"\n"), &["`account` is 12", "twelve digits"]);
     let mut absent = hadron("settings", &Start::default(), folder.path());
     absent.args(["--config", "absent.toml"]);

@@ -11,6 +11,7 @@ pub(super) use record::{Database, Place};
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,7 +147,7 @@ pub(super) async fn start(settings: &Resolved, lifecycle: &Lifecycle) -> Result<
         PlaneSettings {
             bucket: bucket::name(settings)?,
             base_url: base_url.clone(),
-            lease: Duration::from_secs(settings.value("lease_seconds")?),
+            lease: Duration::from_secs(settings.value::<NonZeroU64>("lease_seconds")?.get()),
             serves_state: settings.text("state.backend").as_deref() == Some("hadron"),
             serves_objects: embedded.is_some(),
             limits: DeploymentLimits {
